@@ -1,0 +1,1 @@
+"""Generated from protos/missioncontrol/v1 by `make proto`; edit nothing here."""

@@ -1,0 +1,1 @@
+"""The services of Mission Control; ARCHITECTURE.md has the map."""

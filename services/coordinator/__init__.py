@@ -1,0 +1,1 @@
+"""The coordinator: task state, admission of agents, leases, the activity feed."""

@@ -1,0 +1,1 @@
+"""RULES: pure values in, values out. Neither grpc, nor SQL, nor asyncio, nor a clock."""

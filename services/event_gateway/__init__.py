@@ -1,0 +1,1 @@
+"""The event gateway: the activity feed as SSE and NDJSON."""

@@ -1,0 +1,1 @@
+"""The launcher: a whole fleet as processes on one machine."""

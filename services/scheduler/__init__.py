@@ -1,0 +1,1 @@
+"""The scheduler: decides which agent gets which task."""

@@ -1,0 +1,1 @@
+"""SQL: what is remembered. Speaks domain types only."""

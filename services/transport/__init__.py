@@ -1,0 +1,1 @@
+"""WIRE: what the processes share to speak gRPC."""
