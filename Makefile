@@ -1,0 +1,96 @@
+# Everything that a person or a pipeline does with this tree. It needs Python >= 3.11, make and a package registry; no git, no
+# root. Recipes use paths relative to this folder only, so the folder's own path may hold spaces.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+IMAGE := build/missioncontrol.binpb
+PROTOS := $(wildcard protos/missioncontrol/v1/*.proto)
+# Set PYTHON to choose the interpreter of the virtual environment; otherwise the first of these that is new enough.
+PYTHON ?=
+PYTHONS := python3 python3.11 python3.12 python3.13 python3.14 python
+# More workers than this only make the tests with real processes wait for each other.
+TEST_WORKERS ?= auto
+TEST_WORKERS_MAX ?= 8
+# Extra arguments for pytest, such as `make test TESTS=tests/domain`.
+TESTS ?=
+TEST_FLAGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help setup proto image test check demo up bench faults clean relocate
+
+help: ## Lists these targets.
+	@echo 'Mission Control: make <target>'
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1 \2/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-8s%s\n", name, $$0}'
+
+setup: relocate $(STAMP) ## Makes the virtual environment in .venv and installs the SDK, the server and the tools into it.
+
+# A tree that was moved or copied brings a virtual environment that still points at the old place.
+relocate:
+	@if [ -e $(STAMP) ] && [ "$$(cat $(STAMP))" != "$$(pwd)" ]; then \
+		echo 'setup: this tree was moved or copied; the virtual environment is made anew'; rm -rf $(VENV); fi
+
+$(STAMP): pyproject.toml clients/python/pyproject.toml | relocate
+	@python=''; \
+	for candidate in $(or $(PYTHON),$(PYTHONS)); do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "setup: Python 3.11 or newer is needed; tried: $(or $(PYTHON),$(PYTHONS)) (python3 is $$(python3 --version 2>&1))." >&2; \
+		echo 'setup: install one, or name it: make setup PYTHON=/path/to/python3.12' >&2; exit 1; \
+	fi; \
+	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		rm -rf $(VENV); \
+		"$$python" -m venv $(VENV) || { \
+			echo "setup: $$python cannot make virtual environments (Debian and Ubuntu: install python3-venv)" >&2; exit 1; }; \
+	fi
+	@echo 'setup: installing into $(VENV); the first time takes about a minute'
+	@$(BIN)/python -m pip install --quiet --editable ./clients/python --editable '.[dev]'
+	@pwd > $(STAMP)
+
+proto: setup ## Regenerates the Python code and the descriptor image from protos/.
+	@$(BIN)/python protos/generate.py
+
+image: setup $(IMAGE) ## Builds the descriptor image, build/missioncontrol.binpb, for clients in other languages.
+
+$(IMAGE): $(PROTOS) protos/generate.py $(STAMP)
+	@mkdir -p build
+	@cd protos && ../$(BIN)/python -c 'import generate; generate.build_image(generate.IMAGE)'
+
+test: setup ## Runs the tests, all but the long ones.
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow' $(TEST_FLAGS) $(TESTS)
+
+check: setup image ## Lints, type-checks, checks the layers, the contract and that generated code is fresh.
+	@failed=''; \
+	run() { name=$$1; shift; printf '== %s\n' "$$name"; "$$@" || failed="$${failed:+$$failed, }$$name"; }; \
+	run 'ruff check' $(BIN)/python -m ruff check .; \
+	run 'ruff format' $(BIN)/python -m ruff format --check .; \
+	run 'mypy --strict' $(BIN)/python -m mypy; \
+	run 'import-linter' $(BIN)/lint-imports; \
+	run 'buf lint' $(BIN)/buf lint $(IMAGE); \
+	run 'buf breaking' $(BIN)/buf breaking $(IMAGE) --against protos/baseline.binpb; \
+	run 'generated code' $(BIN)/python protos/generate.py --check; \
+	if [ -n "$$failed" ]; then echo "check: failed: $$failed" >&2; exit 1; fi; \
+	echo 'check: all passed'
+
+demo: setup ## Runs the main job: a fleet of real processes, real work, one agent killed, everything checked from the outside.
+	@$(BIN)/python -m demo
+
+up: setup ## Starts the same fleet on the default ports and keeps it running until Ctrl-C.
+	@$(BIN)/missionctl up
+
+bench: setup ## Measures throughput and latency (about 2 minutes) and writes benchmarks/latest.json.
+	@$(BIN)/python -m benchmarks
+
+faults: setup ## Runs the long tests: many kill -9 of every process under load.
+	@$(BIN)/python -m pytest -m slow --timeout 1800 $(TEST_FLAGS) $(TESTS)
+
+clean: ## Removes what the other targets made: the environment, build/ and the caches. Keeps var/, the data of `make up`.
+	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info clients/python/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
