@@ -1,0 +1,38 @@
+"""Every bound of the SDK by name, with its reason: sizes, counts, waits. No code.
+
+The limits that a service enforces stand in the contract's own rules and are not repeated here, but for those that the
+SDK must know to cut its messages.
+"""
+
+from __future__ import annotations
+
+# --- The channel
+
+# The services take 4 MiB; a larger answer than that is a mistake somewhere.
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+# Pings more often than every 30 s are answered with ENHANCE_YOUR_CALM; well above, since both ends round.
+KEEPALIVE_SECONDS = 45.0
+# A host that vanished without a word is noticed after this, once a ping is out.
+KEEPALIVE_TIMEOUT_SECONDS = 10.0
+# A coordinator restarts in about a second; a long backoff would be most of the outage.
+RECONNECT_BACKOFF_SECONDS = 0.2
+RECONNECT_BACKOFF_SECONDS_MAX = 2.0
+# gRPC asks the DNS at most this often; its own default, 30 s, is longer than a rolling update takes to move a pod.
+RESOLVE_AGAIN_SECONDS = 5.0
+# Addresses an agent remembers; a team has a handful of coordinators.
+ADDRESSES_MAX = 32
+
+# --- The client
+
+# A call's deadline with all its retries: long enough for a coordinator's restart, short enough for a person.
+CALL_SECONDS = 30.0
+# One try within it, so that a connection that swallows requests does not eat the whole deadline.
+TRY_SECONDS_MAX = 10.0
+# Between tries: doubling from the first to the second, each with full jitter.
+RETRY_BACKOFF_SECONDS = 0.1
+RETRY_BACKOFF_SECONDS_MAX = 2.0
+# BatchCreateTasks takes 1000 and the service 4 MiB a message; a batch is cut at whichever comes first.
+BATCH_TASKS_MAX = 1000
+BATCH_BYTES_MAX = 3 * 1024 * 1024
+# Pages of lists: the most that the services give at once.
+PAGE_SIZE_MAX = 1000
