@@ -1,0 +1,235 @@
+"""A whole fleet on one machine: coordinator, scheduler, event gateway and agents, each a process of its own.
+
+Used by `missionctl up`, by `make demo`, by the benchmarks and by the end-to-end tests, so that all of them run the same
+processes in the same way. It starts and stops; what the fleet does, and judging it, is elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+from missioncontrol.v1 import agent_pb2, agent_service_pb2, agent_service_pb2_grpc
+
+from services.fleet.process import (
+    START_SECONDS_MAX,
+    DeadlineError,
+    Listening,
+    ManagedProcess,
+    ProcessSpec,
+)
+
+COORDINATOR, SCHEDULER, GATEWAY = "coordinator", "scheduler", "event-gateway"
+# How often the list of agents is asked for while the launcher waits for them.
+AGENT_POLL_SECONDS = 0.05
+# An agent drains before it ends; what it runs is returned after this.
+AGENT_STOP_SECONDS = 10.0
+ANY_PORT = "127.0.0.1:0"
+_PREFIX = "MISSIONCONTROL_"
+
+
+@dataclass(frozen=True)
+class AgentPlan:
+    """One agent process. With `arguments`, that program is run in place of the SDK's `missionctl agent run`."""
+
+    id: str
+    slots: int = 2
+    capabilities: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, float] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+
+
+# The fleet of `make up` and `make demo`: three nodes, one of which can do more than the others.
+THREE_AGENTS = (
+    AgentPlan("agent-1", slots=2, capabilities=("python",), labels={"zone": "a"}),
+    AgentPlan("agent-2", slots=2, labels={"zone": "a"}),
+    AgentPlan("agent-3", slots=2, labels={"zone": "b"}),
+)
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """What to start, and where its files go. Port 0 is any free port; a restarted service takes the same one again."""
+
+    folder: Path
+    agents: tuple[AgentPlan, ...] = THREE_AGENTS
+    database_url: str = ""
+    lease_ttl_seconds: float = 30.0
+    coordinator_listen: str = ANY_PORT
+    scheduler_listen: str = ANY_PORT
+    gateway_listen: str = ANY_PORT
+    metrics_listen: Mapping[str, str] = field(default_factory=dict)
+    log_level: str = "info"
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Fleet:
+    """The processes of one plan. As an asynchronous context manager: ready inside, gone afterwards."""
+
+    def __init__(self, plan: FleetPlan) -> None:
+        self.plan = plan
+        self.log_folder = plan.folder / "logs"
+        self.services: dict[str, ManagedProcess] = {}
+        self.listening: dict[str, Listening] = {}
+        self.agents: dict[str, ManagedProcess] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.stop()
+        finally:
+            self.kill()
+
+    @property
+    def address(self) -> str:
+        """Where clients and agents dial."""
+        return self.listening[COORDINATOR].address
+
+    @property
+    def gateway_url(self) -> str:
+        """Where browsers and pipelines read the feed."""
+        return f"http://{self.listening[GATEWAY].address}"
+
+    @property
+    def processes(self) -> list[ManagedProcess]:
+        """Everything, in the order of starting."""
+        return [*self.services.values(), *self.agents.values()]
+
+    async def start(self) -> None:
+        """Starts everything, each when what it dials listens; returns when every agent of the plan is READY."""
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        scheduler = await self._start_service(SCHEDULER, {"SCHEDULER_LISTEN": self.plan.scheduler_listen})
+        database = self.plan.database_url or f"sqlite:///{self.plan.folder.absolute() / 'missioncontrol.db'}"
+        coordinator = await self._start_service(
+            COORDINATOR,
+            {
+                "COORDINATOR_LISTEN": self.plan.coordinator_listen,
+                "SCHEDULER": scheduler.address,
+                "DATABASE_URL": database,
+                "LEASE_TTL_SECONDS": f"{self.plan.lease_ttl_seconds:g}",
+            },
+        )
+        gateway = {"EVENT_GATEWAY_LISTEN": self.plan.gateway_listen, "COORDINATORS": coordinator.address}
+        await self._start_service(GATEWAY, gateway)
+        for agent in self.plan.agents:
+            self.start_agent(agent)
+        await self.wait_agents_ready()
+
+    def start_agent(self, plan: AgentPlan, *, address: str = "", name: str = "") -> ManagedProcess:
+        """Starts one agent, of this plan or a further one; does not wait for it.
+
+        `address` puts a proxy in between; `name` tells two processes with one agent id apart.
+        """
+        spec = ProcessSpec(
+            name or plan.id,
+            plan.arguments or _agent_arguments(plan),
+            self._environment({"ADDRESS": address or self.address, "AGENT_ID": plan.id, "SLOTS": str(plan.slots)}),
+        )
+        process = ManagedProcess(spec, log_folder=self.log_folder)
+        self.agents[spec.name] = process
+        process.start()
+        return process
+
+    async def wait_agents_ready(self, timeout_seconds: float = START_SECONDS_MAX) -> None:
+        """Returns when the coordinator lists every agent of the plan as READY. One that ends first is an error."""
+        wanted = {agent.id for agent in self.plan.agents}
+        deadline = time.monotonic() + timeout_seconds
+        async with grpc.aio.insecure_channel(self.address) as channel:
+            agents = agent_service_pb2_grpc.AgentServiceStub(channel)
+            while missing := wanted - await _ready_agents(agents):
+                for agent in missing & self.agents.keys():
+                    self.agents[agent].assert_running()
+                if time.monotonic() > deadline:
+                    raise DeadlineError(f"waited {timeout_seconds:g} s for agents to connect: {sorted(missing)}")
+                await asyncio.sleep(AGENT_POLL_SECONDS)
+
+    async def restart(self, name: str) -> None:
+        """Starts a process that is not running; a service takes the port that it had, and listens on return."""
+        process = self.services.get(name) or self.agents[name]
+        process.start()
+        if name in self.services:
+            await process.wait_listening()
+
+    async def stop(self) -> None:
+        """SIGTERM in order, each group only when the one before is gone: agents, gateway, scheduler, coordinator."""
+        await asyncio.gather(*(agent.stop(AGENT_STOP_SECONDS) for agent in self.agents.values()))
+        for name in (GATEWAY, SCHEDULER, COORDINATOR):
+            if name in self.services:
+                await self.services[name].stop()
+
+    def kill(self) -> None:
+        """SIGKILL for whatever is still there."""
+        for process in self.processes:
+            process.kill()
+
+    async def _start_service(self, name: str, settings: Mapping[str, str]) -> Listening:
+        address_file = self.plan.folder.absolute() / f"{name}.address"
+        own = {
+            **settings,
+            "ADDRESS_FILE": str(address_file),
+            "METRICS_LISTEN": self.plan.metrics_listen.get(name, ANY_PORT),
+            "LOG_LEVEL": self.plan.log_level,
+        }
+        module = f"services.{name.replace('-', '_')}"
+        spec = ProcessSpec(name, ("-m", module), self._environment(own), address_file)
+        process = ManagedProcess(spec, log_folder=self.log_folder)
+        self.services[name] = process
+        process.start()
+        listening = await process.wait_listening()
+        self.listening[name] = listening
+        process.spec = _pinned(spec, listening)
+        return listening
+
+    def _environment(self, own: Mapping[str, str]) -> dict[str, str]:
+        """The launcher's environment without its Mission Control settings, which are not meant for this fleet."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(_PREFIX)}
+        settings = {f"{_PREFIX}{key}": value for key, value in own.items()}
+        return {**inherited, "PYTHONUNBUFFERED": "1", **settings, **self.plan.environment}
+
+
+def _pinned(spec: ProcessSpec, listening: Listening) -> ProcessSpec:
+    """The same service on the ports that it has now, so that those who dial it find it again after a restart."""
+    environment = dict(spec.environment)
+    for key in environment:
+        if key.startswith(_PREFIX) and key.endswith("_LISTEN"):
+            environment[key] = listening.metrics_address if key.endswith("METRICS_LISTEN") else listening.address
+    return replace(spec, environment=environment)
+
+
+def _agent_arguments(plan: AgentPlan) -> tuple[str, ...]:
+    arguments = ["-m", "missioncontrol.cli", "agent", "run", "--id", plan.id, "--slots", str(plan.slots)]
+    for capability in plan.capabilities:
+        arguments += ["--capability", capability]
+    for key, value in plan.labels.items():
+        arguments += ["--label", f"{key}={value}"]
+    for resource, amount in plan.resources.items():
+        arguments += ["--resource", f"{resource}={amount:g}"]
+    return tuple(arguments)
+
+
+async def _ready_agents(agents: agent_service_pb2_grpc.AgentServiceAsyncStub) -> set[str]:
+    request = agent_service_pb2.ListAgentsRequest(states=[agent_pb2.AGENT_STATE_READY], page_size=1000)
+    try:
+        answer = await agents.ListAgents(request, timeout=5)
+    except grpc.aio.AioRpcError as error:
+        if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            return set()
+        raise
+    return {agent.id for agent in answer.agents}
