@@ -1,0 +1,196 @@
+"""`missionctl up`: a fleet on this machine, kept running until Ctrl-C. An entry point for the SDK's command line.
+
+The services listen on their default ports unless the environment says otherwise (MISSIONCONTROL_COORDINATOR_LISTEN, …).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan
+from services.fleet.process import FleetError, ManagedProcess
+
+app = typer.Typer(help="Starts a fleet on this machine and keeps it running until Ctrl-C.")
+# A process that died is started again after this, then after twice as long, up to the maximum.
+RESTART_SECONDS = 1.0
+RESTART_SECONDS_MAX = 30.0
+# One that has lived so long has its backoff forgotten.
+HEALTHY_SECONDS = 60.0
+WATCH_SECONDS = 0.2
+# Exit codes as in the rest of `missionctl`: 1 is "it failed".
+FAILED = 1
+
+_LISTENS = {
+    COORDINATOR: ("MISSIONCONTROL_COORDINATOR_LISTEN", "127.0.0.1:7070"),
+    SCHEDULER: ("MISSIONCONTROL_SCHEDULER_LISTEN", "127.0.0.1:7071"),
+    GATEWAY: ("MISSIONCONTROL_EVENT_GATEWAY_LISTEN", "127.0.0.1:7080"),
+}
+_METRICS = {COORDINATOR: "127.0.0.1:9464", SCHEDULER: "127.0.0.1:9465", GATEWAY: "127.0.0.1:9466"}
+
+
+@app.callback(invoke_without_command=True)
+def up(
+    folder: Annotated[Path, typer.Option(help="Where the database and the logs are kept.")] = Path("var"),
+    agents: Annotated[int, typer.Option(min=0, help="How many agent processes to start.")] = 3,
+    slots: Annotated[int, typer.Option(min=1, help="How many tasks each agent runs at once.")] = 2,
+    lease_ttl: Annotated[float, typer.Option(min=1, help="Seconds that a lease lives without a heartbeat.")] = 30.0,
+) -> None:
+    """Starts coordinator, scheduler, event gateway and agents on SQLite, and keeps them running until Ctrl-C."""
+    plan = fleet_plan(folder, agents=agents, slots=slots, lease_ttl_seconds=lease_ttl)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        check_ports(plan)
+        asyncio.run(run(plan, console))
+    except (FleetError, OSError) as error:
+        console.print(f"up: {error}", style="red", markup=False)
+        raise typer.Exit(FAILED) from None
+
+
+def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: float) -> FleetPlan:
+    """The plan of `up`. The first agent has the capability that the others lack, as in the demo."""
+    listens = {name: os.environ.get(key, default) for name, (key, default) in _LISTENS.items()}
+    return FleetPlan(
+        folder=folder,
+        agents=tuple(_agent(number, slots) for number in range(1, agents + 1)),
+        database_url=os.environ.get("MISSIONCONTROL_DATABASE_URL", ""),
+        lease_ttl_seconds=lease_ttl_seconds,
+        coordinator_listen=listens[COORDINATOR],
+        scheduler_listen=listens[SCHEDULER],
+        gateway_listen=listens[GATEWAY],
+        metrics_listen=_METRICS,
+    )
+
+
+def check_ports(plan: FleetPlan) -> None:
+    """Raises FleetError, which names the port, if one of the plan's ports is taken."""
+    listens = [plan.coordinator_listen, plan.scheduler_listen, plan.gateway_listen, *plan.metrics_listen.values()]
+    for listen in listens:
+        host, _, port = listen.rpartition(":")
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host.strip("[]"), int(port)))
+            except OSError as error:
+                raise FleetError(
+                    f"cannot listen on {listen} ({error.strerror}): is another fleet running? Stop it, or choose other "
+                    "ports with MISSIONCONTROL_COORDINATOR_LISTEN, …SCHEDULER_LISTEN and …EVENT_GATEWAY_LISTEN"
+                ) from None
+
+
+async def run(plan: FleetPlan, console: Console) -> None:
+    """Starts the fleet, keeps it running, and stops it in order on SIGINT or SIGTERM."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    console.print(f"starting a fleet in {plan.folder} …", markup=False)
+    starting = asyncio.ensure_future(Fleet(plan).__aenter__())
+    if not await _unless(stopping, starting):
+        return
+    fleet = starting.result()
+    try:
+        _greet(fleet, console)
+        watch = Watch(fleet, console)
+        await watch.run(stopping)
+        console.print("\nstopping: agents, event gateway, scheduler, coordinator …")
+    finally:
+        await fleet.__aexit__(None, None, None)
+    console.print("stopped")
+
+
+@dataclass
+class _Backoff:
+    """When a process that died is started again."""
+
+    seconds: float = RESTART_SECONDS
+    due_time: float | None = None
+    started_time: float = 0.0
+
+
+class Watch:
+    """Starts again what died, with a line that says so."""
+
+    def __init__(self, fleet: Fleet, console: Console) -> None:
+        self._fleet = fleet
+        self._console = console
+        self._backoffs: dict[str, _Backoff] = {}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Looks at the processes until it is told to stop."""
+        loop = asyncio.get_running_loop()
+        while not stopping.is_set():
+            self.step(loop.time())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), WATCH_SECONDS)
+
+    def step(self, now: float) -> None:
+        """One look at every process, at `now` of a monotonic clock."""
+        for process in self._fleet.processes:
+            backoff = self._backoffs.setdefault(process.name, _Backoff(started_time=now))
+            if not process.running:
+                self._revive(process, backoff, now)
+            elif now - backoff.started_time > HEALTHY_SECONDS:
+                backoff.seconds = RESTART_SECONDS
+
+    def _revive(self, process: ManagedProcess, backoff: _Backoff, now: float) -> None:
+        if backoff.due_time is None:
+            backoff.due_time = now + backoff.seconds
+            self._console.print(
+                f"{process.name} ended with code {process.exit_code} (log: {process.log_file}); "
+                f"starting it again in {backoff.seconds:g} s",
+                style="yellow",
+                markup=False,
+            )
+            backoff.seconds = min(backoff.seconds * 2, RESTART_SECONDS_MAX)
+        elif now >= backoff.due_time:
+            backoff.due_time, backoff.started_time = None, now
+            process.start()
+            self._console.print(f"{process.name} started again", style="green", markup=False)
+
+
+def _agent(number: int, slots: int) -> AgentPlan:
+    return AgentPlan(f"agent-{number}", slots=slots, capabilities=("python",) if number == 1 else ())
+
+
+async def _unless(stopping: asyncio.Event, work: asyncio.Future[Fleet]) -> bool:
+    """Waits for the work, whose error it raises; False if it was cancelled because of a signal."""
+    stop = asyncio.ensure_future(stopping.wait())
+    either: set[asyncio.Future[Any]] = {stop, work}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        stop.cancel()
+        work.result()
+        return True
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    return False
+
+
+def _greet(fleet: Fleet, console: Console) -> None:
+    port = "" if fleet.address == "127.0.0.1:7070" else f"MISSIONCONTROL_ADDRESS={fleet.address} "
+    lines = [
+        f"coordinator    {fleet.address}",
+        f"scheduler      {fleet.listening[SCHEDULER].address}",
+        f"event gateway  {fleet.gateway_url}/v1/events",
+        f"agents         {', '.join(fleet.agents) or 'none'}",
+        f"database, logs {fleet.plan.folder}",
+        "",
+        "Try, in another terminal:",
+        f"  {port}.venv/bin/missionctl submit --watch -- echo hello",
+        f"  {port}.venv/bin/missionctl tasks list",
+        f"  curl -N {fleet.gateway_url}/v1/events",
+        "",
+        "Ctrl-C stops the fleet.",
+    ]
+    console.print("\n".join(lines), markup=False)
