@@ -1,0 +1,275 @@
+"""What the journal is asked to do, as values. Each names beforehand what must be read for it; `fold.py` says what it does.
+
+A command belongs to one caller and gets one answer. The commands of a flush are folded in the order of their arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import msgspec
+
+from services.domain.agent import AgentKey, Declaration, DrainMode
+from services.domain.errors import MissionControlError
+from services.domain.failure import AttemptOutcome, Failure, Progress
+from services.domain.queue import QueueKey, QueuePolicy
+from services.domain.requirements import Requirements
+from services.domain.retry import RetryPolicy
+from services.domain.task import Task
+
+LeaseKey = tuple[str, int]  # (task id, token)
+RequestKey = tuple[str, str]  # (namespace, request id)
+
+
+class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A task as it was submitted. `document` is the spec as the wire carries it, opaque here; `digest` names its content."""
+
+    id: str
+    namespace: str
+    queue: str
+    kind: str
+    priority: int
+    needs_id: str
+    requirements: Requirements
+    affinity_key: str = ""
+    not_before_time: int = 0
+    queue_limit_micros: int = 0
+    run_limit_micros: int = 0
+    retry: RetryPolicy | None = None
+    retry_of: str = ""
+    request_id: str = ""
+    digest: str = ""
+    labels: dict[str, str] = {}
+    document: bytes = b""
+
+
+class CreateTasks(msgspec.Struct, frozen=True):
+    """Submit. Answer: for each task a Created or the error that keeps it out."""
+
+    tasks: Sequence[NewTask]
+
+
+class Created(msgspec.Struct, frozen=True, gc=False):
+    """An accepted submit. `task` is None for an earlier submit with the same request id, which `task_id` names."""
+
+    task_id: str
+    task: Task | None
+
+    @property
+    def deduplicated(self) -> bool:
+        """Whether the task is of an earlier submit."""
+        return self.task is None
+
+
+CreateAnswer = Created | MissionControlError
+
+
+class CancelTask(msgspec.Struct, frozen=True):
+    """Cancel. Answer: the task afterwards."""
+
+    namespace: str
+    task_id: str
+    reason: str = ""
+
+
+class PlacementOutcome(IntEnum):
+    """What became of a placement. The numbers are those of the wire."""
+
+    GRANTED = 1
+    TASK_GONE = 2
+    NOT_VISIBLE = 3
+    AGENT_FULL = 4
+    AGENT_GONE = 5
+    AGENT_NOT_ACCEPTING = 6
+    QUEUE_PAUSED = 7
+    INELIGIBLE = 8
+
+
+class Placement(msgspec.Struct, frozen=True, gc=False):
+    """A task should go to an agent, as the scheduler saw it."""
+
+    number: int
+    task_id: str
+    agent_id: str
+    session: int
+
+
+class GrantLeases(msgspec.Struct, frozen=True):
+    """Grant. `agents` are those that the placements name. Answer: an outcome for each placement, in order."""
+
+    placements: Sequence[Placement]
+    agents: Sequence[AgentKey]
+
+
+class ReportKind(IntEnum):
+    """What a report says."""
+
+    STARTED = 1
+    PROGRESS = 2
+    CHECKPOINT = 3
+    SUCCEEDED = 4
+    FAILED = 5
+    CANCELLED = 6
+    RETURNED = 7
+    REJECTED = 8
+
+
+# The reports that end an attempt, and the outcome that they report.
+OUTCOMES: dict[ReportKind, AttemptOutcome] = {
+    ReportKind.SUCCEEDED: AttemptOutcome.SUCCEEDED,
+    ReportKind.FAILED: AttemptOutcome.FAILED,
+    ReportKind.CANCELLED: AttemptOutcome.CANCELLED,
+    ReportKind.RETURNED: AttemptOutcome.RETURNED,
+    ReportKind.REJECTED: AttemptOutcome.REJECTED,
+}
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """One thing that happened to a lease. `digest` names the content of an outcome; documents are opaque here."""
+
+    number: int
+    task_id: str
+    token: int
+    kind: ReportKind
+    digest: str = ""
+    failure: Failure | None = None
+    progress: Progress | None = None
+    document: bytes = b""  # the output, or the checkpoint
+    usage: bytes = b""
+    message: str = ""
+
+
+class ApplyReports(msgspec.Struct, frozen=True):
+    """An agent's reports, on one session. Answer: a list of Refusals; SessionSuperseded if the session is not current."""
+
+    agent: AgentKey
+    incarnation: str
+    session: int
+    reports: Sequence[Report]
+
+
+class RefusalReason(IntEnum):
+    """Why a report was not accepted. The numbers are those of the wire."""
+
+    STALE = 1
+    INVALID = 2
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """A report that was not accepted; it is not to be sent again."""
+
+    number: int
+    task_id: str
+    token: int
+    reason: RefusalReason
+    message: str = ""
+
+
+class AdmitAgent(msgspec.Struct, frozen=True):
+    """Hello. Answer: an Admission; IncarnationSuperseded if a newer process has the id."""
+
+    agent: AgentKey
+    incarnation: str
+    declared: Declaration
+    held: Sequence[LeaseKey]
+    draining: bool
+    coordinator_id: str
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """The agent is bound to `session`. `kept` are the tasks it goes on with, `dropped` the leases that are not its own."""
+
+    session: int
+    kept: Sequence[Task]
+    dropped: Sequence[LeaseKey]
+    drain_mode: DrainMode
+    drain_time: int
+
+
+class EndSession(msgspec.Struct, frozen=True):
+    """The stream is gone. With `goodbye` the agent's leases are returned, otherwise they live until `expire_time`. Answer: None."""
+
+    agent: AgentKey
+    session: int
+    goodbye: bool
+    expire_time: int = 0
+    message: str = ""
+
+
+class RevokeReason(IntEnum):
+    """Why the coordinator takes leases back."""
+
+    EXPIRED = 1  # no heartbeat named them for their time to live
+    UNDELIVERED = 2  # the agent never confirmed that it has them
+
+
+class RevokeLeases(msgspec.Struct, frozen=True):
+    """Leases of one session run out. Answer: None. What is not current any more is left alone."""
+
+    agent: AgentKey
+    session: int
+    leases: Sequence[LeaseKey]
+    reason: RevokeReason
+
+
+class ExpireAgent(msgspec.Struct, frozen=True):
+    """Nobody vouched for a session until its expire time: all its leases run out. Answer: None."""
+
+    agent: AgentKey
+    session: int
+
+
+class AdoptAgents(msgspec.Struct, frozen=True):
+    """A coordinator starts: the agents it finds connected lost their streams, and get the grace period. Answer: None."""
+
+    agents: Sequence[AgentKey]
+
+
+class WakeTasks(msgspec.Struct, frozen=True):
+    """Timers of these tasks are due. Answer: None."""
+
+    task_ids: Sequence[str]
+
+
+class AgentAction(IntEnum):
+    """What an operator, or the agent itself, wants of an agent."""
+
+    CORDON = 1
+    UNCORDON = 2
+    DRAIN = 3
+    NOTICE = 4  # the agent drains by itself
+
+
+class ChangeAgent(msgspec.Struct, frozen=True):
+    """Cordon, uncordon, drain. Answer: the agent afterwards."""
+
+    agent: AgentKey
+    action: AgentAction
+    drain_mode: DrainMode = DrainMode.NONE
+    drain_limit_micros: int = 0
+    session: int = 0  # of a notice: the session it came on
+
+
+class ChangeQueue(msgspec.Struct, frozen=True):
+    """Configure, pause or resume. None leaves a part as it is. Answer: the queue afterwards."""
+
+    queue: QueueKey
+    policy: QueuePolicy | None = None
+    paused: bool | None = None
+
+
+Command = (
+    CreateTasks
+    | CancelTask
+    | GrantLeases
+    | ApplyReports
+    | AdmitAgent
+    | EndSession
+    | RevokeLeases
+    | ExpireAgent
+    | AdoptAgents
+    | WakeTasks
+    | ChangeAgent
+    | ChangeQueue
+)

@@ -1,0 +1,92 @@
+"""The entries of the activity feed, and positions in it.
+
+Every committed change of a task, an agent or a queue has exactly one event, in the same transaction. The number of an event is
+not part of this value: the journal gives it when it appends.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+from services.domain.errors import InvalidArgument
+from services.domain.failure import Failure, Progress
+
+
+class EventType(IntEnum):
+    """What happened. The numbers are those of the wire."""
+
+    TASK_CREATED = 1
+    TASK_READY = 2
+    TASK_LEASED = 3
+    TASK_STARTED = 4
+    TASK_PROGRESSED = 5
+    TASK_CHECKPOINTED = 6
+    TASK_REQUEUED = 7
+    TASK_RETRYING = 8
+    TASK_CANCEL_REQUESTED = 9
+    TASK_SUCCEEDED = 10
+    TASK_FAILED = 11
+    TASK_CANCELLED = 12
+    TASK_EXPIRED = 13
+    AGENT_CONNECTED = 20
+    AGENT_DISCONNECTED = 21
+    AGENT_OFFLINE = 22
+    AGENT_CORDONED = 23
+    AGENT_UNCORDONED = 24
+    AGENT_DRAINING = 25
+    QUEUE_UPDATED = 30
+    QUEUE_PAUSED = 31
+    QUEUE_RESUMED = 32
+
+
+class EventData(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The part of an event that nobody searches by. Zero and empty mean "does not apply"."""
+
+    version: int = 0
+    from_state: int = 0
+    to_state: int = 0
+    token: int = 0
+    failures: int = 0
+    redeliveries: int = 0
+    outcome: int = 0
+    schedule_time: int = 0
+    agent_state: int = 0
+    priority: int = 0
+    kind: str = ""
+    retry_of: str = ""
+    message: str = ""
+    failure: Failure | None = None
+    progress: Progress | None = None
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One committed change. `time` is microseconds since 1970 UTC by the database's clock."""
+
+    type: EventType
+    time: int
+    namespace: str
+    queue: str
+    task_id: str
+    agent_id: str
+    data: EventData
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """A place in the feed: everything up to and including `sequence`, in one epoch of the database."""
+
+    epoch: str
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.sequence}"
+
+
+def parse_position(text: str) -> Position:
+    """Reads "<epoch>:<sequence>". Raises InvalidArgument for anything else."""
+    epoch, separator, number = text.rpartition(":")
+    if not separator or not epoch or not (number.isascii() and number.isdigit()) or len(number) > 18:
+        reason = f'not a feed position ("<epoch>:<sequence>", as the feed gives it): {text[:80]!r}'
+        raise InvalidArgument(reason, fields=[("after", reason)])
+    return Position(epoch, int(number))

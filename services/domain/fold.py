@@ -1,0 +1,56 @@
+"""The fold: which rule answers which command, and what has to be read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from services.domain import admission, grant, report, revoke, submit
+from services.domain.commands import (
+    AdmitAgent,
+    AdoptAgents,
+    ApplyReports,
+    CancelTask,
+    ChangeAgent,
+    ChangeQueue,
+    Command,
+    CreateTasks,
+    EndSession,
+    ExpireAgent,
+    GrantLeases,
+    RevokeLeases,
+    WakeTasks,
+)
+from services.domain.errors import MissionControlError
+from services.domain.ledger import Ledger, Touches
+
+RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], Any]]] = {
+    CreateTasks: (submit.touch_create, submit.create_tasks),
+    GrantLeases: (grant.touch_grant, grant.grant_leases),
+    ApplyReports: (report.touch_reports, report.apply_reports),
+    CancelTask: (revoke.touch_cancel, revoke.cancel_task),
+    RevokeLeases: (revoke.touch_revoke, revoke.revoke_leases),
+    ExpireAgent: (revoke.touch_expire, revoke.expire_agent),
+    WakeTasks: (revoke.touch_wake, revoke.wake_tasks),
+    AdmitAgent: (admission.touch_agent, admission.admit_agent),
+    EndSession: (admission.touch_agent, admission.end_session),
+    AdoptAgents: (admission.touch_adopt, admission.adopt_agents),
+    ChangeAgent: (admission.touch_change_agent, admission.change_agent),
+    ChangeQueue: (admission.touch_queue, admission.change_queue),
+}
+
+
+def touched(commands: Iterable[Command]) -> Touches:
+    """What has to be read for these commands. The store adds what follows from the tasks: their agents and queues."""
+    touches = Touches()
+    for command in commands:
+        RULES[type(command)][0](command, touches)
+    return touches
+
+
+def fold(ledger: Ledger, command: Command) -> Any:
+    """Applies one command. Returns its answer, or the domain error that is its answer."""
+    try:
+        return RULES[type(command)][1](ledger, command)
+    except MissionControlError as error:
+        return error

@@ -1,0 +1,187 @@
+"""The unit of work of one flush: what was read for it, what the fold changed, and what must be told once it is committed.
+
+A Ledger is filled by the store, changed by the fold, and written by the store. It has no clock (`now` is given), no I/O, and no
+way to change a task or an agent without recording the event of the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from services.domain.agent import Agent, AgentKey
+from services.domain.commands import LeaseKey, NewTask, RequestKey
+from services.domain.errors import NotFound
+from services.domain.event import Event, EventData, EventType
+from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
+from services.domain.queue import Queue, QueueKey
+from services.domain.requirements import Requirements
+from services.domain.task import Task
+
+
+class Touches:
+    """What a flush has to read: the keys that its commands name."""
+
+    def __init__(self) -> None:
+        self.task_ids: set[str] = set()
+        self.agents: set[AgentKey] = set()
+        self.holders: set[AgentKey] = set()  # agents of which every lease is wanted
+        self.queues: set[QueueKey] = set()
+        self.requests: set[RequestKey] = set()
+        self.leases: list[LeaseKey] = []  # whose attempts are wanted, if they have ended
+
+
+class Granted(msgspec.Struct, frozen=True, gc=False):
+    """A lease that the commit makes real: to be delivered to the agent's session."""
+
+    task: Task
+    session: int
+    ttl_micros: int
+
+
+class Revoked(msgspec.Struct, frozen=True, gc=False):
+    """A lease that the commit takes away: the agent, if it is there, must drop it."""
+
+    agent: AgentKey
+    task_id: str
+    token: int
+
+
+class CancelOrder(msgspec.Struct, frozen=True, gc=False):
+    """A lease whose work must stop: to be told to the agent."""
+
+    agent: AgentKey
+    task_id: str
+    token: int
+
+
+class RequestRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Which task a request id belongs to, and the digest of its body."""
+
+    namespace: str
+    request_id: str
+    task_id: str
+    digest: str
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The coordinator's settings that the fold needs."""
+
+    lease_ttl_micros: int = 30_000_000
+    run_limit_grace_micros: int = 10_000_000
+
+
+class Ledger:
+    """See the module. The dictionaries hold what was read, and are changed by the fold."""
+
+    def __init__(self, now: int, rules: Rules) -> None:
+        self.now = now
+        self.rules = rules
+        self.tasks: dict[str, Task] = {}
+        self.agents: dict[AgentKey, Agent] = {}
+        self.queues: dict[QueueKey, Queue] = {}
+        self.requests: dict[RequestKey, RequestRecord] = {}
+        self.attempts: dict[LeaseKey, Attempt] = {}
+        self.requirements: dict[str, Requirements] = {}
+        # What the fold made.
+        self.created: dict[str, NewTask] = {}
+        self.new_requests: list[RequestRecord] = []
+        self.new_requirements: dict[str, Requirements] = {}
+        self.changed_tasks: dict[str, None] = {}
+        self.changed_agents: dict[AgentKey, None] = {}
+        self.changed_queues: dict[QueueKey, None] = {}
+        self.ended: list[Attempt] = []
+        self.checkpoints: dict[str, bytes] = {}
+        self.progress: dict[str, Progress] = {}
+        self.events: list[Event] = []
+        # What is to be told after the commit.
+        self.ready: list[Task] = []
+        self.unready: list[Task] = []
+        self.granted: list[Granted] = []
+        self.revoked: list[Revoked] = []
+        self.cancels: list[CancelOrder] = []
+
+    def task(self, namespace: str, task_id: str) -> Task:
+        """The task, if it is in this namespace. Raises NotFound, with the same words for foreign and missing ones."""
+        task = self.tasks.get(task_id)
+        if task is None or task.namespace != namespace:
+            raise NotFound(f"there is no task {task_id} in namespace {namespace}", task_id=task_id)
+        return task
+
+    def agent(self, key: AgentKey) -> Agent:
+        """The agent. Raises NotFound."""
+        agent = self.agents.get(key)
+        if agent is None:
+            raise NotFound(f"there is no agent {key[1]} in namespace {key[0]}", agent_id=key[1])
+        return agent
+
+    def queue(self, key: QueueKey) -> Queue:
+        """The queue as configured, or one with the default policy."""
+        return self.queues.get(key) or Queue(*key)
+
+    def demand(self, task: Task) -> Mapping[str, float]:
+        """Resources that the task holds while it is leased."""
+        return self.requirements[task.needs_id].resources
+
+    def leases_of(self, key: AgentKey) -> list[Task]:
+        """Every task that the agent holds. Complete only for agents among Touches.holders."""
+        return [t for t in self.tasks.values() if t.held and t.agent_id == key[1] and t.namespace == key[0]]
+
+    def put_task(
+        self,
+        before: Task | None,
+        after: Task,
+        type_: EventType,
+        *,
+        outcome: AttemptOutcome = AttemptOutcome.UNSPECIFIED,
+        failure: Failure | None = None,
+        progress: Progress | None = None,
+        message: str = "",
+    ) -> None:
+        """Changes a task and records the event of the change."""
+        self.tasks[after.id] = after
+        self.changed_tasks[after.id] = None
+        new = before is None
+        data = EventData(
+            after.version,
+            0 if before is None else before.state,
+            after.state,
+            after.token,
+            after.failures,
+            after.redeliveries,
+            outcome,
+            after.wake_time if after.state == 1 else 0,
+            0,
+            after.priority if new else 0,
+            after.kind if new else "",
+            after.retry_of if new else "",
+            message,
+            failure,
+            progress,
+        )
+        self.events.append(Event(type_, self.now, after.namespace, after.queue, after.id, after.agent_id, data))
+
+    def put_agent(self, after: Agent, type_: EventType | None = None, *, message: str = "") -> None:
+        """Changes an agent; its load changes with its tasks' events, anything else records an event of its own."""
+        self.agents[after.key] = after
+        self.changed_agents[after.key] = None
+        if type_ is not None:
+            data = EventData(version=after.session, agent_state=after.state, message=message)
+            self.events.append(Event(type_, self.now, after.namespace, "", "", after.id, data))
+
+    def put_queue(self, after: Queue, type_: EventType) -> None:
+        """Changes a queue and records the event of the change."""
+        self.queues[after.key] = after
+        self.changed_queues[after.key] = None
+        data = EventData(version=after.version)
+        self.events.append(Event(type_, self.now, after.namespace, after.name, "", "", data))
+
+    def end_attempt(self, attempt: Attempt) -> None:
+        """Keeps an attempt that has ended."""
+        self.ended.append(attempt)
+        self.attempts[(attempt.task_id, attempt.token)] = attempt
+
+    def revoke(self, tasks: Iterable[Task]) -> None:
+        """Notes that the holders of these leases must drop them."""
+        self.revoked += [Revoked((t.namespace, t.agent_id), t.id, t.token) for t in tasks]

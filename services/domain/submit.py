@@ -1,0 +1,80 @@
+"""Submitting: one task per request id, whatever happens to the replies."""
+
+from __future__ import annotations
+
+from services.domain.commands import CreateAnswer, Created, CreateTasks, NewTask
+from services.domain.errors import AlreadyExists
+from services.domain.event import EventType
+from services.domain.ledger import Ledger, RequestRecord, Touches
+from services.domain.task import Task, TaskState
+
+
+def touch_create(command: CreateTasks, touches: Touches) -> None:
+    """What a submit reads: its request ids and its queues."""
+    for task in command.tasks:
+        touches.queues.add((task.namespace, task.queue))
+        if task.request_id:
+            touches.requests.add((task.namespace, task.request_id))
+
+
+def create_tasks(ledger: Ledger, command: CreateTasks) -> list[CreateAnswer]:
+    """Submits each task, or says why not; a bad one fails alone."""
+    return [create_task(ledger, new) for new in command.tasks]
+
+
+def create_task(ledger: Ledger, new: NewTask) -> CreateAnswer:
+    """Submits one task."""
+    if new.request_id:
+        earlier = ledger.requests.get((new.namespace, new.request_id))
+        if earlier is not None:
+            return repeated(new, earlier)
+        record = RequestRecord(new.namespace, new.request_id, new.id, new.digest)
+        ledger.requests[(new.namespace, new.request_id)] = record
+        ledger.new_requests.append(record)
+    task = first_state(ledger, new)
+    ledger.created[new.id] = new
+    if new.needs_id not in ledger.requirements:
+        ledger.requirements[new.needs_id] = new.requirements
+        ledger.new_requirements[new.needs_id] = new.requirements
+    ledger.put_task(None, task, EventType.TASK_CREATED)
+    if task.state is TaskState.PENDING:
+        ledger.ready.append(task)
+    return Created(task.id, task)
+
+
+def repeated(new: NewTask, earlier: RequestRecord) -> CreateAnswer:
+    """The answer to a submit whose request id was seen before."""
+    if earlier.digest == new.digest:
+        return Created(earlier.task_id, None)
+    return AlreadyExists(
+        f"request id {new.request_id!r} was used for a task with another content: {earlier.task_id}",
+        task_id=earlier.task_id,
+        request_id=new.request_id,
+    )
+
+
+def first_state(ledger: Ledger, new: NewTask) -> Task:
+    """The state row of a new task: SCHEDULED if its time is to come, PENDING otherwise."""
+    now = ledger.now
+    policy = ledger.queue((new.namespace, new.queue)).policy
+    queue_limit = new.queue_limit_micros or policy.queue_limit_micros
+    later = new.not_before_time > now
+    return Task(
+        id=new.id,
+        namespace=new.namespace,
+        queue=new.queue,
+        kind=new.kind,
+        priority=new.priority,
+        needs_id=new.needs_id,
+        affinity_key=new.affinity_key,
+        state=TaskState.SCHEDULED if later else TaskState.PENDING,
+        version=1,
+        create_time=now,
+        queued_time=0 if later else now,
+        wake_time=new.not_before_time if later else (now + queue_limit if queue_limit else 0),
+        queue_limit_micros=queue_limit,
+        run_limit_micros=new.run_limit_micros or policy.run_limit_micros,
+        retry_of=new.retry_of,
+        request_id=new.request_id,
+        retry=new.retry,
+    )

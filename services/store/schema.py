@@ -1,0 +1,235 @@
+"""The schema, one for SQLite and PostgreSQL, and where each invariant stands a second time as a constraint.
+
+    tasks          the narrow state row: small, changed often. The current lease is part of it, so there is at most one
+    task_details   what does not change, or is large: the submitted document, labels, the last checkpoint and progress
+    attempts       leases that have ended, with the outcome as it was reported
+    requests       which task a request id belongs to
+    needs          each distinct set of requirements, once
+    agents, queues
+    events         the feed, numbered without gaps
+    feed           one row: the counter that numbers it, and the epoch
+    coordinators   one row each: its term, which is the fence of every transaction
+
+Instants are integers: microseconds since 1970 UTC, 0 for "never". Documents (payloads, outputs) are base64 text: they travel to
+the database inside one JSON array per statement, with everything else of a flush.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+from services.domain.task import HELD, TERMINAL, TaskState
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+
+def states(values: frozenset[TaskState]) -> str:
+    """A list for SQL's IN, out of the domain's own sets."""
+    return ", ".join(str(int(state)) for state in sorted(values))
+
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("needs_id", Text, nullable=False),
+    Column("affinity_key", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("queued_time", BigInteger, nullable=False),
+    Column("wake_time", BigInteger, nullable=False),
+    Column("grant_time", BigInteger, nullable=False),
+    Column("start_time", BigInteger, nullable=False),
+    Column("end_time", BigInteger, nullable=False),
+    Column("cancel_request_time", BigInteger, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("agent_id", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("redeliveries", Integer, nullable=False),
+    Column("failure_reason", SmallInteger, nullable=False),
+    Column("queue_limit_micros", BigInteger, nullable=False),
+    Column("run_limit_micros", BigInteger, nullable=False),
+    Column("retry_of", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("retry", Text),
+    Column("avoid", Text),
+    CheckConstraint(f"state BETWEEN {min(TaskState)} AND {max(TaskState)}", name="tasks_state"),
+    # Held means: by an agent, under a token, since a grant; running means started.
+    CheckConstraint(
+        f"state NOT IN ({states(HELD)}) OR (agent_id <> '' AND token > 0 AND grant_time > 0)", name="tasks_held"
+    ),
+    CheckConstraint(f"state <> {int(TaskState.RUNNING)} OR start_time > 0", name="tasks_running"),
+    CheckConstraint(f"(state IN ({states(TERMINAL)})) = (end_time > 0)", name="tasks_terminal"),
+    CheckConstraint(f"state <> {int(TaskState.SCHEDULED)} OR wake_time > 0", name="tasks_scheduled"),
+    sqlite_with_rowid=False,
+)
+
+# What is ready, in the order in which the scheduler's window is refilled.
+Index(
+    "tasks_ready",
+    tasks.c.namespace,
+    tasks.c.queue,
+    tasks.c.priority,
+    tasks.c.needs_id,
+    tasks.c.queued_time,
+    tasks.c.id,
+    sqlite_where=text(f"state = {int(TaskState.PENDING)}"),
+    postgresql_where=text(f"state = {int(TaskState.PENDING)}"),
+)
+# Timers: only tasks that have one, only while it can matter.
+Index(
+    "tasks_wake",
+    tasks.c.wake_time,
+    sqlite_where=text("wake_time > 0"),
+    postgresql_where=text("wake_time > 0"),
+)
+# What an agent holds.
+Index(
+    "tasks_held_by",
+    tasks.c.namespace,
+    tasks.c.agent_id,
+    sqlite_where=text(f"state IN ({states(HELD)})"),
+    postgresql_where=text(f"state IN ({states(HELD)})"),
+)
+
+task_details = Table(
+    "task_details",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("labels", Text),
+    Column("checkpoint", Text),
+    Column("progress", Text),
+    sqlite_with_rowid=False,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Column("agent_id", Text, nullable=False),
+    Column("incarnation", Text, nullable=False),
+    Column("grant_time", BigInteger, nullable=False),
+    Column("start_time", BigInteger, nullable=False),
+    Column("end_time", BigInteger, nullable=False),
+    Column("outcome", SmallInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("failure", Text),
+    Column("output", Text),
+    Column("usage", Text),
+    CheckConstraint("token > 0 AND end_time > 0 AND outcome BETWEEN 1 AND 7", name="attempts_ended"),
+    sqlite_with_rowid=False,
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+needs = Table(
+    "needs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("requirements", Text, nullable=False),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("incarnation", Text, nullable=False),
+    Column("session", BigInteger, nullable=False),
+    Column("coordinator_id", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("cordoned", Boolean(create_constraint=False), nullable=False),
+    Column("drain_mode", SmallInteger, nullable=False),
+    Column("drain_time", BigInteger, nullable=False),
+    Column("connect_time", BigInteger, nullable=False),
+    Column("seen_time", BigInteger, nullable=False),
+    Column("expire_time", BigInteger, nullable=False),
+    Column("leases", Integer, nullable=False),
+    Column("started", Integer, nullable=False),
+    Column("resources_used", Text, nullable=False),
+    Column("superseded", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    CheckConstraint("started >= 0 AND leases >= started", name="agents_load"),
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("policy", Text, nullable=False),
+    Column("paused", Boolean(create_constraint=False), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("task_id", Text, nullable=False),
+    Column("agent_id", Text, nullable=False),
+    Column("data", Text, nullable=False),
+)
+# A task's own history.
+Index("events_task", events.c.task_id, sqlite_where=text("task_id <> ''"), postgresql_where=text("task_id <> ''"))
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("epoch", Text, nullable=False),
+    Column("head", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="feed_one_row"),
+)
+
+coordinators = Table(
+    "coordinators",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("term", BigInteger, nullable=False),
+    Column("flush", BigInteger, nullable=False),
+    Column("start_time", BigInteger, nullable=False),
+)
+
+schema_info = Table(
+    "schema_info",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    CheckConstraint("id = 1", name="schema_info_one_row"),
+)
