@@ -1,7 +1,7 @@
 """Judges a run from the outside: what was acknowledged, what the API shows and what the feed told must agree.
 
 Pure functions over plain values, after the manner of Jepsen's checkers; where the values come from (SSE, gRPC, a file)
-is the caller's business. The demo, the end-to-end tests and the fault runs all judge with these. The numbers (S1, L1, …)
+is the caller's business. The demo, the end-to-end tests and the fault runs all judge with these. The numbers (S1, L1)
 are those of the invariants in ARCHITECTURE.md.
 """
 
@@ -194,7 +194,7 @@ def redelivered(events: Iterable[SeenEvent]) -> set[str]:
 
 
 def unaccounted(ledger: Iterable[Acknowledged], tasks: Iterable[SeenTask], doubtful: Collection[str]) -> list[Finding]:
-    """Tasks that nobody submitted. `doubtful` are the request ids whose submit was not answered: may be there or not."""
+    """Tasks that nobody submitted. `doubtful` are request ids whose submit was not answered: either is right."""
     known = {entry.request_id for entry in ledger} | set(doubtful)
     return [
         Finding(UNEXPECTED, task.id, f"nobody submitted the request {task.request_id!r}")
