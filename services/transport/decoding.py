@@ -1,0 +1,58 @@
+"""From bytes to a request, where the bytes may be anything.
+
+grpc answers INTERNAL or UNKNOWN when a deserializer raises, so ours returns the error as a value: the wrapper in
+`interceptors.py` then refuses the call with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+
+from services.domain.errors import InvalidArgument
+from services.transport.broken_message import find_fault
+from services.transport.validation import invalid, nul_violations
+
+Deserializer = Callable[[bytes], Message]
+
+
+def tolerant(deserialize: Deserializer) -> Callable[[bytes], Message | InvalidArgument]:
+    """Wraps a `FromString`: what cannot be decoded, or has a NUL byte in a string, comes back as the error."""
+    return _tolerant(deserialize, _nul_error)
+
+
+def tolerant_of_items(deserialize: Deserializer) -> Callable[[bytes], Message | InvalidArgument]:
+    """The same without the look for NUL bytes, for batches whose items are judged one by one."""
+    return _tolerant(deserialize, lambda _message, _encoded: None)
+
+
+def _tolerant(
+    deserialize: Deserializer, judge: Callable[[Message, bytes], InvalidArgument | None]
+) -> Callable[[bytes], Message | InvalidArgument]:
+    descriptor = deserialize(b"").DESCRIPTOR
+
+    def decode(encoded: bytes) -> Message | InvalidArgument:
+        try:
+            message = deserialize(encoded)
+        except DecodeError:
+            return _undecodable(encoded, descriptor)
+        if b"\0" in encoded:
+            return judge(message, encoded) or message
+        return message
+
+    return decode
+
+
+def _nul_error(message: Message, encoded: bytes) -> InvalidArgument | None:
+    violations = nul_violations(message, encoded)
+    return invalid(violations) if violations else None
+
+
+def _undecodable(encoded: bytes, descriptor: Any) -> InvalidArgument:
+    field, reason = find_fault(encoded, descriptor)
+    where = f" at {field}" if field else ""
+    return InvalidArgument(
+        f"the request is not a valid {descriptor.full_name}{where}: {reason}", fields=[(field, reason)] if field else ()
+    )
