@@ -9,9 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from missioncontrol.agent import Agent
+    from missioncontrol.calls.events import FeedReset
+    from missioncontrol.client import Client
+    from missioncontrol.context import TaskContext
     from missioncontrol.errors import (
         Aborted,
         AlreadyExists,
+        BatchRefused,
         CallError,
         DeadlineExceeded,
         FailedPrecondition,
@@ -31,47 +36,61 @@ if TYPE_CHECKING:
         Unavailable,
         Unimplemented,
     )
+    from missioncontrol.handle import TaskHandle
+    from missioncontrol.requests import RetryPolicy, task_request
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Aborted",
+    "Agent",
+    "AlreadyExists",
+    "BatchRefused",
+    "CallError",
+    "Client",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "FeedReset",
+    "FieldViolation",
+    "Internal",
+    "InvalidArgument",
+    "MissionControlError",
+    "NotFound",
+    "PayloadError",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "RetryPolicy",
+    "TaskCancelled",
+    "TaskContext",
+    "TaskError",
+    "TaskExpired",
+    "TaskFailed",
+    "TaskHandle",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "task_request",
+]
+
 _HOMES = {
-    "missioncontrol.errors": (
-        "Aborted",
-        "AlreadyExists",
-        "CallError",
-        "DeadlineExceeded",
-        "FailedPrecondition",
-        "FieldViolation",
-        "Internal",
-        "InvalidArgument",
-        "MissionControlError",
-        "NotFound",
-        "PayloadError",
-        "PermissionDenied",
-        "ResourceExhausted",
-        "TaskCancelled",
-        "TaskError",
-        "TaskExpired",
-        "TaskFailed",
-        "Unauthenticated",
-        "Unavailable",
-        "Unimplemented",
-    ),
-    "missioncontrol.agent": ("Agent",),
-    "missioncontrol.client": ("Client",),
-    "missioncontrol.context": ("TaskContext",),
-    "missioncontrol.handle": ("TaskHandle",),
+    "Agent": "missioncontrol.agent",
+    "Client": "missioncontrol.client",
+    "FeedReset": "missioncontrol.calls.events",
+    "RetryPolicy": "missioncontrol.requests",
+    "TaskContext": "missioncontrol.context",
+    "TaskHandle": "missioncontrol.handle",
+    "task_request": "missioncontrol.requests",
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_HOME_OF_THE_REST = "missioncontrol.errors"
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
+    value = getattr(import_module(_HOMES.get(name, _HOME_OF_THE_REST)), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME_OF})
+    return sorted({*globals(), *__all__})

@@ -18,23 +18,26 @@
     │   ├── TaskFailed
     │   ├── TaskCancelled
     │   └── TaskExpired
+    ├── BatchRefused             some tasks of a batch were refused: `errors` by index, `handles` of the others
     └── PayloadError             a value cannot become a payload, or a payload is not what it should be
 
 Nothing here talks to the network.
 """
-# ruff: noqa: N818 -- the names are those of the gRPC codes and of the task states; a suffix would only make them longer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from missioncontrol.v1 import task_pb2
+
+if TYPE_CHECKING:
+    from missioncontrol.handle import TaskHandle
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
@@ -58,7 +61,10 @@ class FieldViolation:
 
 @dataclass(frozen=True)
 class CallStatus:
-    """A `google.rpc.Status`, read. `reason` is stable and for programs: the code's name where the service gave none."""
+    """A `google.rpc.Status`, read. `reason` is stable and for programs: the code's name where the service gave none.
+
+    `explained` tells a service of Mission Control, which always says why, from a proxy or a broken connection.
+    """
 
     code: grpc.StatusCode
     message: str
@@ -66,6 +72,7 @@ class CallStatus:
     metadata: Mapping[str, str] = field(default_factory=dict)
     field_violations: tuple[FieldViolation, ...] = ()
     retry_seconds: float | None = None
+    explained: bool = False
 
 
 class CallError(MissionControlError):
@@ -174,6 +181,16 @@ _BY_CODE: Mapping[grpc.StatusCode, type[CallError]] = {
 _CODES_BY_NUMBER: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
+class BatchRefused(MissionControlError):
+    """Some tasks of a batch were refused. `handles` has the accepted ones in the batch's order, None for the others."""
+
+    def __init__(self, handles: Sequence[TaskHandle[Any] | None], errors: Mapping[int, CallError]) -> None:
+        index, first = next(iter(errors.items()))
+        super().__init__(f"{len(errors)} of {len(handles)} tasks were refused; the first, number {index}: {first}")
+        self.handles = tuple(handles)
+        self.errors = dict(errors)
+
+
 class TaskError(MissionControlError):
     """A task ended without success. `task` is the whole task, with the failure and, where there is some, the output."""
 
@@ -261,6 +278,7 @@ def call_error_of_status(status: status_pb2.Status) -> CallError:
                 for each in request.field_violations
             ),
             retry_seconds=retry_seconds,
+            explained=True,
         )
     )
 

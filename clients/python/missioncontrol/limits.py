@@ -34,5 +34,9 @@ RETRY_BACKOFF_SECONDS_MAX = 2.0
 # BatchCreateTasks takes 1000 and the service 4 MiB a message; a batch is cut at whichever comes first.
 BATCH_TASKS_MAX = 1000
 BATCH_BYTES_MAX = 3 * 1024 * 1024
+# What the namespace, the request id and the framing add to a request.
+REQUEST_OVERHEAD_BYTES = 128
 # Pages of lists: the most that the services give at once.
 PAGE_SIZE_MAX = 1000
+# A stream that breaks is opened again for so long without a message; a longer outage is an error for somebody to see.
+OUTAGE_SECONDS = 300.0

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def encode_payload(value: object, *, content_type: str | None = None) -> task_pb2.Payload:
-    """Makes a payload of a value; a Payload is taken as it is. `content_type` replaces the one that follows from the value.
+    """Makes a payload of a value; a Payload is taken as it is. `content_type` replaces the one that the value implies.
 
     Raises PayloadError if the value is nothing that JSON can say (NaN is not).
     """
@@ -59,8 +59,8 @@ def decode_payload(payload: task_pb2.Payload, into: Any) -> Any: ...
 def decode_payload(payload: task_pb2.Payload, into: Any = None) -> Any:
     """Makes a value of a payload: of the type `into`, or, without one, what the content type says.
 
-    `bytes` and `str` take any payload; every other type takes JSON and is validated by pydantic. An empty payload is None
-    if no type is asked for. Raises PayloadError, with pydantic's account of each field.
+    `bytes` and `str` take any payload; every other type takes JSON and is validated by pydantic. An empty payload is
+    None if no type is asked for. Raises PayloadError, with pydantic's account of each field.
     """
     try:
         if into is None or into is Any:

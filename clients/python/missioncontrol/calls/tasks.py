@@ -1,0 +1,138 @@
+"""TaskService as Python calls. Writes make their request id here, before the first try."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+
+from missioncontrol import limits
+from missioncontrol.calls.connection import Backoff, Connection, new_request_id
+from missioncontrol.v1 import task_pb2, task_service_pb2
+
+
+class TaskCalls:
+    """The calls of TaskService in one namespace. All raise CallError; NotFound for a task that is not there."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self._connection = connection
+        self._namespace = namespace
+
+    async def create(self, request: task_service_pb2.CreateTaskRequest) -> task_service_pb2.CreateTaskResponse:
+        """Submits one task. Fills in the namespace and the request id where they are empty."""
+        return await self._connection.call(lambda stubs: stubs.tasks.CreateTask, self._completed(request))
+
+    async def create_batch(
+        self, requests: Sequence[task_service_pb2.CreateTaskRequest]
+    ) -> Sequence[task_service_pb2.BatchCreateTasksResult]:
+        """Submits up to 1000 tasks in one transaction; a result for each, in order."""
+        batch = task_service_pb2.BatchCreateTasksRequest(requests=[self._completed(each) for each in requests])
+        return (await self._connection.call(lambda stubs: stubs.tasks.BatchCreateTasks, batch)).results
+
+    async def get(self, task_id: str) -> task_service_pb2.GetTaskResponse:
+        """Reads one task whole, with the feed position that it is consistent with."""
+        request = task_service_pb2.GetTaskRequest(namespace=self._namespace, task_id=task_id)
+        return await self._connection.call(lambda stubs: stubs.tasks.GetTask, request)
+
+    async def list_page(self, request: task_service_pb2.ListTasksRequest) -> task_service_pb2.ListTasksResponse:
+        """One page of tasks, newest first, with its feed position."""
+        asked = task_service_pb2.ListTasksRequest()
+        asked.CopyFrom(request)
+        asked.namespace = asked.namespace or self._namespace
+        return await self._connection.call(lambda stubs: stubs.tasks.ListTasks, asked)
+
+    async def list(
+        self,
+        *,
+        queue: str = "",
+        states: Sequence[task_pb2.TaskState.ValueType] = (),
+        kind: str = "",
+        agent_id: str = "",
+        labels: Mapping[str, str] | None = None,
+        failure_reason: task_pb2.FailureReason.ValueType = task_pb2.FAILURE_REASON_UNSPECIFIED,
+    ) -> AsyncIterator[task_pb2.Task]:
+        """All tasks that match, newest first, page by page as they are asked for."""
+        request = task_service_pb2.ListTasksRequest(
+            queue=queue,
+            states=states,
+            kind=kind,
+            agent_id=agent_id,
+            labels=labels or {},
+            failure_reason=failure_reason,
+            page_size=limits.PAGE_SIZE_MAX,
+        )
+        while True:
+            page = await self.list_page(request)
+            for task in page.tasks:
+                yield task
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def watch(
+        self, task_id: str, *, follow_output: bool = False
+    ) -> AsyncGenerator[task_service_pb2.WatchTaskResponse, None]:
+        """The task whenever it changed, up to the terminal state, over any number of broken streams."""
+        request = task_service_pb2.WatchTaskRequest(
+            namespace=self._namespace, task_id=task_id, follow_output=follow_output
+        )
+        pause = Backoff()
+        while True:
+            stream = self._connection.stream(lambda stubs: stubs.tasks.WatchTask(request))
+            async with aclosing(stream) as updates:
+                async for update in updates:
+                    pause.reset()
+                    yield update
+                    if update.HasField("task") and is_terminal(update.task.state):
+                        return
+            await pause.wait()  # It ended well before the task did: a coordinator that stops, politely.
+
+    async def cancel(self, task_id: str, *, reason: str = "", request_id: str | None = None) -> task_pb2.Task:
+        """Asks for a cancel; the task as it stands then."""
+        request = task_service_pb2.CancelTaskRequest(
+            namespace=self._namespace, task_id=task_id, reason=reason, request_id=request_id or new_request_id()
+        )
+        return (await self._connection.call(lambda stubs: stubs.tasks.CancelTask, request)).task
+
+    async def retry(self, task_id: str, *, request_id: str | None = None) -> task_service_pb2.RetryTaskResponse:
+        """Makes a new task of a terminal one. Raises FailedPrecondition if it is not terminal."""
+        request = task_service_pb2.RetryTaskRequest(
+            namespace=self._namespace, task_id=task_id, request_id=request_id or new_request_id()
+        )
+        return await self._connection.call(lambda stubs: stubs.tasks.RetryTask, request)
+
+    async def attempts(self, task_id: str) -> Sequence[task_pb2.Attempt]:
+        """All attempts, oldest first."""
+        request = task_service_pb2.ListAttemptsRequest(
+            namespace=self._namespace, task_id=task_id, page_size=limits.PAGE_SIZE_MAX
+        )
+        found: list[task_pb2.Attempt] = []
+        while True:
+            page = await self._connection.call(lambda stubs: stubs.tasks.ListAttempts, request)
+            found.extend(page.attempts)
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
+
+    def _completed(self, request: task_service_pb2.CreateTaskRequest) -> task_service_pb2.CreateTaskRequest:
+        if request.spec.namespace and request.request_id:
+            return request
+        completed = task_service_pb2.CreateTaskRequest()
+        completed.CopyFrom(request)
+        completed.spec.namespace = request.spec.namespace or self._namespace
+        completed.request_id = request.request_id or new_request_id()
+        return completed
+
+
+def is_terminal(state: task_pb2.TaskState.ValueType) -> bool:
+    """Whether a task in this state has ended for good."""
+    return state in _TERMINAL
+
+
+_TERMINAL = frozenset(
+    {
+        task_pb2.TASK_STATE_SUCCEEDED,
+        task_pb2.TASK_STATE_FAILED,
+        task_pb2.TASK_STATE_CANCELLED,
+        task_pb2.TASK_STATE_EXPIRED,
+    }
+)

@@ -1,0 +1,144 @@
+"""The client: submit work, follow it, and operate the fleet, from asyncio.
+
+    async with Client("127.0.0.1:7070") as client:
+        handle = await client.submit("summarise", {"path": "README.md"})
+        print(await handle.result())
+
+Calls are retried with the same request id while nobody answers, until their deadline; streams go on where they broke.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from missioncontrol import limits
+from missioncontrol.calls.agents import AgentCalls
+from missioncontrol.calls.connection import Connection
+from missioncontrol.calls.events import EventCalls, EventStream
+from missioncontrol.calls.queues import QueueCalls
+from missioncontrol.calls.tasks import TaskCalls
+from missioncontrol.channel import DEFAULT_ADDRESS
+from missioncontrol.errors import BatchRefused, CallError, call_error_of_status
+from missioncontrol.event_names import event_type
+from missioncontrol.handle import TaskHandle
+from missioncontrol.requests import SubmitOptions, task_request
+from missioncontrol.v1 import event_service_pb2, task_service_pb2
+
+
+class Client:
+    """A client of one namespace. Cheap to make; it connects with the first call, and belongs to one event loop.
+
+    Addresses and namespace default to MISSIONCONTROL_ADDRESS and MISSIONCONTROL_NAMESPACE, then to 127.0.0.1:7070 and
+    "default". A unary call has `call_seconds` with all its retries; a broken stream is opened again for up to
+    `outage_seconds` without a message. The calls of each service are in `tasks`, `queues`, `agents` and `feed`.
+    """
+
+    def __init__(
+        self,
+        addresses: str | Sequence[str] | None = None,
+        *,
+        namespace: str | None = None,
+        call_seconds: float = limits.CALL_SECONDS,
+        outage_seconds: float = limits.OUTAGE_SECONDS,
+    ) -> None:
+        given = addresses or os.environ.get("MISSIONCONTROL_ADDRESS") or DEFAULT_ADDRESS
+        self.namespace = namespace or os.environ.get("MISSIONCONTROL_NAMESPACE") or "default"
+        self._connection = Connection(given, call_seconds=call_seconds, outage_seconds=outage_seconds)
+        self.tasks = TaskCalls(self._connection, self.namespace)
+        self.queues = QueueCalls(self._connection, self.namespace)
+        self.agents = AgentCalls(self._connection, self.namespace)
+        self.feed = EventCalls(self._connection, self.namespace)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where this client looks for a coordinator."""
+        return self._connection.addresses
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections. The client may be used again afterwards."""
+        await self._connection.close()
+
+    async def submit(
+        self, kind: str, payload: object = None, *, into: Any = None, **options: Unpack[SubmitOptions]
+    ) -> TaskHandle[Any]:
+        """Submits one task; once this returns, the task is on disk.
+
+        `payload` is bytes, text, a pydantic model, a dataclass, or anything that JSON can say. `into` is the type that
+        the handle's result has. Raises CallError (AlreadyExists if the request id was used for another body), and
+        PayloadError.
+        """
+        response = await self.tasks.create(task_request(kind, payload, **options))
+        return self.handle(response.task.id, into=into)
+
+    async def submit_many(
+        self, requests: Iterable[task_service_pb2.CreateTaskRequest], *, into: Any = None
+    ) -> list[TaskHandle[Any]]:
+        """Submits many tasks, made by `task_request`, in batches of up to 1000 that each cost one transaction.
+
+        Raises BatchRefused if some were refused; the others are accepted, and it has their handles. If a batch finds no
+        answer (CallError), the batches before it are accepted: give each request its own request id to repeat safely.
+        """
+        handles: list[TaskHandle[Any] | None] = []
+        errors: dict[int, CallError] = {}
+        for batch in _batches(requests):
+            for result in await self.tasks.create_batch(batch):
+                if result.HasField("error"):
+                    errors[len(handles)] = call_error_of_status(result.error)
+                    handles.append(None)
+                else:
+                    handles.append(self.handle(result.task_id, into=into))
+        if errors:
+            raise BatchRefused(handles, errors)
+        return [handle for handle in handles if handle is not None]
+
+    def handle(self, task_id: str, *, into: Any = None) -> TaskHandle[Any]:
+        """A handle of a task that exists already. Asks nobody."""
+        return TaskHandle(self.tasks, self.feed, task_id, into=into)
+
+    def events(
+        self,
+        after: str = "",
+        *,
+        follow: bool = True,
+        types: Iterable[str] = (),
+        queue: str = "",
+        task_id: str = "",
+        agent_id: str = "",
+    ) -> EventStream:
+        """The activity feed after a position: events in order, and a FeedReset where it could not be continued.
+
+        "" is the beginning of what is kept, "head" only what is to come. `types` are names such as "task.succeeded".
+        Without `follow` it ends at the head. A broken stream goes on where it was.
+        """
+        wanted = event_service_pb2.EventFilter(
+            types=[event_type(name) for name in types], queue=queue, task_id=task_id, agent_id=agent_id
+        )
+        return self.feed.watch(after, filter=wanted, follow=follow)
+
+
+def _batches(
+    requests: Iterable[task_service_pb2.CreateTaskRequest],
+) -> Iterator[list[task_service_pb2.CreateTaskRequest]]:
+    """Cuts at what one BatchCreateTasks takes, by count and by bytes."""
+    batch: list[task_service_pb2.CreateTaskRequest] = []
+    batch_bytes = 0
+    for request in requests:
+        request_bytes = request.ByteSize() + limits.REQUEST_OVERHEAD_BYTES
+        if batch and (len(batch) == limits.BATCH_TASKS_MAX or batch_bytes + request_bytes > limits.BATCH_BYTES_MAX):
+            yield batch
+            batch, batch_bytes = [], 0
+        batch.append(request)
+        batch_bytes += request_bytes
+    if batch:
+        yield batch

@@ -1,0 +1,54 @@
+"""Label selectors as people write them.
+
+    zone=eu            zone is eu                zone in (eu, us)      zone is one of these
+    zone!=eu           absent or another         zone notin (eu, us)   absent or none of these
+    gpu                gpu is present            !gpu                  gpu is absent
+    memory_gib>16      read as numbers           memory_gib<64         read as numbers
+
+Nothing here matches anything: that is the scheduler's business.
+"""
+
+from __future__ import annotations
+
+import re
+
+from missioncontrol.v1.task_pb2 import (
+    SELECTOR_OPERATOR_EXISTS,
+    SELECTOR_OPERATOR_GREATER,
+    SELECTOR_OPERATOR_IN,
+    SELECTOR_OPERATOR_LESS,
+    SELECTOR_OPERATOR_NOT_EXISTS,
+    SELECTOR_OPERATOR_NOT_IN,
+    LabelSelector,
+    SelectorOperator,
+)
+
+_KEY = r"(?P<key>[^\s!=<>(),]+)"
+_GRAMMAR: tuple[tuple[re.Pattern[str], SelectorOperator.ValueType], ...] = (
+    (re.compile(rf"{_KEY}\s+in\s*\((?P<values>[^()]*)\)"), SELECTOR_OPERATOR_IN),
+    (re.compile(rf"{_KEY}\s+notin\s*\((?P<values>[^()]*)\)"), SELECTOR_OPERATOR_NOT_IN),
+    (re.compile(rf"{_KEY}\s*==?\s*(?P<value>.*)"), SELECTOR_OPERATOR_IN),
+    (re.compile(rf"{_KEY}\s*!=\s*(?P<value>.*)"), SELECTOR_OPERATOR_NOT_IN),
+    (re.compile(rf"{_KEY}\s*>\s*(?P<number>[-+.\d]+)"), SELECTOR_OPERATOR_GREATER),
+    (re.compile(rf"{_KEY}\s*<\s*(?P<number>[-+.\d]+)"), SELECTOR_OPERATOR_LESS),
+    (re.compile(rf"!\s*{_KEY}"), SELECTOR_OPERATOR_NOT_EXISTS),
+    (re.compile(_KEY), SELECTOR_OPERATOR_EXISTS),
+)
+
+
+def parse_selector(text: str) -> LabelSelector:
+    """One condition on an agent's labels. Raises ValueError with the forms that there are."""
+    for pattern, operator in _GRAMMAR:
+        match = pattern.fullmatch(text.strip())
+        if match is not None:
+            return LabelSelector(key=match["key"], operator=operator, values=_values(match.groupdict()))
+    raise ValueError(
+        f'"{text}" is no selector; '
+        "write key=value, key!=value, key in (a, b), key notin (a, b), key, !key, key>n or key<n"
+    )
+
+
+def _values(groups: dict[str, str]) -> list[str]:
+    if "values" in groups:
+        return [each.strip() for each in groups["values"].split(",")]
+    return [groups[name] for name in ("value", "number") if name in groups]
