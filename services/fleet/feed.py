@@ -1,7 +1,8 @@
 """Follows the event gateway's server-sent events from the outside, as any HTTP client would, and keeps what it saw.
 
-Plain sockets and nothing of ours on the wire side, so that what is judged is what a stranger's client gets. It reconnects
-after the last id that it received, and never repairs what it was sent: whether the ids are dense is for `audit` to say.
+Plain sockets and nothing of ours on the wire side, so that what is judged is what a stranger's client gets. It
+reconnects after the last id that it received, and never repairs what it was sent: whether ids are dense is for `audit`
+to say.
 """
 
 from __future__ import annotations

@@ -9,7 +9,14 @@ import asyncio
 from collections.abc import Iterable
 
 import grpc
-from missioncontrol.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
+from missioncontrol.v1 import (
+    agent_pb2,
+    agent_service_pb2,
+    agent_service_pb2_grpc,
+    task_pb2,
+    task_service_pb2,
+    task_service_pb2_grpc,
+)
 
 from services.domain.task import TaskState
 from services.fleet.audit import SeenTask
@@ -26,6 +33,7 @@ class Observer:
     def __init__(self, address: str, *, namespace: str = "default") -> None:
         self._channel = grpc.aio.insecure_channel(address)
         self._tasks = task_service_pb2_grpc.TaskServiceStub(self._channel)
+        self._agents = agent_service_pb2_grpc.AgentServiceStub(self._channel)
         self._namespace = namespace
 
     async def close(self) -> None:
@@ -42,6 +50,11 @@ class Observer:
             request.page_token = page.next_page_token
             if not page.next_page_token:
                 return found, sequence_of(page.position)
+
+    async def agents(self) -> list[agent_pb2.Agent]:
+        """The agents of the namespace, by id; at most a page of them."""
+        request = agent_service_pb2.ListAgentsRequest(namespace=self._namespace, page_size=PAGE_SIZE)
+        return list((await self._agents.ListAgents(request, timeout=CALL_SECONDS)).agents)
 
     async def whole_tasks(self, task_ids: Iterable[str]) -> dict[str, task_pb2.Task]:
         """These tasks with their payload and output."""

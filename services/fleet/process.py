@@ -36,7 +36,7 @@ class ProcessExitedError(FleetError):
     """A process ended by itself, with the last lines of its log."""
 
 
-class DeadlineError(FleetError):
+class DeadlineError(FleetError, TimeoutError):
     """Something that was waited for did not come true in time."""
 
 
