@@ -42,6 +42,7 @@ def admit_agent(ledger: Ledger, command: AdmitAgent) -> Admission:
     again = before is not None and before.incarnation == command.incarnation
     kept, dropped = settle_leases(ledger, command, again=again)
     after = bind(ledger, command, ledger.agents.get(command.agent), again=again)
+    ledger.admitted.add(after.key)
     ledger.put_agent(after, EventType.AGENT_CONNECTED)
     return Admission(after.session, kept, dropped, after.drain_mode, after.drain_time)
 

@@ -91,6 +91,7 @@ class Ledger:
         self.changed_tasks: dict[str, None] = {}
         self.changed_agents: dict[AgentKey, None] = {}
         self.changed_queues: dict[QueueKey, None] = {}
+        self.admitted: set[AgentKey] = set()  # agents of which the whole row is new
         self.ended: list[Attempt] = []
         self.checkpoints: dict[str, bytes] = {}
         self.progress: dict[str, Progress] = {}

@@ -18,7 +18,13 @@ from sqlalchemy.pool import QueuePool
 
 from services.domain.errors import FailedPrecondition, Unavailable
 from services.store import schema
-from services.store.limits import READERS_MAX, SQLITE_BUSY_SECONDS, SQLITE_CACHE_KIB, SQLITE_MMAP_BYTES
+from services.store.limits import (
+    READERS_MAX,
+    SQLITE_BUSY_SECONDS,
+    SQLITE_CACHE_KIB,
+    SQLITE_CHECKPOINT_PAGES,
+    SQLITE_MMAP_BYTES,
+)
 
 
 def open_database(url: str) -> Engine:
@@ -52,6 +58,7 @@ def prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         "synchronous = FULL",
         "foreign_keys = OFF",
         "temp_store = MEMORY",
+        f"wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}",
         f"cache_size = -{SQLITE_CACHE_KIB}",
         f"mmap_size = {SQLITE_MMAP_BYTES}",
     ):

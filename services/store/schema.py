@@ -10,8 +10,8 @@
     feed           one row: the counter that numbers it, and the epoch
     coordinators   one row each: its term, which is the fence of every transaction
 
-Instants are integers: microseconds since 1970 UTC, 0 for "never". Documents (payloads, outputs) are base64 text: they travel to
-the database inside one JSON array per statement, with everything else of a flush.
+Instants are integers: microseconds since 1970 UTC, 0 for "never". Documents (specs, outputs, checkpoints) are bytes as the wire
+carries them, opaque here; small structured values are JSON text.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -115,9 +116,9 @@ task_details = Table(
     "task_details",
     metadata,
     Column("task_id", Text, primary_key=True),
-    Column("document", Text, nullable=False),
+    Column("document", LargeBinary, nullable=False),
     Column("labels", Text),
-    Column("checkpoint", Text),
+    Column("checkpoint", LargeBinary),
     Column("progress", Text),
     sqlite_with_rowid=False,
 )
@@ -135,8 +136,8 @@ attempts = Table(
     Column("outcome", SmallInteger, nullable=False),
     Column("digest", Text, nullable=False),
     Column("failure", Text),
-    Column("output", Text),
-    Column("usage", Text),
+    Column("output", LargeBinary),
+    Column("usage", LargeBinary),
     CheckConstraint("token > 0 AND end_time > 0 AND outcome BETWEEN 1 AND 7", name="attempts_ended"),
     sqlite_with_rowid=False,
 )

@@ -1,0 +1,282 @@
+"""What one coordinator has told the scheduler, with indexes that are kept as the changes arrive.
+
+The view is the scheduler's only state, and it is all hearsay: it starts empty with each stream. It is mutable, and has
+one owner; every operation is a function of the view and its arguments, for time comes in from outside, and there is no
+chance in it. What to do with the view is in `placement.py`, why something waits in `unplaceable.py`.
+
+Rules that hold between any two calls:
+- a task is queued, aside, delayed or placed, and never two of them;
+- an agent's reservations are the placements of its current session whose results have not come;
+- needs that are parked have no agent that is open to them and ready: only an agent that becomes so wakes them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from services.domain.backlog import Backlog
+from services.domain.capacity import LEVELS, AgentRecord, Capacity
+from services.domain.commands import Placement, PlacementOutcome
+from services.domain.needs import Group, QueueGate
+from services.domain.schedule import PlacementResult, ReadyTask, SchedulableAgent, ScheduleChanges
+from services.domain.task import Avoided
+from services.domain.task_order import Place, Waiting
+
+# A task that is not visible yet is committed within a flush or two; each further try doubles the wait, up to the limit.
+EARLY_RETRY_MICROS = 1_000
+EARLY_RETRY_MICROS_MAX = 256_000
+# After a refusal that we do not understand, an agent or a queue is left alone until it changes, or for so long (doubled
+# with each refusal in a row, up to the limit): the change may have been one that we cannot see.
+REFUSAL_PAUSE_MICROS = 10_000
+REFUSAL_PAUSE_MICROS_MAX = 1_000_000
+# An agent that is not eligible after all is avoided by that task for so long; one that changes is judged anew anyway.
+INELIGIBLE_PAUSE_MICROS = 1_000_000
+
+_DOUBLINGS_MAX = 16
+
+
+class Outstanding(NamedTuple):
+    """A placement whose result has not come."""
+
+    waiting: Waiting
+    group: Group
+    record: AgentRecord
+    session: int
+
+
+class ScheduleView:
+    """See the module. `apply` takes changes in; `reserve`, `park` and `set_aside` are what `plan` decides."""
+
+    def __init__(self) -> None:
+        self.capacity = Capacity()
+        self.backlog = Backlog()
+        self.tasks: dict[str, Waiting] = {}
+        self.outstanding: dict[int, Outstanding] = {}
+        self._unsettled: dict[AgentRecord, bool] = {}
+        self._timers: list[tuple[int, int, Waiting | AgentRecord | QueueGate]] = []
+        self._timers_set = 0
+        self._arrivals = 0
+        self._number = 0
+
+    # What the coordinator says.
+
+    def apply(self, changes: ScheduleChanges, now: int) -> None:
+        """Take one message in. Unknown and repeated things in it are ignored: the stream before may have known them.
+
+        Results come before agents, since the agents' load includes what was granted; removals before arrivals, since a
+        task or an agent that left and came back has come back.
+        """
+        for rule in changes.queues:
+            self.backlog.put_queue(rule)
+        for group in changes.groups:
+            self.backlog.put_group(group)
+        for result in changes.results:
+            self._take_result(result, now)
+        for task_id in changes.removed_task_ids:
+            self._remove_task(task_id)
+        self._put_tasks(changes.ready)
+        for key in changes.removed_agents:
+            self._remove_agent(key)
+        for agent in changes.agents:
+            self._put_agent(agent)
+        for group_id in changes.removed_groups:
+            self.backlog.remove_group(group_id)
+        self._settle()
+
+    def wake_due(self, now: int) -> None:
+        """Let everything go on whose time has come."""
+        while self._timers and self._timers[0][0] <= now:
+            _, _, subject = heapq.heappop(self._timers)
+            if isinstance(subject, Waiting):
+                self.backlog.requeue_from_wait(subject)
+            elif isinstance(subject, AgentRecord):
+                subject.refused = False
+                self._unsettled.setdefault(subject, False)
+            else:
+                subject.refused = False
+                self.backlog.relist_queue(subject)
+        self._settle()
+
+    def next_time(self) -> int | None:
+        """Return when `wake_due` has something to do next, None if nothing waits for a time."""
+        return self._timers[0][0] if self._timers else None
+
+    # What `plan` decides.
+
+    def reserve(self, group: Group, record: AgentRecord) -> Placement:
+        """Propose the group's first task for the agent, and hold its slot and resources until the result comes."""
+        waiting = group.tasks.pop()
+        waiting.place = Place.PLACED
+        self._number += 1
+        agent = record.agent
+        self.outstanding[self._number] = Outstanding(waiting, group, record, agent.session)
+        record.reserve(group.needs.resources)
+        self.capacity.move(record)
+        group.placed = True
+        self.backlog.relist(group)
+        return Placement(self._number, waiting.task.task_id, agent.agent_id, agent.session)
+
+    def set_aside(self, group: Group, avoided: frozenset[str], *, until_time: int) -> None:
+        """Put the group's first task aside: every agent that is free for it is one that it avoids until then."""
+        self._set_timer(until_time, self.backlog.set_aside(group, avoided))
+
+    # Tasks.
+
+    def _put_tasks(self, tasks: Sequence[ReadyTask]) -> None:
+        touched: dict[Group, None] = {}
+        for task in tasks:
+            group = self.backlog.groups.get(task.group_id)
+            known = self.tasks.get(task.task_id)
+            if group is None or (known is not None and known.place is Place.PLACED):
+                continue
+            if known is not None:
+                self._remove_task(task.task_id)
+            self._arrivals += 1
+            self.tasks[task.task_id] = waiting = Waiting(task, self._arrivals)
+            group.tasks.push(waiting)
+            group.size += 1
+            touched[group] = None
+        for group in touched:
+            self.backlog.unexplained.setdefault(group.needs)
+            self.backlog.relist(group)
+
+    def _remove_task(self, task_id: str) -> None:
+        waiting = self.tasks.get(task_id)
+        if waiting is None:
+            return
+        place = waiting.place
+        group = self._forget_task(waiting)
+        if place is Place.QUEUED:
+            group.tasks.note_left()
+            self.backlog.relist(group)
+
+    def _forget_task(self, waiting: Waiting) -> Group:
+        del self.tasks[waiting.task.task_id]
+        waiting.place = Place.GONE
+        group = self.backlog.groups[waiting.task.group_id]
+        group.size -= 1
+        self.backlog.drop_if_over(group)
+        return group
+
+    # Results.
+
+    def _take_result(self, result: PlacementResult, now: int) -> None:
+        known = self.outstanding.pop(result.number, None)
+        if known is None:
+            return
+        waiting, group, record, session = known
+        current = record.index >= 0 and record.agent.session == session
+        if current:
+            record.release(group.needs.resources)
+            self._unsettled.setdefault(record, False)
+        if waiting.place is Place.GONE:
+            return
+        match result.outcome:
+            case PlacementOutcome.GRANTED | PlacementOutcome.TASK_GONE:
+                record.refusals = 0
+                self._forget_task(waiting)
+            case PlacementOutcome.NOT_VISIBLE:
+                self._delay(waiting, now)
+            case PlacementOutcome.INELIGIBLE:
+                self._avoid(waiting, record.agent.agent_id, now=now)
+                self.backlog.requeue(waiting, group)
+            case PlacementOutcome.QUEUE_PAUSED:
+                self.backlog.requeue(waiting, group)
+                self._refuse_queue(group.needs.gate, now)
+            case _:
+                self.backlog.requeue(waiting, group)
+                if current:
+                    self._refuse_agent(record, now)
+
+    def _delay(self, waiting: Waiting, now: int) -> None:
+        waiting.place = Place.DELAYED
+        pause = min(EARLY_RETRY_MICROS << min(waiting.early, _DOUBLINGS_MAX), EARLY_RETRY_MICROS_MAX)
+        waiting.early += 1
+        self._set_timer(now + pause, waiting)
+
+    def _avoid(self, waiting: Waiting, agent_id: str, *, now: int) -> None:
+        kept = [known for known in waiting.task.avoid if known.until_time > now and known.agent_id != agent_id]
+        kept.append(Avoided(agent_id, now + INELIGIBLE_PAUSE_MICROS))
+        waiting.task = msgspec.structs.replace(waiting.task, avoid=tuple(kept))
+
+    def _refuse_queue(self, gate: QueueGate, now: int) -> None:
+        if not gate.closed:
+            gate.refused = True
+            self._set_timer(now + REFUSAL_PAUSE_MICROS_MAX, gate)
+            self.backlog.relist_queue(gate)
+
+    def _refuse_agent(self, record: AgentRecord, now: int) -> None:
+        if not record.refused:
+            record.refused = True
+            pause = min(REFUSAL_PAUSE_MICROS << min(record.refusals, _DOUBLINGS_MAX), REFUSAL_PAUSE_MICROS_MAX)
+            record.refusals += 1
+            self._set_timer(now + pause, record)
+
+    def _set_timer(self, time: int, subject: Waiting | AgentRecord | QueueGate) -> None:
+        self._timers_set += 1
+        heapq.heappush(self._timers, (time, self._timers_set, subject))
+
+    # Agents.
+
+    def _put_agent(self, agent: SchedulableAgent) -> None:
+        record = self.capacity.by_key.get(agent.key)
+        if record is None:
+            record = self.capacity.add(agent)
+            self._judge(record)
+        elif agent == record.agent:
+            return
+        else:
+            self._replace_agent(record, agent)
+        self._unsettled.setdefault(record, False)
+
+    def _replace_agent(self, record: AgentRecord, agent: SchedulableAgent) -> None:
+        old = record.agent
+        if agent.session != old.session:
+            record.void_reservations()
+            record.refusals = 0
+        record.refused = False
+        if agent.profile is old.profile or agent.profile == old.profile:
+            record.agent = agent
+            return
+        self._dismiss(record)
+        record.agent = agent
+        self._judge(record)
+
+    def _judge(self, record: AgentRecord) -> None:
+        for needs in self.backlog.needs.values():
+            needs.admit(record)
+        self._unsettled[record] = True
+
+    def _dismiss(self, record: AgentRecord) -> None:
+        for needs in self.backlog.needs.values():
+            needs.dismiss(record)
+        record.shut_by.clear()
+
+    def _remove_agent(self, key: str) -> None:
+        record = self.capacity.by_key.get(key)
+        if record is not None:
+            self._dismiss(record)
+            self.capacity.remove(record)
+            self._unsettled.pop(record, None)
+
+    def _settle(self) -> None:
+        """Put the agents that changed into their bands, and wake the needs that they can now serve."""
+        for record, judged in self._unsettled.items():
+            if record.index < 0:
+                continue
+            record.refresh_held()
+            reopened = self._reopen(record)
+            became_ready = self.capacity.move(record)
+            if record.band < LEVELS:
+                self.backlog.wake(record, record.needs_bits if became_ready or judged else reopened)
+        self._unsettled.clear()
+
+    def _reopen(self, record: AgentRecord) -> int:
+        reopened = [index for index in record.shut_by if self.backlog.needs[index].open_to(record)]
+        if reopened:
+            record.shut_by = [index for index in record.shut_by if index not in reopened]
+        return sum(1 << index for index in reopened)

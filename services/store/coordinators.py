@@ -1,0 +1,25 @@
+"""The coordinators' rows: each has a term, which is the fence of everything that it writes."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, update
+from sqlalchemy.dialects.sqlite import insert
+
+from services.store.flush import Identity
+from services.store.schema import coordinators
+
+
+def claim_term(connection: Connection, coordinator_id: str) -> Identity:
+    """Raises the term of every coordinator on this SQLite file, and takes our own: whoever wrote before cannot commit any more."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.execute(update(coordinators).values(term=coordinators.c.term + 1))
+    now = time.time_ns() // 1000
+    row = {"id": coordinator_id, "term": 1, "flush": 0, "start_time": now}
+    claim = insert(coordinators).values(row)
+    claim = claim.on_conflict_do_update(index_elements=["id"], set_={"flush": 0, "start_time": now})
+    term = connection.scalar(claim.returning(coordinators.c.term))
+    connection.exec_driver_sql("COMMIT")
+    assert term is not None
+    return Identity(coordinator_id, term)
