@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from missioncontrol.client import Client
+from missioncontrol.command import COMMAND_KIND, CommandInput
 from missioncontrol.requests import task_request
 from missioncontrol.v1.task_service_pb2 import CreateTaskRequest
 from rich.console import Console
@@ -100,8 +101,8 @@ async def _submit(address: str, jobs: list[Job]) -> tuple[list[Acknowledged], di
 
 def _request(number: int, job: Job) -> CreateTaskRequest:
     return task_request(
-        "command",
-        {"argv": job.argv},
+        COMMAND_KIND,
+        CommandInput(argv=job.argv),
         queue=job.queue,
         priority=job.priority,
         capabilities=job.capabilities,

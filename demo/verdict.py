@@ -5,10 +5,11 @@ Pure: evidence in, sentences about what is wrong out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from missioncontrol.command import CommandOutput
+from missioncontrol.payload import decode_payload
 from missioncontrol.v1 import task_pb2
 
 from demo.work import Job
@@ -68,5 +69,5 @@ def _output(task: task_pb2.Task, evidence: Evidence) -> str:
     if task.state != task_pb2.TASK_STATE_SUCCEEDED:
         state = task_pb2.TaskState.Name(task.state)
         return f"{job.name}: {state}: {task.failure.message or task.output.data.decode(errors='replace')}"
-    wrong = job.verdict(json.loads(task.output.data)["stdout"])
+    wrong = job.verdict(decode_payload(task.output, CommandOutput).stdout)
     return f"{job.name}: {wrong}" if wrong else ""

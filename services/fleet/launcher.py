@@ -57,7 +57,10 @@ THREE_AGENTS = (
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """What to start, and where its files go. Port 0 is any free port; a restarted service takes the same one again."""
+    """What to start, and where its files go. Port 0 is any free port; a restarted service takes the same one again.
+
+    An empty `gateway_listen` leaves the event gateway out.
+    """
 
     folder: Path
     agents: tuple[AgentPlan, ...] = THREE_AGENTS
@@ -126,8 +129,9 @@ class Fleet:
                 "LEASE_TTL_SECONDS": f"{self.plan.lease_ttl_seconds:g}",
             },
         )
-        gateway = {"EVENT_GATEWAY_LISTEN": self.plan.gateway_listen, "COORDINATORS": coordinator.address}
-        await self._start_service(GATEWAY, gateway)
+        if self.plan.gateway_listen:
+            gateway = {"EVENT_GATEWAY_LISTEN": self.plan.gateway_listen, "COORDINATORS": coordinator.address}
+            await self._start_service(GATEWAY, gateway)
         for agent in self.plan.agents:
             self.start_agent(agent)
         await self.wait_agents_ready()

@@ -1,0 +1,140 @@
+"""`python -m benchmarks`: runs every load on SQLite, prints a table and writes benchmarks/latest.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import grpc
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.follower import Counter
+from benchmarks.load import Loader
+from benchmarks.machine import cpu_seconds, machine
+from demo.report import percentile
+from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
+from services.fleet.process import FleetError, ManagedProcess, ProcessSpec
+
+LATEST = Path(__file__).with_name("latest.json")
+# Wide enough that the agents' windows never starve the path that is measured.
+AGENT_SLOTS = 256
+WARM_UP_TASKS = 3_000
+THROUGHPUT_TASKS, THROUGHPUT_ROUNDS = 25_000, 3
+SINGLE_TASKS = 6_000
+LATENCY_TASKS, LATENCY_TASKS_PER_SECOND = 1_000, 50.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one database reached."""
+
+    throughput: float
+    throughput_rounds: tuple[float, ...]
+    single: float
+    start_latencies_ms: tuple[float, ...]
+    cpu_ms_per_task: dict[str, float]
+
+    def document(self) -> dict[str, object]:
+        """Its part of latest.json."""
+        return {
+            "throughput_tasks_per_second": round(self.throughput),
+            "single_submit_tasks_per_second": round(self.single),
+            "start_latency_ms": {
+                f"p{percent}": round(percentile(self.start_latencies_ms, percent), 2) for percent in (50, 99)
+            },
+            "cpu_ms_per_task": {name: round(spent, 4) for name, spent in self.cpu_ms_per_task.items()},
+        }
+
+
+def main() -> int:
+    """Measures, prints, writes; returns the exit code."""
+    console = Console(highlight=False, soft_wrap=True)
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="missioncontrol-bench-") as folder:
+        try:
+            run = uvloop.run(measure(Path(folder), console))
+        except FleetError as error:
+            console.print(f"bench: {error}", markup=False)
+            return 1
+    document = {"machine": machine(), "runs": {"sqlite": run.document()}}
+    LATEST.write_text(json.dumps(document, indent=2) + "\n")
+    console.print(table(run))
+    console.print(f"bench: {time.monotonic() - begin:.0f} s; written to {LATEST}", markup=False)
+    return 0
+
+
+async def measure(folder: Path, console: Console) -> Run:
+    """Starts coordinator, scheduler, two agents and a follower, and puts every load on them."""
+    agents = tuple(
+        AgentPlan(f"agent-{number}", slots=AGENT_SLOTS, arguments=("-m", "benchmarks.noop_agent")) for number in (1, 2)
+    )
+    plan = FleetPlan(folder=folder, agents=agents, gateway_listen="", log_level="warning")
+    async with Fleet(plan) as fleet, grpc.aio.insecure_channel(fleet.address) as channel:
+        counter = Counter(folder / "count")
+        follower = start_follower(fleet, folder)
+        loader = Loader(channel, counter)
+        try:
+            await loader.batches(WARM_UP_TASKS)
+            console.print("bench: warm; throughput …")
+            return await loads(loader, processes(fleet, follower), console)
+        finally:
+            follower.kill()
+
+
+async def loads(loader: Loader, watched: dict[str, ManagedProcess], console: Console) -> Run:
+    """The three loads, one after the other."""
+    before = {name: cpu_seconds(process.pid) for name, process in watched.items()}
+    rounds = [await loader.batches(THROUGHPUT_TASKS) for _ in range(THROUGHPUT_ROUNDS)]
+    spent = {name: cpu_seconds(process.pid) - before[name] for name, process in watched.items()}
+    console.print("bench: one task a call …")
+    single = await loader.singles(SINGLE_TASKS)
+    console.print("bench: start latency …")
+    latencies = await loader.start_latencies(LATENCY_TASKS, per_second=LATENCY_TASKS_PER_SECOND)
+    rates = tuple(measured.tasks_per_second for measured in rounds)
+    tasks = sum(measured.tasks for measured in rounds)
+    return Run(
+        throughput=median(rates),
+        throughput_rounds=rates,
+        single=single.tasks_per_second,
+        start_latencies_ms=tuple(seconds * 1000 for seconds in latencies),
+        cpu_ms_per_task={name: seconds * 1000 / tasks for name, seconds in spent.items()},
+    )
+
+
+def start_follower(fleet: Fleet, folder: Path) -> ManagedProcess:
+    """The follower's process; it begins at the beginning of the feed, whenever it is there."""
+    arguments = ("-m", "benchmarks.follower", fleet.address, str(folder / "count"))
+    follower = ManagedProcess(
+        ProcessSpec("follower", arguments, fleet.processes[0].spec.environment), log_folder=fleet.log_folder
+    )
+    follower.start()
+    return follower
+
+
+def processes(fleet: Fleet, follower: ManagedProcess) -> dict[str, ManagedProcess]:
+    """Every process whose CPU time is counted, by the name under which it is reported."""
+    return {process.name: process for process in [*fleet.processes, follower]}
+
+
+def table(run: Run) -> Table:
+    """The figures for people."""
+    rows = Table("sqlite, synchronous=FULL", "", title="Mission Control, end to end", title_justify="left")
+    rounds = ", ".join(f"{rate:,.0f}" for rate in run.throughput_rounds)
+    rows.add_row("throughput, batches of 100", f"{run.throughput:,.0f} tasks/s (median of {rounds})")
+    rows.add_row("one task a call, 8 in flight", f"{run.single:,.0f} tasks/s")
+    for percent in (50, 95, 99):
+        rows.add_row(f"submit to start p{percent}", f"{percentile(run.start_latencies_ms, percent):.2f} ms")
+    for name, spent in run.cpu_ms_per_task.items():
+        rows.add_row(f"CPU a task: {name}", f"{spent * 1000:.1f} µs")
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""What the figures were measured on, and the CPU time of a process. Linux tells it; elsewhere it is 0 or empty."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from pathlib import Path
+
+
+def machine() -> dict[str, str | int]:
+    """The machine, for latest.json."""
+    return {
+        "cpu": _value("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
+        "memory_bytes": 1024 * int((_value("/proc/meminfo", "MemTotal") or "0").split()[0]),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "kernel": f"{platform.system()} {platform.release()}",
+    }
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process with all its threads; 0 where /proc is not there."""
+    try:
+        # The name is in brackets and may hold spaces; what is counted comes after it.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _value(file: str, key: str) -> str:
+    path = Path(file)
+    if not path.exists():
+        return ""
+    lines = (line.partition(":") for line in path.read_text().splitlines())
+    return next((value.strip() for name, _, value in lines if name.strip() == key), "")
