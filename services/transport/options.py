@@ -34,6 +34,8 @@ class ServerOptions:
             # The commonly used `grpc.http2.min_recv_ping_interval_without_data_ms` is ignored by gRPC.
             ("grpc.http2.min_ping_interval_without_data_ms", self.ping_interval_min_ms),
             ("grpc.keepalive_time_ms", self.keepalive_ms),
+            # `grpc.keepalive_timeout_ms` alone drops nobody (grpcio 1.85): the ping's own limit of 60 s counts.
+            ("grpc.http2.ping_timeout_ms", self.keepalive_timeout_ms),
             ("grpc.keepalive_timeout_ms", self.keepalive_timeout_ms),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.server_handshake_timeout_ms", self.handshake_timeout_ms),
