@@ -8,9 +8,8 @@ aside without holding up the others. Who the agents are and what became of place
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 
-from services.domain.capacity import AgentRecord
+from services.domain.capacity import AgentRecord, Capacity
 from services.domain.needs import Group, Needs, QueueGate
 from services.domain.schedule import QueueRule, TaskGroup
 from services.domain.task_order import Line, Order, Place, TaskOrder, Waiting
@@ -19,20 +18,23 @@ from services.domain.task_order import Line, Order, Place, TaskOrder, Waiting
 class Backlog:
     """Groups, needs and queues. A waiting task is in its group's order or aside; anything else is the view's matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
         self.groups: dict[int, Group] = {}
         # Needs whose turn will come, in order.
         self.line: Line[Needs] = Line()
         self.needs: dict[int, Needs] = {}
         self._needs_by_name: dict[tuple[str, str, str], Needs] = {}
         self._vacant_needs: list[int] = []
-        # Needs that a newly ready agent may wake, one bit each: parked ones, and ones with tasks aside.
-        self._sleeping = 0
+        # Needs that are parked, and those with tasks aside, one bit each: agents know theirs by the same bits.
+        self._parked = 0
+        self._with_asides = 0
         self._gates: dict[tuple[str, str], QueueGate] = {}
         # Needs that may have waiting tasks, for `unplaceable.py`, which takes them from the front.
         self.unexplained: dict[Needs, None] = {}
 
     def put_queue(self, rule: QueueRule) -> None:
+        """Learn what the coordinator says of a queue."""
         gate = self._gate(rule.namespace, rule.name)
         gate.paused = rule.paused
         gate.refused = False
@@ -42,10 +44,12 @@ class Backlog:
         return self._gates.setdefault((namespace, queue), QueueGate())
 
     def relist_queue(self, gate: QueueGate) -> None:
+        """Put the needs of a queue that opened or closed where they belong."""
         for needs in gate.needs.values():
             self._relist_needs(needs)
 
     def put_group(self, group: TaskGroup) -> None:
+        """Learn of a group, or how many more of it wait at the coordinator."""
         known = self.groups.get(group.id)
         if known is not None:
             known.unsent = group.unsent
@@ -62,25 +66,28 @@ class Backlog:
         index = heapq.heappop(self._vacant_needs) if self._vacant_needs else len(self.needs)
         needs = Needs(group, index=index, gate=self._gate(group.namespace, group.queue))
         self._needs_by_name[name] = self.needs[index] = needs.gate.needs[index] = needs
-        for record in self.capacity.by_key.values():
+        for record in self._capacity.by_key.values():
             needs.admit(record)
         return needs
 
     def remove_group(self, group_id: int) -> None:
+        """Forget a group, as soon as no task of it is left."""
         group = self.groups.get(group_id)
         if group is not None:
             group.retired = True
             self.drop_if_over(group)
 
     def drop_if_over(self, group: Group) -> None:
+        """Forget a retired group without tasks, and its needs if it was their last."""
         if not group.retired or group.size:
             return
         needs = group.needs
-        del self.groups[group.id]
-        del needs.groups[group.id]
+        needs.line.put(group, None)
+        self._relist_needs(needs)
+        del self.groups[group.id], needs.groups[group.id]
         if needs.groups:
             return
-        for record in self.capacity.by_key.values():
+        for record in self._capacity.by_key.values():
             if needs.eligible & record.bit:
                 record.needs_bits ^= needs.bit
             if needs.index in record.shut_by:
@@ -89,7 +96,8 @@ class Backlog:
 
     def _forget_needs(self, needs: Needs) -> None:
         self.line.put(needs, None)
-        self._sleeping &= ~needs.bit
+        self._parked &= ~needs.bit
+        self._with_asides &= ~needs.bit
         self.unexplained.pop(needs, None)
         del self.needs[needs.index], needs.gate.needs[needs.index], self._needs_by_name[needs.name]
         heapq.heappush(self._vacant_needs, needs.index)
@@ -112,7 +120,7 @@ class Backlog:
     def park(self, needs: Needs) -> None:
         """Take needs out of the line until an agent that is open to them becomes ready."""
         needs.parked = True
-        self._sleeping |= needs.bit
+        self._parked |= needs.bit
         self.line.put(needs, None)
 
     def set_aside(self, group: Group, avoided: frozenset[str]) -> Waiting:
@@ -121,8 +129,9 @@ class Backlog:
         waiting = group.tasks.pop()
         order = needs.asides.setdefault(avoided, TaskOrder(Place.ASIDE))
         order.push(waiting)
-        self._sleeping |= needs.bit
+        self._with_asides |= needs.bit
         self.relist(group)
+        return waiting
 
     def requeue(self, waiting: Waiting, group: Group) -> None:
         """Put a task back where it was in the order."""
@@ -130,6 +139,7 @@ class Backlog:
         self.relist(group)
 
     def requeue_from_wait(self, waiting: Waiting) -> None:
+        """Put a task that was aside or delayed back where it was in the order."""
         if waiting.place not in (Place.ASIDE, Place.DELAYED):
             return
         group = self.groups[waiting.task.group_id]
@@ -139,28 +149,39 @@ class Backlog:
     def _drop_empty_asides(self, needs: Needs) -> None:
         for avoided in [avoided for avoided, order in needs.asides.items() if order.first() is None]:
             del needs.asides[avoided]
-        if not needs.asides and not needs.parked:
-            self._sleeping &= ~needs.bit
+        if not needs.asides:
+            self._with_asides &= ~needs.bit
 
-    def wake(self, record: AgentRecord, needs_bits: int) -> None:
-        bits = needs_bits & self._sleeping
+    def wake(self, record: AgentRecord, *, opened: int) -> None:
+        """Let an agent with a free slot be considered.
+
+        `opened` are the needs for which it is newly so. Tasks aside are woken whenever it changed: no more than it has
+        free slots are let out at a time, so that a slot is not paid for with all of them.
+        """
+        bits = opened & self._parked
         while bits:
             needs = self.needs[bits.bit_length() - 1]
             bits ^= needs.bit
             if needs.open & record.bit:
-                self._wake_needs(needs, record)
+                self._unpark(needs)
+        bits = record.needs_bits & self._with_asides
+        while bits:
+            needs = self.needs[bits.bit_length() - 1]
+            bits ^= needs.bit
+            if needs.open & record.bit:
+                self._release_asides(needs, record)
 
-    def _wake_needs(self, needs: Needs, record: AgentRecord) -> None:
-        for avoided, order in needs.asides.items():
-            if record.agent.agent_id not in avoided:
-                self._release_asides(order, record.slots_free)
+    def _unpark(self, needs: Needs) -> None:
         needs.parked = False
-        self._drop_empty_asides(needs)
+        self._parked ^= needs.bit
         self._relist_needs(needs)
 
-    def _release_asides(self, order: TaskOrder, tasks_max: int) -> None:
-        for _ in range(tasks_max):
-            if order.first() is None:
-                return
-            waiting = order.pop()
-            self.requeue(waiting, self.groups[waiting.task.group_id])
+    def _release_asides(self, needs: Needs, record: AgentRecord) -> None:
+        for avoided, order in needs.asides.items():
+            if record.agent.agent_id not in avoided:
+                for _ in range(record.slots_free):
+                    if order.first() is None:
+                        break
+                    waiting = order.pop()
+                    self.requeue(waiting, self.groups[waiting.task.group_id])
+        self._drop_empty_asides(needs)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from services.domain.task_order import Line, Order, Place, TaskOrder
 from services.domain.capacity import AgentRecord, Capacity
 from services.domain.requirements import Mismatch, mismatch
 from services.domain.schedule import TaskGroup, UnplaceableReason
+from services.domain.task_order import Line, Order, Place, TaskOrder
 
 
 class Report(NamedTuple):

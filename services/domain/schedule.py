@@ -1,7 +1,7 @@
 """What coordinator and scheduler tell each other, as values: the counterpart of scheduler_service.proto.
 
-Only values live here, no rules; `Placement` and its outcomes are with the commands, where the grant is. They are msgspec
-structs, because tens of thousands of them are made a second.
+Only values live here, no rules; `Placement` and its outcomes are with the commands, where the grant is. They are
+msgspec structs, because tens of thousands of them are made a second.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class ScheduleView:
 
     def __init__(self) -> None:
         self.capacity = Capacity()
-        self.backlog = Backlog()
+        self.backlog = Backlog(self.capacity)
         self.tasks: dict[str, Waiting] = {}
         self.outstanding: dict[int, Outstanding] = {}
         self._unsettled: dict[AgentRecord, bool] = {}
@@ -133,6 +133,7 @@ class ScheduleView:
             known = self.tasks.get(task.task_id)
             if group is None or (known is not None and known.place is Place.PLACED):
                 continue
+            group.retired = False
             if known is not None:
                 self._remove_task(task.task_id)
             self._arrivals += 1
@@ -176,8 +177,10 @@ class ScheduleView:
         if waiting.place is Place.GONE:
             return
         match result.outcome:
-            case PlacementOutcome.GRANTED | PlacementOutcome.TASK_GONE:
+            case PlacementOutcome.GRANTED:
                 record.refusals = 0
+                self._forget_task(waiting)
+            case PlacementOutcome.TASK_GONE:
                 self._forget_task(waiting)
             case PlacementOutcome.NOT_VISIBLE:
                 self._delay(waiting, now)
@@ -272,7 +275,7 @@ class ScheduleView:
             reopened = self._reopen(record)
             became_ready = self.capacity.move(record)
             if record.band < LEVELS:
-                self.backlog.wake(record, record.needs_bits if became_ready or judged else reopened)
+                self.backlog.wake(record, opened=record.needs_bits if became_ready or judged else reopened)
         self._unsettled.clear()
 
     def _reopen(self, record: AgentRecord) -> int:
