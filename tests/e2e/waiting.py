@@ -1,0 +1,44 @@
+"""Waiting for what real processes do: a condition that is asked again and again, with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+POLL_SECONDS = 0.02
+DEADLINE_SECONDS = 30.0
+
+
+async def eventually(ask: Callable[[], Awaitable[T | None]], *, within: float = DEADLINE_SECONDS) -> T:
+    """The first answer that is true. Fails, with the last answer, at the deadline."""
+    deadline = time.monotonic() + within
+    while not (answer := await ask()):
+        assert time.monotonic() < deadline, f"not within {within:g} s; the last answer was {answer!r}"
+        await asyncio.sleep(POLL_SECONDS)
+    return answer
+
+
+async def file_content(path: Path, *, within: float = DEADLINE_SECONDS) -> str:
+    """What is in a file, once there is something."""
+
+    async def read() -> str:
+        return path.read_text().strip() if path.exists() else ""
+
+    return await eventually(read, within=within)
+
+
+async def process_gone(pid: int, *, within: float = DEADLINE_SECONDS) -> None:
+    """Returns once no process has this id; one that nobody has waited for yet counts as gone."""
+
+    async def gone() -> bool:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        return state == "Z"
+
+    await eventually(gone, within=within)
