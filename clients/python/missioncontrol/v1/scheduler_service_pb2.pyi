@@ -142,6 +142,7 @@ class ScheduleRequest(_message.Message):
     AGENTS_FIELD_NUMBER: _builtins.int
     REMOVED_AGENTS_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
+    REMOVED_GROUPS_FIELD_NUMBER: _builtins.int
     coordinator_id: _builtins.str
     """Which coordinator this is. On the first message."""
     snapshot: _builtins.bool
@@ -176,6 +177,10 @@ class ScheduleRequest(_message.Message):
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacementResult]:
         """What became of placements."""
 
+    @_builtins.property
+    def removed_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Groups without tasks that may be forgotten. One that gets tasks again is sent again before them."""
+
     def __init__(
         self,
         *,
@@ -189,10 +194,11 @@ class ScheduleRequest(_message.Message):
         agents: _abc.Iterable[Global___SchedulableAgent] | None = ...,
         removed_agents: _abc.Iterable[_builtins.str] | None = ...,
         results: _abc.Iterable[Global___PlacementResult] | None = ...,
+        removed_groups: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "coordinator_id", b"coordinator_id", "groups", b"groups", "queues", b"queues", "ready", b"ready", "removed_agents", b"removed_agents", "removed_task_ids", b"removed_task_ids", "results", b"results", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "coordinator_id", b"coordinator_id", "groups", b"groups", "queues", b"queues", "ready", b"ready", "removed_agents", b"removed_agents", "removed_groups", b"removed_groups", "removed_task_ids", b"removed_task_ids", "results", b"results", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
