@@ -1,0 +1,165 @@
+"""The scheduler's end of the Schedule stream, between proto messages and the domain's values.
+
+Only conversions live here. They are on the hot path: a request is read field by field once, and a profile is made anew
+only if the agent's declaration changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from missioncontrol.v1 import queue_pb2, task_pb2
+from missioncontrol.v1 import scheduler_service_pb2 as pb
+
+from services.domain.commands import Placement, PlacementOutcome
+from services.domain.errors import InvalidArgument
+from services.domain.requirements import AgentProfile, LabelSelector, Requirements, SelectorOperator
+from services.domain.schedule import (
+    PlacementResult,
+    QueueRule,
+    ReadyTask,
+    SchedulableAgent,
+    ScheduleChanges,
+    TaskGroup,
+    Unplaceable,
+)
+from services.domain.task import Avoided
+
+_OUTCOMES = {int(outcome): outcome for outcome in PlacementOutcome}
+_LOAD_FIELDS = ("accepting", "leases", "started", "resources_used")
+
+
+class ScheduleDecoder:
+    """Reads the requests of one stream. It remembers each agent's profile, as long as the agent is not removed."""
+
+    def __init__(self) -> None:
+        self._profiles: dict[str, tuple[bytes, AgentProfile]] = {}
+
+    def changes(self, request: pb.ScheduleRequest) -> ScheduleChanges:
+        """Read a request. Raises InvalidArgument for what the contract does not have."""
+        for key in request.removed_agents:
+            self._profiles.pop(key, None)
+        return ScheduleChanges(
+            queues=tuple(_queue(queue) for queue in request.queues),
+            groups=tuple(_group(group) for group in request.groups),
+            ready=tuple(_ready_tasks(request)),
+            removed_task_ids=tuple(request.removed_task_ids),
+            agents=tuple(self._agent(agent) for agent in request.agents),
+            removed_agents=tuple(request.removed_agents),
+            results=tuple(_results(request)),
+            removed_groups=tuple(request.removed_groups),
+        )
+
+    def _agent(self, agent: pb.SchedulableAgent) -> SchedulableAgent:
+        key = f"{agent.namespace}/{agent.agent_id}"
+        return SchedulableAgent(
+            key=key,
+            namespace=agent.namespace,
+            agent_id=agent.agent_id,
+            session=agent.session,
+            accepting=agent.accepting,
+            slots=agent.slots,
+            leases=agent.leases,
+            resources_used=dict(agent.resources_used) if agent.resources_used else {},
+            profile=self._profile(key, agent),
+        )
+
+    def _profile(self, key: str, agent: pb.SchedulableAgent) -> AgentProfile:
+        """Return the agent's profile: the one from before, if everything but its load is the same bytes."""
+        for name in _LOAD_FIELDS:
+            agent.ClearField(name)  # type: ignore[arg-type]  # the stub wants the names as literals
+        declared = agent.SerializeToString(deterministic=True)
+        known = self._profiles.get(key)
+        if known is not None and known[0] == declared:
+            return known[1]
+        profile = AgentProfile(
+            kinds=frozenset(agent.kinds),
+            queues=frozenset(agent.queues),
+            capabilities=frozenset(agent.capabilities),
+            labels=dict(agent.labels),
+            resources=dict(agent.resources),
+        )
+        self._profiles[key] = (declared, profile)
+        return profile
+
+
+def schedule_response(placements: Iterable[Placement], unplaceable: Iterable[Unplaceable]) -> pb.ScheduleResponse:
+    """Write a response."""
+    response = pb.ScheduleResponse()
+    add = response.placements.add
+    for placement in placements:
+        add(
+            number=placement.number,
+            task_id=placement.task_id,
+            agent_id=placement.agent_id,
+            session=placement.session,
+        )
+    for group in unplaceable:
+        _add_unplaceable(response, group)
+    return response
+
+
+def _add_unplaceable(response: pb.ScheduleResponse, group: Unplaceable) -> None:
+    item = response.unplaceable.add(group_id=group.group_id, never=group.never)
+    for reason in group.reasons:
+        value = pb.FilterReason.ValueType(reason.reason)
+        item.reasons.add(reason=value, subject=reason.subject, agents=reason.agents)
+
+
+def _queue(queue: queue_pb2.Queue) -> QueueRule:
+    return QueueRule(queue.namespace, queue.name, queue.paused)
+
+
+def _group(group: pb.TaskGroup) -> TaskGroup:
+    return TaskGroup(
+        id=group.id,
+        namespace=group.namespace,
+        queue=group.queue,
+        priority=group.priority,
+        kind=group.kind,
+        requirements=_requirements(group.requirements),
+        needs_id=group.needs_id,
+        unsent=group.unsent,
+    )
+
+
+def _requirements(requirements: task_pb2.Requirements) -> Requirements:
+    return Requirements(
+        capabilities=tuple(requirements.capabilities),
+        selectors=tuple(_selector(selector) for selector in requirements.selectors),
+        resources=dict(requirements.resources),
+    )
+
+
+def _selector(selector: task_pb2.LabelSelector) -> LabelSelector:
+    try:
+        operator = SelectorOperator(selector.operator)
+    except ValueError as error:
+        raise InvalidArgument(f"selector on {selector.key!r}: operator {selector.operator} is not known") from error
+    return LabelSelector(selector.key, operator, tuple(selector.values))
+
+
+def _ready_tasks(request: pb.ScheduleRequest) -> Iterable[ReadyTask]:
+    for ready in request.ready:
+        group_id = ready.group_id
+        for task in ready.tasks:
+            avoid = task.avoid
+            yield ReadyTask(
+                group_id,
+                task.task_id,
+                task.queued_time_micros,
+                tuple(_avoided(agent) for agent in avoid) if avoid else (),
+            )
+
+
+def _avoided(agent: pb.AvoidedAgent) -> Avoided:
+    until = agent.until_time
+    return Avoided(agent.agent_id, until.seconds * 1_000_000 + until.nanos // 1_000)
+
+
+def _results(request: pb.ScheduleRequest) -> Iterable[PlacementResult]:
+    for result in request.results:
+        outcome = _OUTCOMES.get(result.outcome)
+        if outcome is None:
+            raise InvalidArgument(f"the outcome {result.outcome} of placement {result.number} is not known")
+        yield PlacementResult(result.number, outcome)
