@@ -1,4 +1,4 @@
-"""What every test may use: a fleet of real processes, each test its own, in its own folder and on ports that are free."""
+"""What every test may use: a fleet of real processes, its own, in its own folder and on ports that are free."""
 
 from __future__ import annotations
 

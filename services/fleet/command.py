@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan
+from services.fleet.launcher import ANY_PORT, COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan
 from services.fleet.process import FleetError, ManagedProcess
 
 app = typer.Typer(help="Starts a fleet on this machine and keeps it running until Ctrl-C.")
@@ -67,7 +67,8 @@ def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: floa
         coordinator_listen=listens[COORDINATOR],
         scheduler_listen=listens[SCHEDULER],
         gateway_listen=listens[GATEWAY],
-        metrics_listen=_METRICS,
+        # Whoever takes any free port for a service has another fleet here, and the metrics go with it.
+        metrics_listen={name: ANY_PORT if listens[name].endswith(":0") else _METRICS[name] for name in _METRICS},
     )
 
 

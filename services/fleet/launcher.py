@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -134,7 +134,7 @@ class Fleet:
             await self._start_service(GATEWAY, gateway)
         for agent in self.plan.agents:
             self.start_agent(agent)
-        await self.wait_agents_ready()
+        await self.wait_agents_ready({agent.id for agent in self.plan.agents})
 
     def start_agent(self, plan: AgentPlan, *, address: str = "", name: str = "") -> ManagedProcess:
         """Starts one agent, of this plan or a further one; does not wait for it.
@@ -151,13 +151,12 @@ class Fleet:
         process.start()
         return process
 
-    async def wait_agents_ready(self, timeout_seconds: float = START_SECONDS_MAX) -> None:
-        """Returns when the coordinator lists every agent of the plan as READY. One that ends first is an error."""
-        wanted = {agent.id for agent in self.plan.agents}
+    async def wait_agents_ready(self, wanted: Collection[str], timeout_seconds: float = START_SECONDS_MAX) -> None:
+        """Returns when the coordinator lists every one of these as READY. One that ends first is an error."""
         deadline = time.monotonic() + timeout_seconds
         async with grpc.aio.insecure_channel(self.address) as channel:
             agents = agent_service_pb2_grpc.AgentServiceStub(channel)
-            while missing := wanted - await _ready_agents(agents):
+            while missing := set(wanted) - await _ready_agents(agents):
                 for agent in missing & self.agents.keys():
                     self.agents[agent].assert_running()
                 if time.monotonic() > deadline:

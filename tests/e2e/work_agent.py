@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 
 from missioncontrol import Agent
 
@@ -25,6 +26,15 @@ async def echo(payload: bytes) -> bytes:
 async def nap(seconds: float) -> float:
     """Sleeps."""
     await asyncio.sleep(seconds)
+    return seconds
+
+
+@agent.task("block")
+def block(seconds: float) -> float:
+    """Holds the interpreter for so long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(10_000))
     return seconds
 
 

@@ -1,0 +1,163 @@
+"""Who may do what to a task, with real processes: late agents, two with one identity, drains, cancels."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from missioncontrol import Client
+from missioncontrol.client import Client as ClientType
+from missioncontrol.command import CommandInput
+from missioncontrol.v1 import task_pb2
+
+from tests.conftest import StartFleet, work_agent
+from tests.e2e.waiting import eventually, file_content, process_gone
+
+
+async def state_reached(client: ClientType, task_id: str, state: task_pb2.TaskState.ValueType) -> task_pb2.Task:
+    """The task, once it is in that state."""
+
+    async def ask() -> task_pb2.Task | None:
+        task = await client.handle(task_id).get()
+        return task if task.state == state else None
+
+    return await eventually(ask)
+
+
+async def test_an_agent_that_slept_beyond_its_lease_is_refused(start_fleet: StartFleet) -> None:
+    """S4."""
+    fleet = await start_fleet(agents=(work_agent("agent-1"),), lease_ttl_seconds=2.0)
+    async with Client(fleet.address) as client:
+        handle = await client.submit("nap", 1.5)
+        await state_reached(client, handle.id, task_pb2.TASK_STATE_RUNNING)
+
+        fleet.agents["agent-1"].signal(signal.SIGSTOP)
+        fleet.start_agent(work_agent("agent-2"))
+        task = await handle.wait()
+        fleet.agents["agent-1"].signal(signal.SIGCONT)
+        # Once the first agent has said what it had to say, it works again.
+        fleet.agents["agent-2"].kill()
+        again = await client.submit("echo", b"back")
+        back = await again.wait()
+
+        attempts = await handle.attempts()
+        after = await handle.get()
+    assert [attempt.agent_id for attempt in attempts] == ["agent-1", "agent-2"]
+    assert [attempt.outcome for attempt in attempts] == [
+        task_pb2.ATTEMPT_OUTCOME_LOST,
+        task_pb2.ATTEMPT_OUTCOME_SUCCEEDED,
+    ]
+    assert (after.version, after.agent_id, after.redeliveries) == (task.version, "agent-2", 1)
+    assert back.agent_id == "agent-1"
+
+
+async def test_of_two_processes_with_one_identity_the_later_one_wins_for_good(start_fleet: StartFleet) -> None:
+    """S17."""
+    fleet = await start_fleet(agents=(work_agent("agent-1"),))
+    async with Client(fleet.address) as client:
+        held = await client.submit("nap", 0.5)
+        await state_reached(client, held.id, task_pb2.TASK_STATE_RUNNING)
+
+        fleet.start_agent(work_agent("agent-1"), name="twin")
+
+        code = await fleet.agents["agent-1"].wait_exit(20)
+        task = await held.wait()
+        fresh = await (await client.submit("echo", b"twin")).result(bytes)
+        agents = [agent.id async for agent in client.agents.list()]
+    assert code != 0
+    assert "supersede" in fleet.agents["agent-1"].log_tail().lower()
+    assert task.state == task_pb2.TASK_STATE_SUCCEEDED
+    assert fresh == b"twin"
+    assert agents == ["agent-1"]
+    assert fleet.agents["twin"].running
+
+
+async def test_a_cancel_kills_the_command_and_its_children(start_fleet: StartFleet, tmp_path: Path) -> None:
+    """S16."""
+    fleet = await start_fleet()
+    pids = tmp_path / "pids"
+    script = f'sleep 300 & echo "$$ $!" > "{pids}.new"; mv "{pids}.new" "{pids}"; wait'
+    async with Client(fleet.address) as client:
+        handle = await client.submit("command", CommandInput(argv=("sh", "-c", script)))
+        parent, child = map(int, (await file_content(pids)).split())
+
+        await handle.cancel(reason="not needed")
+        task = await handle.wait()
+
+    assert task.state == task_pb2.TASK_STATE_CANCELLED
+    await process_gone(parent)
+    await process_gone(child)
+
+
+async def test_a_killed_agent_leaves_no_command_behind_for_long(start_fleet: StartFleet, tmp_path: Path) -> None:
+    fleet = await start_fleet(agents=(work_agent("agent-1"),))
+    pid_file = tmp_path / "pid"
+    script = f'echo $$ > "{pid_file}.new"; mv "{pid_file}.new" "{pid_file}"; exec sleep 300'
+    async with Client(fleet.address) as client:
+        handle = await client.submit("command", CommandInput(argv=("sh", "-c", script)))
+        pid = int(await file_content(pid_file))
+
+        fleet.agents["agent-1"].kill()
+        await handle.cancel()
+        task = await handle.wait()
+
+    assert task.state == task_pb2.TASK_STATE_CANCELLED
+    await process_gone(pid)
+
+
+async def test_an_agent_that_is_asked_to_stop_finishes_what_runs_and_returns_the_rest(start_fleet: StartFleet) -> None:
+    fleet = await start_fleet(agents=(work_agent("agent-1", slots=2),))
+    async with Client(fleet.address) as client:
+        handles = [await client.submit("nap", 0.6) for _ in range(8)]
+        await state_reached(client, handles[0].id, task_pb2.TASK_STATE_RUNNING)
+
+        code = await fleet.agents["agent-1"].stop(20)
+        fleet.start_agent(work_agent("agent-2"))
+        tasks = [await handle.wait() for handle in handles]
+        attempts = [attempt for handle in handles for attempt in await handle.attempts()]
+
+    assert code == 0
+    assert {task.state for task in tasks} == {task_pb2.TASK_STATE_SUCCEEDED}
+    assert {(task.failures, task.redeliveries) for task in tasks} == {(0, 0)}
+    assert {attempt.outcome for attempt in attempts} <= {
+        task_pb2.ATTEMPT_OUTCOME_SUCCEEDED,
+        task_pb2.ATTEMPT_OUTCOME_RETURNED,
+    }
+    assert {task.agent_id for task in tasks} == {"agent-1", "agent-2"}
+
+
+async def test_a_dead_agents_tasks_are_leased_again_within_the_time_to_live_and_two_seconds(
+    start_fleet: StartFleet,
+) -> None:
+    """L1."""
+    fleet = await start_fleet(agents=(work_agent("agent-1"),), lease_ttl_seconds=2.0)
+    async with Client(fleet.address) as client:
+        handles = [await client.submit("nap", 1.0) for _ in range(4)]
+        for handle in handles:
+            await state_reached(client, handle.id, task_pb2.TASK_STATE_RUNNING)
+        fleet.start_agent(work_agent("agent-2"))
+        await fleet.wait_agents_ready({"agent-1", "agent-2"})
+
+        clock = asyncio.get_running_loop().time
+        fleet.agents["agent-1"].kill()
+        killed = clock()
+        again = [await eventually(lambda task=handle: second_start(task)) for handle in handles]
+
+    assert max(again) - killed < 2.0 + 2.0 + 0.5
+
+
+async def second_start(handle) -> float:
+    """The time at which the second attempt was seen; 0 while there is none."""
+    return asyncio.get_running_loop().time() if len(await handle.attempts()) > 1 else 0.0
+
+
+async def test_a_blocked_handler_does_not_lose_its_lease(start_fleet: StartFleet) -> None:
+    fleet = await start_fleet(lease_ttl_seconds=1.0)
+    async with Client(fleet.address) as client:
+        handle = await client.submit("block", 3.0)
+
+        task = await handle.wait()
+
+    assert task.state == task_pb2.TASK_STATE_SUCCEEDED
+    assert (task.token, task.redeliveries) == (1, 0)

@@ -1,0 +1,80 @@
+"""Services that are killed and come back: what it costs, and what it does not."""
+
+from __future__ import annotations
+
+import asyncio
+
+from missioncontrol import Client
+from missioncontrol.requests import task_request
+from missioncontrol.v1 import task_pb2
+
+from services.fleet.audit import gaps, redelivered
+from services.fleet.feed import FeedFollower
+from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER
+from services.fleet.observe import Observer
+from tests.conftest import StartFleet
+
+
+async def test_a_killed_scheduler_costs_a_pause_and_nothing_else(start_fleet: StartFleet) -> None:
+    fleet = await start_fleet(lease_ttl_seconds=30.0)
+    follower = FeedFollower(fleet.gateway_url)
+    async with asyncio.TaskGroup() as group, Client(fleet.address) as client:
+        following = group.create_task(follower.run())
+        running = await client.submit("nap", 1.0)
+        first = await client.submit_many(task_request("nap", 0.05) for _ in range(50))
+
+        fleet.services[SCHEDULER].kill()
+        second = await client.submit_many(task_request("nap", 0.01) for _ in range(50))
+        alone = await running.wait()
+        await fleet.restart(SCHEDULER)
+        tasks = [await handle.wait() for handle in [*first, *second]]
+
+        following.cancel()
+    assert alone.state == task_pb2.TASK_STATE_SUCCEEDED
+    assert {(task.state, task.token) for task in tasks} == {(task_pb2.TASK_STATE_SUCCEEDED, 1)}
+    assert redelivered(follower.events) == set()
+
+
+async def test_a_killed_gateway_costs_its_followers_no_event(start_fleet: StartFleet) -> None:
+    fleet = await start_fleet()
+    follower = FeedFollower(fleet.gateway_url)
+    async with asyncio.TaskGroup() as group, Client(fleet.address) as client:
+        following = group.create_task(follower.run())
+        for _ in range(3):
+            handles = await client.submit_many(task_request("nap", 0.01) for _ in range(30))
+            fleet.services[GATEWAY].kill()
+            for handle in handles:
+                await handle.wait()
+            await fleet.restart(GATEWAY)
+
+        sequence = await head(fleet.address)
+        await asyncio.wait_for(follower.wait_sequence(sequence), 20)
+        following.cancel()
+    assert gaps(follower.events) == []
+    assert follower.connections >= 3
+
+
+async def test_a_killed_coordinator_costs_a_running_task_nothing(start_fleet: StartFleet) -> None:
+    """L2, on one coordinator: the agents work on and come back with what they hold."""
+    fleet = await start_fleet(lease_ttl_seconds=10.0)
+    async with Client(fleet.address) as client:
+        handles = await client.submit_many(task_request("nap", 2.0) for _ in range(4))
+        for handle in handles:
+            async for task in handle.updates():
+                if task.state == task_pb2.TASK_STATE_RUNNING:
+                    break
+
+        fleet.services[COORDINATOR].kill()
+        await fleet.restart(COORDINATOR)
+        tasks = [await handle.wait() for handle in handles]
+
+    assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(task_pb2.TASK_STATE_SUCCEEDED, 1, 0)}
+
+
+async def head(address: str) -> int:
+    """The feed's head."""
+    observer = Observer(address)
+    try:
+        return (await observer.tasks())[1]
+    finally:
+        await observer.close()
