@@ -1,7 +1,7 @@
 """A run under fire: tasks are submitted without pause while a seeded killer takes processes away and brings them back.
 
-`weather` gives the sequence of kills, which depends on the seed alone; when in the work they fall is up to the machine, so
-a seed finds the same kind of trouble again and not the same instant.
+`weather` gives the sequence of kills, which depends on the seed alone; when in the work they fall is up to the machine,
+so a seed finds the same kind of trouble again and not the same instant.
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from pathlib import Path
 
 from missioncontrol import Client
 from missioncontrol.client import Client as ClientType
 from missioncontrol.command import CommandInput
+from missioncontrol.handle import TaskHandle
 from missioncontrol.v1 import task_pb2
 
 from tests.conftest import StartFleet, work_agent
@@ -142,12 +144,12 @@ async def test_a_dead_agents_tasks_are_leased_again_within_the_time_to_live_and_
         clock = asyncio.get_running_loop().time
         fleet.agents["agent-1"].kill()
         killed = clock()
-        again = [await eventually(lambda task=handle: second_start(task)) for handle in handles]
+        again = [await eventually(partial(second_start, handle)) for handle in handles]
 
     assert max(again) - killed < 2.0 + 2.0 + 0.5
 
 
-async def second_start(handle) -> float:
+async def second_start(handle: TaskHandle[object]) -> float:
     """The time at which the second attempt was seen; 0 while there is none."""
     return asyncio.get_running_loop().time() if len(await handle.attempts()) > 1 else 0.0
 
