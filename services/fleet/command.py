@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from missioncontrol.cli import exit_codes
+from missioncontrol.cli.failures import complain
 from rich.console import Console
 
 from services.fleet.launcher import ANY_PORT, COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan
@@ -27,8 +29,6 @@ RESTART_SECONDS_MAX = 30.0
 # One that has lived so long has its backoff forgotten.
 HEALTHY_SECONDS = 60.0
 WATCH_SECONDS = 0.2
-# Exit codes as in the rest of `missionctl`: 1 is "it failed".
-FAILED = 1
 
 _LISTENS = {
     COORDINATOR: ("MISSIONCONTROL_COORDINATOR_LISTEN", "127.0.0.1:7070"),
@@ -36,6 +36,10 @@ _LISTENS = {
     GATEWAY: ("MISSIONCONTROL_EVENT_GATEWAY_LISTEN", "127.0.0.1:7080"),
 }
 _METRICS = {COORDINATOR: "127.0.0.1:9464", SCHEDULER: "127.0.0.1:9465", GATEWAY: "127.0.0.1:9466"}
+
+
+class PortTakenError(FleetError):
+    """Somebody else listens on a port of the plan."""
 
 
 @app.callback(invoke_without_command=True)
@@ -51,9 +55,15 @@ def up(
     try:
         check_ports(plan)
         asyncio.run(run(plan, console))
+    except PortTakenError as error:
+        complain(str(error))
+        raise typer.Exit(exit_codes.REFUSED) from None
     except (FleetError, OSError) as error:
-        console.print(f"up: {error}", style="red", markup=False)
-        raise typer.Exit(FAILED) from None
+        sentence, _, log = str(error).partition("\n")
+        complain(sentence)
+        if log:
+            typer.echo(log, err=True)
+        raise typer.Exit(exit_codes.FAULT) from None
 
 
 def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: float) -> FleetPlan:
@@ -73,7 +83,7 @@ def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: floa
 
 
 def check_ports(plan: FleetPlan) -> None:
-    """Raises FleetError, which names the port, if one of the plan's ports is taken."""
+    """Raises PortTakenError, which names the port, if one of the plan's ports is taken."""
     listens = [plan.coordinator_listen, plan.scheduler_listen, plan.gateway_listen, *plan.metrics_listen.values()]
     for listen in listens:
         host, _, port = listen.rpartition(":")
@@ -82,7 +92,7 @@ def check_ports(plan: FleetPlan) -> None:
             try:
                 probe.bind((host.strip("[]"), int(port)))
             except OSError as error:
-                raise FleetError(
+                raise PortTakenError(
                     f"cannot listen on {listen} ({error.strerror}): is another fleet running? Stop it, or choose other "
                     "ports with MISSIONCONTROL_COORDINATOR_LISTEN, …SCHEDULER_LISTEN and …EVENT_GATEWAY_LISTEN"
                 ) from None
