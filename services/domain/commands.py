@@ -259,8 +259,13 @@ class ChangeQueue(msgspec.Struct, frozen=True):
     paused: bool | None = None
 
 
+class Renew(msgspec.Struct, frozen=True):
+    """Nothing but the fence: shows that this coordinator can still write. Answer: None."""
+
+
 Command = (
-    CreateTasks
+    Renew
+    | CreateTasks
     | CancelTask
     | GrantLeases
     | ApplyReports

@@ -18,6 +18,7 @@ from services.domain.commands import (
     EndSession,
     ExpireAgent,
     GrantLeases,
+    Renew,
     RevokeLeases,
     WakeTasks,
 )
@@ -37,6 +38,7 @@ RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], 
     AdoptAgents: (admission.touch_adopt, admission.adopt_agents),
     ChangeAgent: (admission.touch_change_agent, admission.change_agent),
     ChangeQueue: (admission.touch_queue, admission.change_queue),
+    Renew: (lambda _command, _touches: None, lambda _ledger, _command: None),
 }
 
 

@@ -24,7 +24,8 @@ from services.domain.ledger import CancelOrder, Granted, Ledger, RequestRecord, 
 from services.domain.queue import Queue
 from services.domain.requirements import Requirements
 from services.domain.task import Task
-from services.store import rows, statements
+from services.store import statements
+
 from services.store.limits import REQUIREMENTS_CACHE_MAX
 from services.store.statements import Write
 
@@ -47,7 +48,9 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     cancels: list[CancelOrder]
     agents: list[Agent]
     queues: list[Queue]
+    ended: list[Attempt]
     progress: dict[str, Progress]
+    requirements: dict[str, Requirements]  # of the tasks in `ready`
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -229,5 +232,7 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         cancels=ledger.cancels,
         agents=changed_agents(ledger),
         queues=[ledger.queues[key] for key in ledger.changed_queues],
+        ended=ledger.ended,
         progress=ledger.progress,
+        requirements={task.needs_id: ledger.requirements[task.needs_id] for task in ledger.ready},
     )

@@ -12,7 +12,8 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -56,7 +57,8 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self.lost: asyncio.Event = asyncio.Event()
-        self.idle_since: float = 0.0
+        # When the last flush was committed, by the monotonic clock: what the coordinator's promises to its agents rest on.
+        self.renewed_at = 0.0
 
     async def start(self) -> None:
         """Claims the next term and starts the writer. From then on an earlier coordinator on this database cannot commit."""
@@ -76,11 +78,11 @@ class Journal:
         """Calls the listener after each commit, on the event loop, in the order of commits. It must not block or raise."""
         self._listeners.append(listener)
 
-    def submit(self, command: Command) -> Awaitable[Any]:
+    def submit(self, command: Command) -> asyncio.Future[Any]:
         """Queues a command. The awaitable gives its answer after the commit, or raises the domain error that is its answer."""
         return self._put(command)
 
-    def read(self, function: Callable[[Connection], Answer]) -> Awaitable[Answer]:
+    def read(self, function: Callable[[Connection], Answer]) -> asyncio.Future[Answer]:
         """Queues a read on the writer's connection. It sees all earlier commits, and its answer comes before later ones are told."""
         return self._put(function)
 
@@ -184,12 +186,15 @@ class Journal:
     def _settle_start(self, error: Exception | None) -> None:
         assert self._started is not None
         if error is None:
+            self.renewed_at = time.monotonic()
             self._started.set_result(None)
         else:
             self._started.set_exception(error)
 
     def _deliver(self, entries: Sequence[Entry], answers: Sequence[Any], committed: Committed | None) -> None:
         """Tells the listeners, then answers the callers."""
+        if committed is not None:
+            self.renewed_at = time.monotonic()
         if committed is not None and committed.events:
             for listener in self._listeners:
                 listener(committed)

@@ -27,3 +27,9 @@ REQUIREMENTS_CACHE_MAX = 10_000
 # Pages (4 KiB) in the write-ahead log before a commit moves them into the file. A page that changes in many commits is then moved
 # once: with 1,000 a commit of 100 tasks took a third longer.
 SQLITE_CHECKPOINT_PAGES = 8_000
+
+# Rows that one page of a list may look at: some milliseconds. What lies behind is for the next page.
+TASKS_SCAN_MAX = 20_000
+
+# Events that one page of the feed may look at when most of them are filtered out.
+EVENTS_SCAN_MAX = 20_000

@@ -1,0 +1,119 @@
+"""`python -m services.coordinator`: connects the parts, and takes them apart in order.
+
+Start: database · journal (claims the term) · what was there · listeners · agents get their grace · loops · server.
+Stop:  NOT_SERVING · streams end, agents connect again elsewhere or later · server · loops · journal · database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+import structlog
+import uvloop
+from missioncontrol.v1 import (
+    agent_service_pb2_grpc,
+    event_service_pb2_grpc,
+    queue_service_pb2_grpc,
+    task_service_pb2_grpc,
+)
+
+from services.address_file import write_address_file
+from services.config import CoordinatorSettings, load
+from services.coordinator.metrics import CoordinatorMetrics
+from services.coordinator.parts import Parts, build_parts, find_parts
+from services.domain.errors import MissionControlError
+from services.metrics_listener import MetricsListener
+from services.telemetry import configure_logging, configure_tracing, new_registry, shutdown_tracing
+from services.transport.server import ListenError, RpcServer, create_server
+
+log = structlog.get_logger(__name__)
+
+# The interpreter lock changes hands at least this often: the writer's thread must not wait 5 ms for the event loop.
+SWITCH_SECONDS = 0.0005
+
+
+def main() -> None:
+    """Runs the coordinator until SIGTERM or SIGINT; exits 1 with one line if it cannot start or loses its term."""
+    settings = load(CoordinatorSettings)
+    configure_logging("coordinator", level=settings.log_level, log_format=settings.log_format)
+    configure_tracing("coordinator")
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        clean = uvloop.run(serve(settings))
+    except (MissionControlError, ListenError) as error:
+        sys.stderr.write(f"missioncontrol: {error}\n")
+        sys.exit(1)
+    finally:
+        shutdown_tracing()
+    sys.exit(0 if clean else 1)
+
+
+async def serve(settings: CoordinatorSettings) -> bool:
+    """The life of the process. False if another coordinator took over."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    registry = new_registry()
+    async with AsyncExitStack() as stack:
+        parts = build_parts(settings)
+        stack.callback(parts.engine.dispose)
+        await parts.journal.start()
+        stack.push_async_callback(parts.journal.stop)
+        stack.callback(parts.readers.close)
+        await find_parts(parts)
+        CoordinatorMetrics(registry, parts)
+        server = make_server(settings, parts, registry)
+        listener = MetricsListener(settings.metrics_listen, registry)
+        await listener.start()
+        stack.push_async_callback(listener.stop)
+        loops = [asyncio.ensure_future(loop) for loop in parts.loops()]
+        await server.start()
+        write_address_file(
+            settings.address_file, "coordinator", address=server.address, metrics_address=listener.address
+        )
+        lost = await until_stopped(stopping, parts, loops)
+        await drain(server, parts, loops, grace_seconds=settings.stop_grace_seconds)
+    return not lost
+
+
+def make_server(settings: CoordinatorSettings, parts: Parts, registry: object) -> RpcServer:
+    """The server with all services of the coordinator."""
+    server = create_server("coordinator", listen=settings.coordinator_listen, registry=registry)  # type: ignore[arg-type]
+    server.add(task_service_pb2_grpc.add_TaskServiceServicer_to_server, parts.task_service)
+    server.add(queue_service_pb2_grpc.add_QueueServiceServicer_to_server, parts.queue_service)
+    server.add(agent_service_pb2_grpc.add_AgentServiceServicer_to_server, parts.agent_service)
+    server.add(event_service_pb2_grpc.add_EventServiceServicer_to_server, parts.event_service)
+    return server
+
+
+async def until_stopped(stopping: asyncio.Event, parts: Parts, loops: list[asyncio.Future[None]]) -> bool:
+    """Waits for a signal, the loss of the term, or a loop that ended by an error of ours. Whether the term was lost."""
+    waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(parts.journal.lost.wait())]
+    done, _ = await asyncio.wait([*waits, *loops], return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    for loop in loops:
+        if loop in done:
+            loop.result()
+    return parts.journal.lost.is_set()
+
+
+async def drain(
+    server: RpcServer, parts: Parts, loops: list[asyncio.Future[None]], *, grace_seconds: float
+) -> None:
+    """Stops taking work, ends the streams, lets open calls end, then stops the loops."""
+    log.info("stopping")
+    await server.announce_stop()
+    await parts.connections.close()
+    parts.feed.close()
+    await server.stop(grace_seconds=grace_seconds)
+    for loop in loops:
+        loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    main()

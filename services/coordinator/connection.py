@@ -1,0 +1,191 @@
+"""One agent's stream: reads what the agent says, says what there is to say, and ends when either side does.
+
+The rules are elsewhere: `domain/session.py` knows which leases live, `domain/report.py` judges reports, the journal commits. Here the
+messages are taken apart and put together. A report is acknowledged when the journal has answered, in the order of arrival; if one
+cannot be written, nothing more is acknowledged and the stream ends, so that the agent says it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, Protocol
+
+import structlog
+
+from missioncontrol.v1 import agent_service_pb2 as wire
+from services.coordinator.limits import REPORT_BATCHES_MAX
+from services.coordinator.outbox import Outbox
+from services.coordinator.output_relay import OutputRelay
+from services.domain.agent import DrainMode
+from services.domain.commands import (
+    AgentAction,
+    ApplyReports,
+    ChangeAgent,
+    LeaseKey,
+    Refusal,
+    Report,
+    ReportKind,
+)
+from services.domain.errors import InvalidArgument, MissionControlError, SessionSuperseded, Unavailable
+from services.domain.session import Session
+from services.store.journal import Journal
+from services.transport import convert_lease
+
+log = structlog.get_logger(__name__)
+
+
+class MessageWriter(Protocol):
+    """The side of a gRPC context that a stream needs."""
+
+    def write(self, message: Any) -> Awaitable[None]:
+        """Sends one message; waits while the peer does not read."""
+
+
+class Connection:
+    """One stream of an agent, bound to a session. `converse` runs it; the other methods are called by the registry."""
+
+    def __init__(
+        self, session: Session, incarnation: str, journal: Journal, relay: OutputRelay, *, vouch_seconds: float
+    ) -> None:
+        self.session = session
+        self.incarnation = incarnation
+        self.outbox = Outbox()
+        self.goodbye: str | None = None
+        self.drain_mode = DrainMode.NONE
+        self._journal = journal
+        self._relay = relay
+        self._vouch_seconds = vouch_seconds
+        self._commits: asyncio.Queue[tuple[int, asyncio.Future[list[Refusal]]]] = asyncio.Queue(REPORT_BATCHES_MAX)
+        self._late_progress: dict[str, Report] = {}
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # Called by the registry.
+
+    def end(self, error: MissionControlError | None) -> None:
+        """Ends the stream: with this error, or, without one, as the agent wished."""
+        if self._ended.done():
+            return
+        if error is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)
+
+    def flush_progress(self, now: float) -> None:
+        """Records the newest progress of those whose last one came too early."""
+        due = [r for r in self._late_progress.values() if self.session.takes_progress(r.task_id, now=now)]
+        for report in due:
+            del self._late_progress[report.task_id]
+        if due:
+            self._journal.submit(self._command(due)).add_done_callback(forget)
+
+    async def converse(self, messages: AsyncIterator[wire.AgentMessage], writer: MessageWriter) -> None:
+        """Runs the stream to its end. Raises the domain error that ends it, Unavailable for a peer that went away."""
+        parts = [
+            asyncio.ensure_future(self._listen(messages)),
+            asyncio.ensure_future(self._speak(writer)),
+            asyncio.ensure_future(self._acknowledge()),
+            self._ended,
+        ]
+        try:
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in done:
+                part.result()
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+
+    # The parts of the conversation.
+
+    async def _speak(self, writer: MessageWriter) -> None:
+        while True:
+            message = await self.outbox.next()
+            if message.HasField("leases"):
+                batch = message.leases
+                leases = [(lease.task_id, lease.token) for lease in batch.leases]
+                self.session.sent(batch.number, leases, now=time.monotonic())
+            await writer.write(message)
+
+    async def _listen(self, messages: AsyncIterator[wire.AgentMessage]) -> None:
+        async for message in messages:
+            await self._hear(message)
+            if self.goodbye is not None:
+                await self._commits.join()
+                return
+        raise Unavailable("the stream ended without a goodbye")
+
+    async def _hear(self, message: wire.AgentMessage) -> None:
+        kind = message.WhichOneof("content")
+        if kind == "heartbeat":
+            self._hear_heartbeat(message.heartbeat)
+        elif kind == "reports":
+            await self._hear_reports(message.reports)
+        elif kind == "lease_receipt":
+            self.session.confirm(message.lease_receipt.number)
+        elif kind == "output":
+            self._hear_output(message.output)
+        elif kind == "drain_notice":
+            notice = ChangeAgent(self.session.key, AgentAction.NOTICE, session=self.session.number)
+            await self._journal.submit(notice)
+        elif kind == "goodbye":
+            self.goodbye = message.goodbye.message
+        elif kind == "hello":
+            reason = "Hello comes first and only once; a new session needs a new stream"
+            raise InvalidArgument(reason, fields=[("hello", reason)])
+
+    def _hear_heartbeat(self, heartbeat: wire.Heartbeat) -> None:
+        """Renews, and echoes as long as this coordinator can vouch for its agents: while it is able to write."""
+        now = time.monotonic()
+        held: set[LeaseKey] | None = None
+        if heartbeat.held_included:
+            held = {(lease.task_id, lease.token) for lease in heartbeat.held}
+        self.session.heartbeat(held, now=now)
+        if now - self._journal.renewed_at < self._vouch_seconds:
+            echo = wire.HeartbeatEcho(number=heartbeat.number, held_version=heartbeat.held_version)
+            self.outbox.say(wire.CoordinatorMessage(heartbeat_echo=echo))
+
+    async def _hear_reports(self, batch: wire.ReportBatch) -> None:
+        now = time.monotonic()
+        reports = [convert_lease.report(message) for message in batch.reports]
+        taken = [report for report in reports if not self._put_off(report, now)]
+        await self._commits.put((reports[-1].number, self._journal.submit(self._command(taken))))
+
+    def _put_off(self, report: Report, now: float) -> bool:
+        """Whether this progress is kept for later. What ends the attempt makes it pointless."""
+        if report.kind is not ReportKind.PROGRESS:
+            self._late_progress.pop(report.task_id, None)
+            return False
+        if self.session.takes_progress(report.task_id, now=now):
+            self._late_progress.pop(report.task_id, None)
+            return False
+        self._late_progress[report.task_id] = report
+        return True
+
+    def _command(self, reports: list[Report]) -> ApplyReports:
+        return ApplyReports(self.session.key, self.incarnation, self.session.number, reports)
+
+    async def _acknowledge(self) -> None:
+        """Answers reports in the order of their arrival, each after its commit."""
+        while True:
+            number, answer = await self._commits.get()
+            try:
+                refusals = await answer
+            except SessionSuperseded:
+                raise
+            except Exception as error:
+                raise Unavailable("the reports could not be written; say them again") from error
+            self.outbox.acknowledge(number, [convert_lease.refusal(refusal) for refusal in refusals])
+            self._commits.task_done()
+
+    def _hear_output(self, output: wire.OutputBatch) -> None:
+        for piece in output.chunks:
+            if (piece.task_id, piece.chunk.token) in self.session.leases:
+                self._relay.publish(self.session.key[0], piece.task_id, piece.chunk)
+
+
+def forget(answer: asyncio.Future[Any]) -> None:
+    """The answer to something that nobody waits for: its failure is the journal's to log."""
+    if not answer.cancelled():
+        answer.exception()

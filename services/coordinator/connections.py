@@ -1,0 +1,318 @@
+"""The registry of agents' streams: admits them, delivers what commits bring, and revokes what is not renewed.
+
+A session whose stream broke stays here until its leases have run out or the agent is back: its time goes on by this coordinator's
+own monotonic clock. It listens to the journal, so a lease is offered only after it is committed, and an ended one is forgotten only then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import structlog
+
+from missioncontrol.v1 import agent_service_pb2 as wire
+from services.coordinator.connection import Connection, MessageWriter, forget
+from services.coordinator.documents import Documents
+from services.coordinator.limits import HELLO_SECONDS, SESSION_TICK_SECONDS
+from services.coordinator.output_relay import OutputRelay
+from services.domain.agent import Agent, AgentKey, DrainMode
+from services.domain.commands import Admission, AdmitAgent, EndSession, LeaseKey, RevokeLeases, RevokeReason
+from services.domain.errors import (
+    IncarnationSuperseded,
+    InvalidArgument,
+    MissionControlError,
+    SessionSuperseded,
+    Unavailable,
+)
+from services.domain.ledger import Granted
+from services.domain.session import Intervals, Session, negotiate
+from services.domain.task import Task
+from services.store.documents import StoredDocument, read_documents
+from services.store.flush import Committed
+from services.store.journal import Journal
+from services.store.readers import Readers
+from services.transport import convert_agent, convert_lease, convert_session
+
+log = structlog.get_logger(__name__)
+
+TtlOf = Callable[[Task], int]
+
+
+class Connections:
+    """See the module. `converse` is AgentService.Connect; `run` is the loop that looks at the sessions."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        readers: Readers,
+        documents: Documents,
+        relay: OutputRelay,
+        *,
+        intervals: Intervals,
+        coordinator_id: str,
+        ttl_of: TtlOf,
+    ) -> None:
+        self._journal = journal
+        self._readers = readers
+        self._documents = documents
+        self._relay = relay
+        self._intervals = intervals
+        self._coordinator_id = coordinator_id
+        self._ttl_of = ttl_of
+        self._live: dict[AgentKey, Connection] = {}
+        self._absent: dict[AgentKey, Session] = {}
+        self._heard: dict[AgentKey, int] = {}
+        self._closing = False
+        self._deliveries: set[asyncio.Task[None]] = set()
+        relay.on_first_follower = self._follow_output
+        relay.on_last_gone = self._unfollow_output
+        self._followed: dict[str, Any] = {}
+
+    # What others ask.
+
+    def last_heartbeat(self, key: AgentKey) -> int | None:
+        """When the agent was last heard here, microseconds since 1970 UTC; None if it is not connected here."""
+        connection = self._live.get(key)
+        if connection is None:
+            return None
+        ago = time.monotonic() - connection.session.last_heartbeat
+        return time.time_ns() // 1000 - int(ago * 1e6)
+
+    @property
+    def connected(self) -> int:
+        """How many agents hold a stream."""
+        return len(self._live)
+
+    # The stream.
+
+    async def converse(self, messages: AsyncIterator[wire.AgentMessage], writer: MessageWriter) -> None:
+        """AgentService.Connect: admits the agent, runs its conversation, and records how it ended."""
+        if self._closing:
+            raise Unavailable("this coordinator is stopping")
+        hello = await self._hello(messages)
+        version = negotiate(hello.protocol_version_min, hello.protocol_version_max)
+        command = convert_agent.hello(hello, coordinator_id=self._coordinator_id)
+        admission: Admission = await self._journal.submit(command)
+        connection = self._enter(command, admission)
+        connection.outbox.say(self._welcome(admission, version))
+        try:
+            await connection.converse(messages, writer)
+        finally:
+            self._leave(connection)
+
+    async def _hello(self, messages: AsyncIterator[wire.AgentMessage]) -> wire.Hello:
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                first = await anext(messages, None)
+        except TimeoutError:
+            first = None
+        if first is None or first.WhichOneof("content") != "hello":
+            reason = "the first message of the stream must be Hello"
+            raise InvalidArgument(reason, fields=[("hello", reason)])
+        return first.hello
+
+    def _enter(self, command: AdmitAgent, admission: Admission) -> Connection:
+        """Makes the stream the current one of its agent, and ends the one before."""
+        now = time.monotonic()
+        session = Session(command.agent, admission.session, self._intervals, now=now)
+        session.keep((((t.id, t.token), self._ttl_of(t) / 1e6) for t in admission.kept), now=now)
+        vouch_seconds = self._intervals.lease_ttl * 2 / 3
+        connection = Connection(session, command.incarnation, self._journal, self._relay, vouch_seconds=vouch_seconds)
+        connection.drain_mode = admission.drain_mode
+        earlier = self._live.get(command.agent)
+        self._live[command.agent] = connection
+        self._absent.pop(command.agent, None)
+        if earlier is not None:
+            earlier.end(superseded(earlier, command))
+        return connection
+
+    def _welcome(self, admission: Admission, version: int) -> wire.CoordinatorMessage:
+        return convert_session.welcome(
+            admission,
+            version=version,
+            intervals=self._intervals,
+            coordinator_id=self._coordinator_id,
+            now=time.time_ns() // 1000,
+        )
+
+    def _leave(self, connection: Connection) -> None:
+        """The stream is over: a goodbye returns everything, anything else leaves the leases their time."""
+        key = connection.session.key
+        if self._live.get(key) is not connection:
+            return  # a newer stream has taken over
+        del self._live[key]
+        session = connection.session
+        goodbye = connection.goodbye is not None
+        if not goodbye and session.leases:
+            self._absent[key] = session
+        expire_time = time.time_ns() // 1000 + int(session.expires_in(time.monotonic()) * 1e6)
+        command = EndSession(
+            key, session.number, goodbye, expire_time=expire_time, message=connection.goodbye or "the stream broke"
+        )
+        self._journal.submit(command).add_done_callback(forget)
+
+    # What commits bring.
+
+    def on_committed(self, committed: Committed) -> None:
+        """Delivers leases and orders; forgets what has ended."""
+        for attempt in committed.ended:
+            key = (committed.tasks[attempt.task_id].namespace, attempt.agent_id)
+            session = self._session(key)
+            if session is not None:
+                session.end((attempt.task_id, attempt.token))
+        if committed.granted:
+            self._grant(committed.granted)
+        for order in committed.cancels:
+            self._order(order.agent, "cancel", (order.task_id, order.token))
+        for revoked in committed.revoked:
+            self._order(revoked.agent, "drop", (revoked.task_id, revoked.token))
+        for agent in committed.agents:
+            self._order_drain(agent)
+
+    def _session(self, key: AgentKey) -> Session | None:
+        connection = self._live.get(key)
+        return connection.session if connection is not None else self._absent.get(key)
+
+    def _grant(self, granted: list[Granted]) -> None:
+        """Offers leases whose documents are in memory at once; the others as soon as they are read."""
+        now = time.monotonic()
+        ready: defaultdict[AgentKey, list[wire.Lease]] = defaultdict(list)
+        unread: list[Granted] = []
+        for grant in granted:
+            task = grant.task
+            connection = self._live.get((task.namespace, task.agent_id))
+            if connection is None or connection.session.number != grant.session:
+                continue  # it moved on in between; its Hello has settled the lease, or its time will
+            connection.session.grant((task.id, task.token), grant.ttl_micros / 1e6, now=now)
+            document = self._documents.take(task.id) if task.token == 1 else None
+            if document is None:
+                unread.append(grant)
+            else:
+                ready[connection.session.key].append(convert_lease.lease(grant, document=document))
+        for key, leases in ready.items():
+            self._live[key].outbox.offer(leases)
+        if unread:
+            delivery = asyncio.ensure_future(self._deliver(unread))
+            self._deliveries.add(delivery)
+            delivery.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, granted: list[Granted]) -> None:
+        """Reads documents and checkpoints, then offers. If it cannot, the leases go back as never delivered."""
+        ids = [grant.task.id for grant in granted]
+        try:
+            stored = await self._readers.run(lambda connection: read_documents(connection, ids))
+        except Exception as error:  # noqa: BLE001 - nothing is lost: unconfirmed leases go back by themselves
+            log.warning("documents could not be read for delivery", error=str(error), leases=len(granted))
+            stored = {}
+        for grant in granted:
+            task = grant.task
+            connection = self._live.get((task.namespace, task.agent_id))
+            if connection is None or connection.session.number != grant.session:
+                continue
+            found: StoredDocument | None = stored.get(task.id)
+            if found is None:
+                connection.session.sent(0, [(task.id, task.token)], now=time.monotonic())
+            elif (task.id, task.token) in connection.session.leases:
+                lease = convert_lease.lease(grant, document=found.document, checkpoint=found.checkpoint)
+                connection.outbox.offer([lease])
+                if task.id in self._followed:
+                    self._order(connection.session.key, "follow_output", (task.id, task.token))
+
+    def _order(self, key: AgentKey, kind: str, lease: LeaseKey) -> None:
+        """Adds one lease to the orders of an agent that is here."""
+        connection = self._live.get(key)
+        if connection is not None:
+            getattr(connection.outbox.orders, kind).add(task_id=lease[0], token=lease[1])
+            connection.outbox.wake()
+
+    def _order_drain(self, agent: Agent) -> None:
+        """Tells an agent of a drain that was ordered, or called off."""
+        connection = self._live.get(agent.key)
+        if connection is None or connection.session.number != agent.session:
+            return
+        if agent.drain_mode is not connection.drain_mode:
+            connection.drain_mode = agent.drain_mode
+            if agent.drain_mode is DrainMode.NONE:
+                connection.outbox.orders.resume = True
+            else:
+                orders = connection.outbox.orders
+                now = time.time_ns() // 1000
+                convert_session.put_drain(orders, agent.drain_mode, drain_time=agent.drain_time, now=now)
+            connection.outbox.wake()
+
+    def _follow_output(self, namespace: str, task_id: str) -> None:
+        """Somebody wants to see a task's output live."""
+        self._followed[task_id] = namespace
+        for key, lease in self._leases_of(namespace, task_id):
+            self._order(key, "follow_output", lease)
+
+    def _unfollow_output(self, namespace: str, task_id: str) -> None:
+        """Nobody wants to any more."""
+        self._followed.pop(task_id, None)
+        for key, lease in self._leases_of(namespace, task_id):
+            self._order(key, "unfollow_output", lease)
+
+    def _leases_of(self, namespace: str, task_id: str) -> list[tuple[AgentKey, LeaseKey]]:
+        return [
+            (key, lease)
+            for key, connection in self._live.items()
+            if key[0] == namespace
+            for lease in connection.session.leases
+            if lease[0] == task_id
+        ]
+
+    # The loop.
+
+    async def run(self) -> None:
+        """Looks at the sessions until cancelled."""
+        while True:
+            await asyncio.sleep(SESSION_TICK_SECONDS)
+            await self.step(time.monotonic())
+
+    async def step(self, now: float) -> None:
+        """One pass over all sessions: revokes what ran out, ends streams that went silent, records late progress."""
+        for connection in list(self._live.values()):
+            connection.flush_progress(now)
+            if await self._revoke_due(connection.session, now):
+                connection.end(Unavailable("no heartbeat came for too long; connect again"))
+        for key, session in list(self._absent.items()):
+            await self._revoke_due(session, now)
+            if not session.leases:
+                self._absent.pop(key, None)
+
+    async def _revoke_due(self, session: Session, now: float) -> bool:
+        """Revokes what is due; whether the stream has gone silent."""
+        due = session.tick(now)
+        for leases, reason in ((due.expired, RevokeReason.EXPIRED), (due.undelivered, RevokeReason.UNDELIVERED)):
+            if leases:
+                try:
+                    await self._journal.submit(RevokeLeases(session.key, session.number, leases, reason))
+                except MissionControlError as error:
+                    log.warning("leases could not be revoked; the next tick tries again", error=error.message)
+                else:
+                    for lease in leases:
+                        session.end(lease)
+        return due.silent
+
+    async def close(self) -> None:
+        """Tells every agent to connect again, and ends the streams. Their leases live on."""
+        self._closing = True
+        for connection in list(self._live.values()):
+            connection.end(Unavailable("this coordinator is stopping; connect again"))
+        for delivery in list(self._deliveries):
+            delivery.cancel()
+
+
+def superseded(earlier: Connection, command: AdmitAgent) -> MissionControlError:
+    """Why an earlier stream ends."""
+    agent_id = command.agent[1]
+    if earlier.incarnation == command.incarnation:
+        return SessionSuperseded(f"agent {agent_id} has connected again")
+    return IncarnationSuperseded(
+        f"agent {agent_id} was started again elsewhere: this process (incarnation {earlier.incarnation}) has to exit",
+        agent_id=agent_id,
+    )

@@ -1,0 +1,47 @@
+"""The bounds of the coordinator process, each with its reason."""
+
+# Items in one message of an agent's stream: the contract's limit.
+MESSAGE_ITEMS_MAX = 128
+
+# Bytes of leases in one message: the contract's limit. A lease larger than this travels alone.
+MESSAGE_BYTES_MAX = 256 * 1024
+
+# Batches of reports of one agent that wait for their commit. Beyond it the stream is not read: the agent's own buffer fills.
+REPORT_BATCHES_MAX = 64
+
+# How often sessions are looked at. A quarter of a second is small against the shortest time to live, one second.
+SESSION_TICK_SECONDS = 0.25
+
+# Documents of recent tasks that are kept for their lease, bytes. Older ones are read from the database when they are granted.
+DOCUMENTS_BYTES_MAX = 64 * 1024 * 1024
+
+# The first message of an agent has to come within this time, seconds.
+HELLO_SECONDS = 10.0
+
+# Due timers that one step works on: a storm of them is worked off in bounded flushes.
+TIMERS_MAX = 500
+
+# Timers are looked for at least this often, seconds, whatever was heard of: a lost wake-up costs no more.
+TIMER_POLL_SECONDS = 1.0
+
+# The coordinator's own row is renewed at least this often, seconds, when nothing else is written.
+RENEW_SECONDS = 2.0
+
+# Tasks of one group that the scheduler is told of. It places some thousands a second, and half a window is refilled at a time.
+WINDOW_TASKS_MAX = 2_000
+
+# Groups without tasks that are remembered, so that a trickle of tasks does not make a new group each.
+EMPTY_GROUPS_MAX = 1_000
+
+# Ready tasks in one message to the scheduler.
+SCHEDULE_MESSAGE_TASKS_MAX = 1_000
+
+# Placements in one command: the journal folds as many commands into a flush as there are.
+PLACEMENTS_MAX = 500
+
+# Placements that wait for their result. Beyond it the scheduler's stream is not read.
+PLACEMENT_BATCHES_MAX = 16
+
+# Waits between two attempts to reach the scheduler, seconds.
+SCHEDULER_RECONNECT_SECONDS_MIN = 0.05
+SCHEDULER_RECONNECT_SECONDS_MAX = 1.0

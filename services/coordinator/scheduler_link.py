@@ -1,0 +1,253 @@
+"""The coordinator's end of the Schedule stream: tells the scheduler what is ready and who has room, and grants what it proposes.
+
+After any break: a fresh snapshot, the same code path as the start. The scheduler may be gone at any time; tasks then wait, and nothing
+else happens. The journal judges every placement, so a late or doubled one is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import structlog
+
+from missioncontrol.v1 import scheduler_service_pb2 as wire
+from missioncontrol.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
+from services.coordinator.limits import (
+    PLACEMENT_BATCHES_MAX,
+    PLACEMENTS_MAX,
+    SCHEDULE_MESSAGE_TASKS_MAX,
+    SCHEDULER_RECONNECT_SECONDS_MAX,
+    SCHEDULER_RECONNECT_SECONDS_MIN,
+)
+from services.coordinator.queue_book import QueueBook
+from services.coordinator.window import Changes, Group, Window
+from services.domain.agent import Agent, AgentKey
+from services.domain.commands import GrantLeases, Placement, PlacementOutcome
+from services.domain.queue import Queue, QueueKey
+from services.store.backlog import BacklogGroup, BacklogTask, read_ready
+from services.store.flush import Committed
+from services.store.journal import Journal
+from services.transport import convert_schedule
+
+log = structlog.get_logger(__name__)
+
+CHANNEL_OPTIONS = [("grpc.max_receive_message_length", 4 * 1024 * 1024), ("grpc.keepalive_time_ms", 30_000)]
+
+
+class SchedulerLink:
+    """See the module. Listens to the journal; `run` keeps the stream."""
+
+    def __init__(self, journal: Journal, queues: QueueBook, *, address: str, coordinator_id: str) -> None:
+        self._journal = journal
+        self._address = address
+        self._coordinator_id = coordinator_id
+        self.window = Window(self._refill)
+        self._agents: dict[AgentKey, Agent] = {}
+        self._queues = queues
+        self._changed_agents: set[AgentKey] = set()
+        self._changed_queues: dict[QueueKey, Queue] = {}
+        self._results: list[tuple[int, PlacementOutcome]] = []
+        self._placed: dict[str, int] = {}  # tasks with a placement of this stream that waits for its result
+        self._wake = asyncio.Event()
+        self._streaming = False
+        self.connected = asyncio.Event()
+
+    # What the start finds, and what commits bring.
+
+    def found(self, groups: list[BacklogGroup]) -> None:
+        """Takes in what was in the database when the coordinator started."""
+        for group in groups:
+            key = (group.namespace, group.queue, group.priority, group.needs_id)
+            self.window.found(key, group.kind, requirements=group.requirements, count=group.count)
+
+    def on_committed(self, committed: Committed) -> None:
+        """Notes what the scheduler has to be told."""
+        for granted in committed.granted:
+            if granted.task.id not in self._placed:
+                self.window.changes.removed.append(granted.task.id)  # granted on the word of an earlier stream
+        self.window.on_committed(committed)
+        for agent in committed.agents:
+            self._note_agent(agent)
+        for queue in committed.queues:
+            self._changed_queues[queue.key] = queue
+        # After the answers of this commit: so results and the load that they led to go into one message.
+        asyncio.get_running_loop().call_soon(self._wake.set)
+
+    def _note_agent(self, agent: Agent) -> None:
+        if agent.connected:
+            self._agents[agent.key] = agent
+        else:
+            self._agents.pop(agent.key, None)
+        self._changed_agents.add(agent.key)
+
+    # The stream.
+
+    async def run(self) -> None:
+        """Keeps a stream to the scheduler until cancelled."""
+        wait = SCHEDULER_RECONNECT_SECONDS_MIN
+        while True:
+            try:
+                await self._stream()
+            except (grpc.RpcError, asyncio.InvalidStateError) as error:  # the latter: a write after the stream's end
+                log.info("no scheduler; tasks wait", address=self._address, error=explain(error))
+            if self.connected.is_set():
+                wait = SCHEDULER_RECONNECT_SECONDS_MIN
+            self.connected.clear()
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+            wait = min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
+
+    async def _stream(self) -> None:
+        """One stream, from its snapshot to its end."""
+        async with grpc.aio.insecure_channel(self._address, options=CHANNEL_OPTIONS) as channel:
+            call = SchedulerServiceStub(channel).Schedule()
+            answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]] = asyncio.Queue(PLACEMENT_BATCHES_MAX)
+            self._placed.clear()
+            self._results.clear()
+            parts = [
+                asyncio.ensure_future(self._tell(call)),
+                asyncio.ensure_future(self._hear(call, answers)),
+                asyncio.ensure_future(self._settle(answers)),
+            ]
+            try:
+                done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+                for part in done:
+                    part.result()
+            finally:
+                for part in parts:
+                    part.cancel()
+                await asyncio.gather(*parts, return_exceptions=True)
+                call.cancel()
+
+    async def _tell(self, call: Any) -> None:
+        """Sends the snapshot, then changes as they come."""
+        for request in self._snapshot():
+            await call.write(request)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for request in self._take_changes():
+                await call.write(request)
+
+    async def _hear(self, call: Any, answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]]) -> None:
+        """Receives placements and asks the journal to grant them."""
+        while True:
+            response = await call.read()
+            if response is grpc.aio.EOF:
+                return
+            self.connected.set()
+            placements = [Placement(p.number, p.task_id, p.agent_id, p.session) for p in response.placements]
+            for start in range(0, len(placements), PLACEMENTS_MAX):
+                part = placements[start : start + PLACEMENTS_MAX]
+                self._placed.update((placement.task_id, placement.number) for placement in part)
+                agents = set(self._named(part))
+                await answers.put((part, self._journal.submit(GrantLeases(part, sorted(agents)))))
+
+    def _named(self, placements: list[Placement]) -> Iterator[AgentKey]:
+        """The agents of placements, each in its task's namespace; a task that has left the window needs none."""
+        for placement in placements:
+            group = self.window.group_of(placement.task_id)
+            if group is not None:
+                yield (group.key[0], placement.agent_id)
+
+    async def _settle(self, answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]]) -> None:
+        """Notes what became of placements."""
+        while True:
+            placements, answer = await answers.get()
+            try:
+                outcomes: list[PlacementOutcome] = await answer
+            except Exception as error:  # noqa: BLE001 - nothing was granted; the scheduler tries again
+                log.warning("placements could not be written", error=str(error), placements=len(placements))
+                outcomes = [PlacementOutcome.NOT_VISIBLE] * len(placements)
+            for placement, outcome in zip(placements, outcomes, strict=True):
+                self._placed.pop(placement.task_id, None)
+                if outcome is PlacementOutcome.TASK_GONE:
+                    self.window.leave(placement.task_id)
+                self._results.append((placement.number, outcome))
+            self._wake.set()
+
+    # Messages.
+
+    def _snapshot(self) -> Iterator[wire.ScheduleRequest]:
+        """Everything, in messages of bounded size. What was noted until now is part of it."""
+        changes = self.window.snapshot()
+        self._changed_agents.clear()
+        self._changed_queues.clear()
+        self._wake.clear()
+        first = wire.ScheduleRequest(coordinator_id=self._coordinator_id, snapshot=True)
+        first.queues.extend(convert_schedule.queue(queue) for queue in self._queues.all())
+        first.agents.extend(convert_schedule.agent(agent) for agent in self._agents.values())
+        first.groups.extend(convert_schedule.group(group) for group in changes.groups.values())
+        requests = [first, *ready_messages(changes)]
+        for request in requests:
+            request.snapshot = True
+        requests[-1].snapshot_complete = True
+        yield from requests
+
+    def _take_changes(self) -> Iterator[wire.ScheduleRequest]:
+        """What has changed since the last message, in messages of bounded size."""
+        changes = self.window.take_changes()
+        first = wire.ScheduleRequest()
+        first.groups.extend(convert_schedule.group(group) for group in changes.groups.values())
+        first.removed_task_ids.extend(changes.removed)
+        first.removed_groups.extend(changes.removed_groups)
+        first.queues.extend(convert_schedule.queue(queue) for queue in self._changed_queues.values())
+        for key in self._changed_agents:
+            agent = self._agents.get(key)
+            if agent is None:
+                first.removed_agents.append(f"{key[0]}/{key[1]}")
+            else:
+                first.agents.append(convert_schedule.agent(agent))
+        for number, outcome in self._results:
+            first.results.add(number=number, outcome=convert_schedule.outcome(outcome))
+        self._changed_agents.clear()
+        self._changed_queues.clear()
+        self._results.clear()
+        rest = list(ready_messages(changes))
+        if len(rest) == 1:
+            first.ready.extend(rest.pop().ready)
+        yield first
+        yield from rest
+
+    # The refill of the window.
+
+    def _refill(self, group: Group, limit: int) -> None:
+        """Asks the journal for the next tasks of a group: in the order of commits, so that none is missed or taken twice."""
+
+        def read(connection: Any) -> list[BacklogTask]:
+            return list(read_ready(connection, group.key, after=group.end, limit=limit))
+
+        def take(answer: asyncio.Future[list[BacklogTask]]) -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                log.warning("the backlog could not be read", group=group.key)
+                self.window.failed(group)
+                return
+            self.window.refilled(group, answer.result(), asked=limit)
+            self._wake.set()
+
+        self._journal.read(read).add_done_callback(take)
+
+
+def ready_messages(changes: Changes) -> Iterator[wire.ScheduleRequest]:
+    """Ready tasks, in messages of bounded size."""
+    request = wire.ScheduleRequest()
+    room = SCHEDULE_MESSAGE_TASKS_MAX
+    for number, tasks in changes.ready.items():
+        for start in range(0, len(tasks), SCHEDULE_MESSAGE_TASKS_MAX):
+            part = tasks[start : start + SCHEDULE_MESSAGE_TASKS_MAX]
+            if len(part) > room:
+                yield request
+                request, room = wire.ScheduleRequest(), SCHEDULE_MESSAGE_TASKS_MAX
+            convert_schedule.add_ready(request, number, part)
+            room -= len(part)
+    if request.ready:
+        yield request
+
+
+def explain(error: Exception) -> str:
+    """What a failed stream says, on one line."""
+    details = getattr(error, "details", None)
+    return str(details() if callable(details) else error)

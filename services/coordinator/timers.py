@@ -1,0 +1,69 @@
+"""Timers: wakes tasks whose time has come, ends sessions that nobody vouched for, and shows that this coordinator still writes.
+
+Timers are rows, so they survive anything; what is kept here is only when to look next. A look that was missed costs one poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from services.coordinator.limits import RENEW_SECONDS, TIMER_POLL_SECONDS, TIMERS_MAX
+from services.domain.commands import ExpireAgent, Renew, WakeTasks
+from services.domain.errors import MissionControlError
+from services.store.flush import Committed
+from services.store.journal import Journal
+from services.store.readers import Readers
+from services.store.timers import Due, read_due
+
+log = structlog.get_logger(__name__)
+
+
+class Timers:
+    """See the module. Listens to the journal to know of timers nearer than the next poll."""
+
+    def __init__(self, journal: Journal, readers: Readers) -> None:
+        self._journal = journal
+        self._readers = readers
+        self._next = 0
+        self._sooner = asyncio.Event()
+
+    def on_committed(self, committed: Committed) -> None:
+        """Notes the nearest timer."""
+        for task in committed.tasks.values():
+            if task.wake_time and task.wake_time < self._next:
+                self._next = task.wake_time
+                self._sooner.set()
+
+    async def run(self) -> None:
+        """Looks when something is due, and at least once a poll, until cancelled."""
+        while True:
+            try:
+                await self.step(time.time_ns() // 1000)
+            except MissionControlError as error:
+                log.warning("timers could not be worked off; the next look tries again", error=error.message)
+            wait = min((self._next - time.time_ns() // 1000) / 1e6, TIMER_POLL_SECONDS)
+            self._sooner.clear()
+            if wait > 0:
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._sooner.wait()
+                except TimeoutError:
+                    continue
+
+    async def step(self, now: int) -> None:
+        """One bounded pass over what is due at `now`, microseconds since 1970 UTC."""
+        self._next = now + int(TIMER_POLL_SECONDS * 1e6)
+        due: Due = await self._readers.run(lambda connection: read_due(connection, now, limit=TIMERS_MAX))
+        if due.next_wake_time:
+            self._next = min(self._next, due.next_wake_time)
+        if due.task_ids:
+            await self._journal.submit(WakeTasks(due.task_ids))
+        for agent, session in due.agents:
+            await self._journal.submit(ExpireAgent(agent, session))
+        if len(due.task_ids) == TIMERS_MAX:
+            self._next = now
+        if time.monotonic() - self._journal.renewed_at >= RENEW_SECONDS:
+            await self._journal.submit(Renew())

@@ -1,0 +1,181 @@
+"""What the scheduler is told of the backlog: a bounded window of each group, and how much is behind it.
+
+A group is the ready tasks of one queue and priority with the same needs. A group whose tasks are all in the window takes new ones
+directly; one that has more behind it only counts, and is refilled from the database by key when half its window is gone. A requeued
+task is older than the window's end and always goes directly, so the refill by key never has to look back. The window is a memory of
+what was committed: losing it costs a read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from services.coordinator.limits import EMPTY_GROUPS_MAX, WINDOW_TASKS_MAX
+from services.domain.requirements import Requirements
+from services.domain.task import Task
+from services.store.backlog import BacklogTask
+from services.store.flush import Committed
+
+GroupKey = tuple[str, str, int, str]  # namespace, queue, priority, needs id
+
+
+class Group:
+    """See the module. `end` is the key of the last task that was taken in order."""
+
+    def __init__(self, number: int, key: GroupKey, kind: str, requirements: Requirements) -> None:
+        self.number = number
+        self.key = key
+        self.kind = kind
+        self.requirements = requirements
+        self.tasks: dict[str, BacklogTask] = {}
+        self.unsent = 0
+        self.end: tuple[int, str] = (0, "")
+        self.refilling = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits in it."""
+        return not self.tasks and not self.unsent
+
+
+class Changes:
+    """What the scheduler has not been told yet."""
+
+    def __init__(self) -> None:
+        self.groups: dict[int, Group] = {}
+        self.ready: dict[int, list[BacklogTask]] = {}
+        self.removed: list[str] = []
+        self.removed_groups: list[int] = []
+
+    @property
+    def any(self) -> bool:
+        """Whether there is something to tell."""
+        return bool(self.groups or self.ready or self.removed or self.removed_groups)
+
+
+class Window:
+    """All groups. Changed on the event loop, by commits in their order; `refill` asks for a read in that same order."""
+
+    def __init__(self, refill: Callable[[Group, int], Any]) -> None:
+        self._refill = refill
+        self._groups: dict[GroupKey, Group] = {}
+        self._by_task: dict[str, Group] = {}
+        self._numbers = 0
+        self.changes = Changes()
+
+    def on_committed(self, committed: Committed) -> None:
+        """Takes in what became ready, and lets go of what is ready no more."""
+        for task in committed.ready:
+            self._add(task, committed.requirements[task.needs_id])
+        for task in committed.unready:
+            self._drop(task)
+        for granted in committed.granted:
+            self.leave(granted.task.id)
+
+    def found(self, key: GroupKey, kind: str, *, requirements: Requirements, count: int) -> None:
+        """A group that was in the database when the coordinator started."""
+        group = self._group(key, kind, requirements)
+        group.unsent += count
+        self._ask(group)
+
+    def refilled(self, group: Group, tasks: Iterable[BacklogTask], *, asked: int) -> None:
+        """The answer of a refill. Fewer than asked means that nothing is behind the window any more."""
+        group.refilling = False
+        taken = list(tasks)
+        for waiting in taken:
+            group.end = (waiting.queued_time, waiting.task_id)
+            if waiting.task_id not in group.tasks:
+                self._take(group, waiting)
+        group.unsent = 0 if len(taken) < asked else max(group.unsent - len(taken), 1)
+        self.changes.groups[group.number] = group
+        self._ask(group)
+
+    def failed(self, group: Group) -> None:
+        """A refill that could not be read; the next change of the group asks again."""
+        group.refilling = False
+
+    def leave(self, task_id: str) -> bool:
+        """The task is not ready any more. Whether it was in the window."""
+        group = self._by_task.pop(task_id, None)
+        if group is None:
+            return False
+        group.tasks.pop(task_id, None)
+        self._ask(group)
+        return True
+
+    def snapshot(self) -> Changes:
+        """Everything that a new stream has to be told; what was to be told on the old one is part of it."""
+        self.changes = Changes()
+        everything = Changes()
+        for group in self._groups.values():
+            everything.groups[group.number] = group
+            if group.tasks:
+                everything.ready[group.number] = sorted(
+                    group.tasks.values(), key=lambda waiting: (waiting.queued_time, waiting.task_id)
+                )
+        return everything
+
+    def take_changes(self) -> Changes:
+        """What has not been told yet; it counts as told from now on."""
+        changes, self.changes = self.changes, Changes()
+        return changes
+
+    def group_of(self, task_id: str) -> Group | None:
+        """The group in whose window the task is."""
+        return self._by_task.get(task_id)
+
+    def pending(self) -> int:
+        """Ready tasks, in the window and behind it."""
+        return len(self._by_task) + sum(group.unsent for group in self._groups.values())
+
+    def _add(self, task: Task, requirements: Requirements) -> None:
+        group = self._group((task.namespace, task.queue, task.priority, task.needs_id), task.kind, requirements)
+        key = (task.queued_time, task.id)
+        behind = group.unsent > 0 or group.refilling or len(group.tasks) >= WINDOW_TASKS_MAX
+        if behind and key > group.end:
+            group.unsent += 1
+            self._ask(group)
+            return
+        group.end = max(group.end, key)
+        self._take(group, BacklogTask(task.id, task.queued_time, task.affinity_key, task.avoid))
+
+    def _take(self, group: Group, waiting: BacklogTask) -> None:
+        group.tasks[waiting.task_id] = waiting
+        self._by_task[waiting.task_id] = group
+        self.changes.ready.setdefault(group.number, []).append(waiting)
+
+    def _drop(self, task: Task) -> None:
+        """A task that was cancelled or expired: out of the window, or one less behind it."""
+        if self.leave(task.id):
+            self.changes.removed.append(task.id)
+            return
+        group = self._groups.get((task.namespace, task.queue, task.priority, task.needs_id))
+        if group is not None and group.unsent > 0 and not group.refilling:
+            group.unsent -= 1
+
+    def _ask(self, group: Group) -> None:
+        """Asks for more when half the window is gone."""
+        room = WINDOW_TASKS_MAX - len(group.tasks)
+        if group.unsent and not group.refilling and room >= WINDOW_TASKS_MAX // 2:
+            group.refilling = True
+            self._refill(group, room)
+
+    def _group(self, key: GroupKey, kind: str, requirements: Requirements) -> Group:
+        group = self._groups.get(key)
+        if group is None:
+            self._forget_empty()
+            self._numbers += 1
+            group = self._groups[key] = Group(self._numbers, key, kind, requirements)
+            self.changes.groups[group.number] = group
+        return group
+
+    def _forget_empty(self) -> None:
+        """Forgets the groups without tasks, when there are many groups."""
+        if len(self._groups) < EMPTY_GROUPS_MAX or len(self._groups) & (len(self._groups) - 1):
+            return
+        for key, group in list(self._groups.items()):
+            if group.empty and not group.refilling:
+                del self._groups[key]
+                self.changes.groups.pop(group.number, None)
+                self.changes.removed_groups.append(group.number)

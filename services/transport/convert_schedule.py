@@ -1,0 +1,117 @@
+"""The coordinator's end of the Schedule stream, between the domain and the wire. Hot: one ready task costs one field-wise add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from missioncontrol.v1 import scheduler_service_pb2 as wire
+from missioncontrol.v1 import task_pb2
+
+from services.domain.agent import Agent
+from services.domain.commands import PlacementOutcome
+from services.domain.queue import Queue
+from services.domain.requirements import Requirements
+from services.domain.task import Avoided
+from services.transport import convert_queue
+from services.transport.convert_time import timestamp
+
+
+class Group(Protocol):
+    """A group of ready tasks, as the window keeps it."""
+
+    number: int
+    key: tuple[str, str, int, str]
+    kind: str
+    requirements: Requirements
+    unsent: int
+
+
+class Ready(Protocol):
+    """A ready task, as the backlog gives it."""
+
+    @property
+    def task_id(self) -> str:
+        """Its id."""
+
+    @property
+    def queued_time(self) -> int:
+        """When it was first ready."""
+
+    @property
+    def affinity_key(self) -> str:
+        """Its affinity key."""
+
+    @property
+    def avoid(self) -> tuple[Avoided, ...]:
+        """Agents that it must not go to for a while."""
+
+
+def queue(value: Queue) -> Any:
+    """A queue for the scheduler: whole."""
+    return convert_queue.queue(value)
+
+
+def group(value: Group) -> wire.TaskGroup:
+    """A group for the scheduler."""
+    namespace, name, priority, needs_id = value.key
+    return wire.TaskGroup(
+        id=value.number,
+        namespace=namespace,
+        queue=name,
+        priority=priority,
+        kind=value.kind,
+        requirements=requirements(value.requirements),
+        needs_id=needs_id,
+        unsent=value.unsent,
+    )
+
+
+def requirements(value: Requirements) -> task_pb2.Requirements:
+    """A set of requirements for the wire."""
+    message = task_pb2.Requirements(capabilities=value.capabilities, resources=value.resources)
+    for selector in value.selectors:
+        message.selectors.add(
+            key=selector.key,
+            operator=task_pb2.SelectorOperator.ValueType(selector.operator),
+            values=selector.values,
+        )
+    return message
+
+
+def add_ready(request: wire.ScheduleRequest, group_id: int, tasks: Iterable[Ready]) -> None:
+    """Adds ready tasks of one group."""
+    add = request.ready.add(group_id=group_id).tasks.add
+    for task in tasks:
+        message = add(task_id=task.task_id, queued_time_micros=task.queued_time)
+        if task.affinity_key:
+            message.affinity_key = task.affinity_key
+        for avoided in task.avoid:
+            message.avoid.add(agent_id=avoided.agent_id, until_time=timestamp(avoided.until_time))
+
+
+def agent(value: Agent) -> wire.SchedulableAgent:
+    """An agent for the scheduler: whole, with its load by the last commit."""
+    declared = value.declared
+    labels: Mapping[str, str] = declared.labels
+    return wire.SchedulableAgent(
+        namespace=value.namespace,
+        agent_id=value.id,
+        session=value.session,
+        accepting=value.accepting,
+        labels=labels,
+        capabilities=declared.capabilities,
+        kinds=declared.kinds,
+        queues=declared.queues,
+        slots=declared.slots,
+        queue_limit=declared.queue_limit,
+        resources=declared.resources,
+        leases=value.leases,
+        started=value.started,
+        resources_used=value.resources_used,
+    )
+
+
+def outcome(value: PlacementOutcome) -> wire.PlacementOutcome.ValueType:
+    """The outcome of a placement for the wire."""
+    return wire.PlacementOutcome.ValueType(value)
