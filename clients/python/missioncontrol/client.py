@@ -10,9 +10,10 @@ Calls are retried with the same request id while nobody answers, until their dea
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 from missioncontrol import limits
 from missioncontrol.calls.agents import AgentCalls
@@ -21,11 +22,25 @@ from missioncontrol.calls.events import EventCalls, EventStream
 from missioncontrol.calls.queues import QueueCalls
 from missioncontrol.calls.tasks import TaskCalls
 from missioncontrol.channel import DEFAULT_ADDRESS
+from missioncontrol.command import COMMAND_KIND, CommandInput, CommandOutput
 from missioncontrol.errors import BatchRefused, CallError, call_error_of_status
 from missioncontrol.event_names import event_type
 from missioncontrol.handle import TaskHandle
 from missioncontrol.requests import SubmitOptions, task_request
 from missioncontrol.v1 import event_service_pb2, task_service_pb2
+
+_COMMAND_FIELDS = frozenset(each.name for each in fields(CommandInput)) - {"argv"}
+
+
+class CommandOptions(SubmitOptions, total=False):
+    """What a command may say besides its argv; see CommandInput for the first ones."""
+
+    shell: bool
+    cwd: str | None
+    env: Mapping[str, str]
+    clean_env: bool
+    stdin: str | None
+    grace_seconds: float | None
 
 
 class Client:
@@ -80,6 +95,17 @@ class Client:
         """
         response = await self.tasks.create(task_request(kind, payload, **options))
         return self.handle(response.task.id, into=into)
+
+    async def submit_command(self, argv: Sequence[str], **options: Unpack[CommandOptions]) -> TaskHandle[CommandOutput]:
+        """Submits a command: a program and its arguments, run as they are; no shell sees them unless `shell` is set.
+
+        Any agent with the built-in executor runs it. The handle's result is a CommandOutput; an exit code that is not 0
+        is TaskFailed, with the same document in the task's output. `run_time_limit` bounds how long it may run.
+        """
+        given: dict[str, Any] = {**options}
+        command = CommandInput(argv=argv, **{name: given.pop(name) for name in _COMMAND_FIELDS & given.keys()})
+        response = await self.tasks.create(task_request(COMMAND_KIND, command, **cast(SubmitOptions, given)))
+        return TaskHandle(self.tasks, self.feed, response.task.id, into=CommandOutput)
 
     async def submit_many(
         self, requests: Iterable[task_service_pb2.CreateTaskRequest], *, into: Any = None

@@ -116,6 +116,7 @@ class Connection:
         """Makes a unary call, again and again while nobody answers, until the deadline. Raises CallError."""
         deadline = time.monotonic() + self._call_seconds
         backoff = Backoff()
+        told: CallError | None = None
         while True:
             index = self._index
             try:
@@ -123,8 +124,10 @@ class Connection:
             except grpc.aio.AioRpcError as refused:
                 error = call_error(refused)
                 wait_seconds = backoff.seconds(at_least=error.retry_seconds or 0.0)
+                # Of several tries that failed, the one that could say why is the one to tell about.
+                told = told if told is not None and error.code is _Code.DEADLINE_EXCEEDED else error
                 if not _worth_retrying(error) or time.monotonic() + wait_seconds >= deadline:
-                    raise self._located(error) from None
+                    raise self._located(told) from None
             self._leave(index)
             await asyncio.sleep(wait_seconds)
 
@@ -168,7 +171,8 @@ class Connection:
             return error
         where = ", ".join(self.addresses)
         status = error.status
-        said = f"no answer from {where}: {status.message or status.code.name}"
+        # gRPC's own text begins with how it looked for a server; what it found comes last.
+        said = f"no answer from {where}: {status.message.rpartition('last error: ')[2] or status.code.name}"
         kind = Unavailable if error.code is _Code.CANCELLED else type(error)
         return kind(
             CallStatus(code=status.code, message=said, reason=status.reason, retry_seconds=status.retry_seconds)

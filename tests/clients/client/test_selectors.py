@@ -1,0 +1,36 @@
+"""Label selectors as people write them."""
+
+from __future__ import annotations
+
+import pytest
+from missioncontrol.selectors import parse_selector
+from missioncontrol.v1 import task_pb2
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "operator", "values"),
+    [
+        ("zone=eu", "zone", "IN", ["eu"]),
+        ("zone == eu", "zone", "IN", ["eu"]),
+        ("zone!=eu", "zone", "NOT_IN", ["eu"]),
+        ("zone in (eu, us)", "zone", "IN", ["eu", "us"]),
+        ("zone notin (eu)", "zone", "NOT_IN", ["eu"]),
+        ("gpu", "gpu", "EXISTS", []),
+        ("!gpu", "gpu", "NOT_EXISTS", []),
+        ("disk_gib>16", "disk_gib", "GREATER", ["16"]),
+        ("disk_gib < 1.5", "disk_gib", "LESS", ["1.5"]),
+        ("url=http://a=b", "url", "IN", ["http://a=b"]),
+    ],
+)
+def test_each_form_is_read(text: str, key: str, operator: str, values: list[str]) -> None:
+    selector = parse_selector(text)
+
+    assert selector.key == key
+    assert selector.operator == task_pb2.SelectorOperator.Value(f"SELECTOR_OPERATOR_{operator}")
+    assert list(selector.values) == values
+
+
+@pytest.mark.parametrize("text", ["", "a b", "=x", "x>many", "in (a)", "zone in eu", "!"])
+def test_what_is_no_selector_is_refused_with_the_forms(text: str) -> None:
+    with pytest.raises(ValueError, match="write key=value"):
+        parse_selector(text)
