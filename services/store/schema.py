@@ -34,6 +34,7 @@ from sqlalchemy import (
 from services.domain.task import HELD, TERMINAL, TaskState
 
 SCHEMA_VERSION = 1
+UNSUCCESSFUL = TERMINAL - {TaskState.SUCCEEDED}
 
 metadata = MetaData()
 
@@ -110,6 +111,24 @@ Index(
     tasks.c.agent_id,
     sqlite_where=text(f"state IN ({states(HELD)})"),
     postgresql_where=text(f"state IN ({states(HELD)})"),
+)
+# What waits for an instant, by queue.
+Index(
+    "tasks_scheduled",
+    tasks.c.namespace,
+    tasks.c.queue,
+    tasks.c.id,
+    sqlite_where=text(f"state = {int(TaskState.SCHEDULED)}"),
+    postgresql_where=text(f"state = {int(TaskState.SCHEDULED)}"),
+)
+# What ended otherwise than well: rare, and asked for often.
+Index(
+    "tasks_unsuccessful",
+    tasks.c.namespace,
+    tasks.c.id,
+    tasks.c.failure_reason,
+    sqlite_where=text(f"state IN ({states(UNSUCCESSFUL)})"),
+    postgresql_where=text(f"state IN ({states(UNSUCCESSFUL)})"),
 )
 
 task_details = Table(

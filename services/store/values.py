@@ -1,0 +1,78 @@
+"""Rows as domain values.
+
+The columns of a table stand in the order of the fields of its struct, so a row becomes its value whole; columns that
+hold JSON are decoded on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from services.domain.agent import Agent
+from services.domain.event import Event
+from services.domain.failure import Attempt, Progress
+from services.domain.queue import Queue
+from services.domain.task import Task
+from services.store import schema
+
+Value = TypeVar("Value")
+
+_decode = msgspec.json.decode
+_decode_progress = msgspec.json.Decoder(Progress).decode
+
+
+def _json_columns(table: Any, names: set[str], *, after: int = 0) -> tuple[int, ...]:
+    """Where in a row of this table JSON stands."""
+    return tuple(index - after for index, column in enumerate(table.columns) if column.name in names)
+
+
+_TASK_JSON = _json_columns(schema.tasks, {"retry", "avoid"})
+_ATTEMPT_JSON = _json_columns(schema.attempts, {"failure"})
+_AGENT_JSON = _json_columns(schema.agents, {"resources_used", "superseded", "profile"})
+_QUEUE_JSON = _json_columns(schema.queues, {"policy"})
+_EVENT_JSON = _json_columns(schema.events, {"data"}, after=1)  # an event's row without its number
+
+TASK_COLUMNS = len(schema.tasks.columns)
+ATTEMPT_COLUMNS = len(schema.attempts.columns)
+
+
+def task(row: Sequence[Any]) -> Task:
+    """A row of `tasks`."""
+    return _value(row, Task, _TASK_JSON, empty={_TASK_JSON[1]: ()})
+
+
+def attempt(row: Sequence[Any]) -> Attempt:
+    """A row of `attempts`."""
+    return _value([*row[:-2], row[-2] or b"", row[-1] or b""], Attempt, _ATTEMPT_JSON)
+
+
+def agent(row: Sequence[Any]) -> Agent:
+    """A row of `agents`."""
+    return _value(row, Agent, _AGENT_JSON)
+
+
+def queue(row: Sequence[Any]) -> Queue:
+    """A row of `queues`."""
+    return _value(row, Queue, _QUEUE_JSON)
+
+
+def event(row: Sequence[Any]) -> Event:
+    """A row of `events` without its number."""
+    return _value(row, Event, _EVENT_JSON)
+
+
+def progress(text: str | None) -> Progress | None:
+    """The last progress of a task."""
+    return _decode_progress(text) if text else None
+
+
+def _value(
+    row: Sequence[Any], type_: type[Value], json: tuple[int, ...], *, empty: dict[int, Any] | None = None
+) -> Value:
+    values = list(row)
+    for index in json:
+        values[index] = _decode(values[index]) if values[index] else (empty or {}).get(index)
+    return msgspec.convert(values, type_)
