@@ -1,0 +1,54 @@
+"""The coordinators that the gateway may ask, one after another: which one is current, and a stub for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import grpc
+from missioncontrol.v1 import event_service_pb2_grpc
+
+from services.event_gateway import limits
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES_MAX),
+    # A coordinator whose host vanished is noticed by pings, since an idle feed sends nothing.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Waiting between attempts is the feed's business.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+class Upstream:
+    """One channel for each address, made when it is first needed and kept."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        assert addresses
+        self._addresses = tuple(addresses)
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._current = 0
+
+    @property
+    def address(self) -> str:
+        """The address in use."""
+        return self._addresses[self._current]
+
+    def stub(self) -> event_service_pb2_grpc.EventServiceAsyncStub:
+        """A stub for the coordinator in use."""
+        if self.address not in self._channels:
+            self._channels[self.address] = grpc.aio.insecure_channel(self.address, options=_OPTIONS)
+        return event_service_pb2_grpc.EventServiceStub(self._channels[self.address])
+
+    def move_on(self, failed: str) -> None:
+        """Takes the next address, unless somebody else has left `failed` already."""
+        if failed == self.address:
+            self._current = (self._current + 1) % len(self._addresses)
+
+    async def close(self) -> None:
+        """Closes every channel; what is in flight fails."""
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
