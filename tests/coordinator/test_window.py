@@ -1,0 +1,139 @@
+"""The window: bounded, refilled by key, and never blind to a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.coordinator import window as module
+from services.coordinator.window import Group, Window
+from services.domain.commands import CreateTasks
+from services.store.backlog import BacklogTask, read_groups, read_ready
+from tests.store.world import NAMESPACE, World, new_task
+
+LIMIT = 10
+
+
+class Backlog:
+    """A window on a real database, whose refills are answered when the test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder)
+        self.asked: list[tuple[Group, int]] = []
+        self.window = Window(lambda group, limit: self.asked.append((group, limit)))
+        self.told: dict[str, BacklogTask] = {}
+        self.count = 0
+
+    def submit(self, count: int) -> None:
+        tasks = [new_task(f"t{self.count + number:05}") for number in range(count)]
+        self.count += count
+        self.world.flush(CreateTasks(tasks))
+        self.commit()
+
+    def commit(self) -> None:
+        assert self.world.last is not None
+        self.window.on_committed(self.world.last)
+        self.tell()
+
+    def tell(self) -> None:
+        changes = self.window.take_changes()
+        for tasks in changes.ready.values():
+            for task in tasks:
+                assert task.task_id not in self.told, "told twice"
+                self.told[task.task_id] = task
+        for task_id in changes.removed:
+            del self.told[task_id]
+
+    def refill(self) -> None:
+        asked, self.asked = self.asked, []
+        for group, limit in asked:
+            found = read_ready(self.world.connection, group.key, after=group.end, limit=limit)
+            self.window.refilled(group, found, asked=limit)
+        self.tell()
+
+    def place(self, task_id: str) -> None:
+        self.world.grant(task_id, "a")
+        del self.told[task_id]
+        self.commit()
+
+
+@pytest.fixture
+def backlog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backlog:
+    monkeypatch.setattr(module, "WINDOW_TASKS_MAX", LIMIT)
+    made = Backlog(tmp_path)
+    made.world.connect("a", slots=1000)
+    return made
+
+
+def test_a_small_backlog_is_told_whole(backlog: Backlog) -> None:
+    backlog.submit(LIMIT)
+    assert len(backlog.told) == LIMIT
+    assert backlog.asked == []
+
+
+def test_of_a_large_one_a_window_is_told_and_the_rest_counted(backlog: Backlog) -> None:
+    backlog.submit(35)
+    assert len(backlog.told) == LIMIT
+    assert backlog.window.pending() == 35
+
+
+def test_every_task_comes_through_the_window_once_and_in_order(backlog: Backlog) -> None:
+    backlog.submit(35)
+    placed = []
+    while backlog.told:
+        task_id = min(backlog.told)
+        placed.append(task_id)
+        backlog.place(task_id)
+        if len(placed) == 12:
+            backlog.submit(7)
+        backlog.refill()
+    assert placed == [f"t{number:05}" for number in range(42)]
+    assert backlog.window.pending() == 0
+
+
+def test_a_task_that_comes_during_a_refill_is_not_missed(backlog: Backlog) -> None:
+    backlog.submit(LIMIT + 1)
+    for number in range(5):
+        backlog.place(f"t{number:05}")
+    assert backlog.asked
+    backlog.submit(1)
+    backlog.refill()
+    assert len(backlog.told) == LIMIT + 2 - 5
+
+
+def test_a_requeued_task_goes_directly_although_more_are_behind(backlog: Backlog) -> None:
+    backlog.submit(35)
+    backlog.place("t00000")
+    backlog.world.lose("a", "t00000")
+    backlog.commit()
+    assert "t00000" in backlog.told
+
+
+def test_cancelled_tasks_leave_the_window_and_the_count(backlog: Backlog) -> None:
+    backlog.submit(35)
+    for task_id in ("t00003", "t00030"):
+        backlog.world.cancel(task_id)
+        backlog.commit()
+    assert "t00003" not in backlog.told
+    assert backlog.window.pending() == 33
+
+
+def test_after_a_start_the_backlog_is_found_and_refilled(backlog: Backlog) -> None:
+    backlog.submit(35)
+    fresh = Window(lambda group, limit: backlog.asked.append((group, limit)))
+    (found,) = read_groups(backlog.world.connection)
+    assert (found.namespace, found.count) == (NAMESPACE, 35)
+    key = (found.namespace, found.queue, found.priority, found.needs_id)
+    fresh.found(key, found.kind, requirements=found.requirements, count=found.count)
+    backlog.window, backlog.told = fresh, {}
+    backlog.refill()
+    assert sorted(backlog.told) == [f"t{number:05}" for number in range(LIMIT)]
+
+
+def test_a_snapshot_is_the_whole_window_and_nothing_is_told_again(backlog: Backlog) -> None:
+    backlog.submit(35)
+    backlog.place("t00000")
+    snapshot = backlog.window.snapshot()
+    assert [task.task_id for tasks in snapshot.ready.values() for task in tasks] == sorted(backlog.told)
+    assert not backlog.window.take_changes().any
