@@ -39,7 +39,7 @@ class CommandInput:
 class CommandOutput:
     """What came of a command: in the output of the task, whether it succeeded or failed.
 
-    Output is decoded as UTF-8, with U+FFFD for what is none: for binary results let the command write a file, or base64.
+    Output is decoded as UTF-8, with U+FFFD for what is none: for binary results let the command write a file or base64.
     What is longer than the payload limit allows keeps its head and its tail, with a line between them that says so.
     """
 
