@@ -3,9 +3,10 @@
     python protos/generate.py            writes build/missioncontrol.binpb and clients/python/missioncontrol/v1/
     python protos/generate.py --check    writes the image only, and fails if the committed Python code is stale
 
-The rules of `buf/validate/validate.proto` are part of the image. Its descriptor is taken from the installed protovalidate, which
-ships no .proto file. The Python code is generated with the import of that file left out, the rules staying in the options as
-they are: so the SDK needs no validation library, and the server's validator still finds every rule.
+The rules of `buf/validate/validate.proto` are part of the image. Its descriptor is taken from the installed
+protovalidate, which ships no .proto file. The Python code is generated with the import of that file left out, the
+rules staying in the options as they are: so the SDK needs no validation library, and the server's validator still
+finds every rule.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import status_pb2
+from protovalidate._gen.buf.validate import validate_pb
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE = ROOT / "build" / "missioncontrol.binpb"
@@ -34,7 +36,9 @@ BUF_IMPORT_MARK = b"\xd2\xf6\x03\x02\x08\x01"
 def main() -> int:
     """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="fail if the committed code is not what would be generated")
+    parser.add_argument(
+        "--check", action="store_true", help="fail if the committed code is not what would be generated"
+    )
     check = parser.parse_args().check
     IMAGE.parent.mkdir(exist_ok=True)
     build_image(IMAGE)
@@ -82,8 +86,6 @@ def mark_imports(image: bytes) -> bytes:
 
 def validate_descriptors() -> FileDescriptorSet:
     """The descriptor of validate.proto, out of the installed protovalidate, with what it imports."""
-    from protovalidate._gen.buf.validate import validate_pb
-
     own = descriptor_pb2.FileDescriptorProto.FromString(validate_pb._DESC.proto.to_binary())
     return FileDescriptorSet(file=[own])
 
@@ -131,9 +133,7 @@ def report_stale(fresh: Path, target: Path) -> int:
     expected = {path.name for path in fresh.iterdir()}
     present = {path.name for path in target.glob("*_pb2*")}
     stale = sorted(expected ^ present)
-    stale += sorted(
-        name for name in expected & present if not filecmp.cmp(fresh / name, target / name, shallow=False)
-    )
+    stale += sorted(name for name in expected & present if not filecmp.cmp(fresh / name, target / name, shallow=False))
     for name in stale:
         print(f"stale: {target.relative_to(ROOT) / name}")
     if stale:

@@ -101,9 +101,7 @@ async def until_stopped(stopping: asyncio.Event, parts: Parts, loops: list[async
     return parts.journal.lost.is_set()
 
 
-async def drain(
-    server: RpcServer, parts: Parts, loops: list[asyncio.Future[None]], *, grace_seconds: float
-) -> None:
+async def drain(server: RpcServer, parts: Parts, loops: list[asyncio.Future[None]], *, grace_seconds: float) -> None:
     """Stops taking work, ends the streams, lets open calls end, then stops the loops."""
     log.info("stopping")
     await server.announce_stop()

@@ -1,8 +1,9 @@
 """One agent's stream: reads what the agent says, says what there is to say, and ends when either side does.
 
-The rules are elsewhere: `domain/session.py` knows which leases live, `domain/report.py` judges reports, the journal commits. Here the
-messages are taken apart and put together. A report is acknowledged when the journal has answered, in the order of arrival; if one
-cannot be written, nothing more is acknowledged and the stream ends, so that the agent says it again.
+The rules are elsewhere: `domain/session.py` knows which leases live, `domain/report.py` judges reports, the journal
+commits. Here the messages are taken apart and put together. A report is acknowledged when the journal has answered,
+in the order of arrival; if one cannot be written, nothing more is acknowledged and the stream ends, so that the agent
+says it again.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Protocol
 
 import structlog
-
 from missioncontrol.v1 import agent_service_pb2 as wire
+
 from services.coordinator.limits import REPORT_BATCHES_MAX
 from services.coordinator.outbox import Outbox
 from services.coordinator.output_relay import OutputRelay

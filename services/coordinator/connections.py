@@ -1,7 +1,8 @@
 """The registry of agents' streams: admits them, delivers what commits bring, and revokes what is not renewed.
 
-A session whose stream broke stays here until its leases have run out or the agent is back: its time goes on by this coordinator's
-own monotonic clock. It listens to the journal, so a lease is offered only after it is committed, and an ended one is forgotten only then.
+A session whose stream broke stays here until its leases have run out or the agent is back: its time goes on by this
+coordinator's own monotonic clock. It listens to the journal, so a lease is offered only after it is committed, and an
+ended one is forgotten only then.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import structlog
-
 from missioncontrol.v1 import agent_service_pb2 as wire
+
 from services.coordinator.connection import Connection, MessageWriter, forget
 from services.coordinator.documents import Documents
 from services.coordinator.limits import HELLO_SECONDS, SESSION_TICK_SECONDS
@@ -205,7 +206,7 @@ class Connections:
         ids = [grant.task.id for grant in granted]
         try:
             stored = await self._readers.run(lambda connection: read_documents(connection, ids))
-        except Exception as error:  # noqa: BLE001 - nothing is lost: unconfirmed leases go back by themselves
+        except Exception as error:
             log.warning("documents could not be read for delivery", error=str(error), leases=len(granted))
             stored = {}
         for grant in granted:

@@ -6,13 +6,15 @@ MESSAGE_ITEMS_MAX = 128
 # Bytes of leases in one message: the contract's limit. A lease larger than this travels alone.
 MESSAGE_BYTES_MAX = 256 * 1024
 
-# Batches of reports of one agent that wait for their commit. Beyond it the stream is not read: the agent's own buffer fills.
+# Batches of reports of one agent that wait for their commit. Beyond it the stream is not read: the agent's own buffer
+# fills.
 REPORT_BATCHES_MAX = 64
 
 # How often sessions are looked at. A quarter of a second is small against the shortest time to live, one second.
 SESSION_TICK_SECONDS = 0.25
 
-# Documents of recent tasks that are kept for their lease, bytes. Older ones are read from the database when they are granted.
+# Documents of recent tasks that are kept for their lease, bytes. Older ones are read from the database when they are
+# granted.
 DOCUMENTS_BYTES_MAX = 64 * 1024 * 1024
 
 # The first message of an agent has to come within this time, seconds.
@@ -27,7 +29,8 @@ TIMER_POLL_SECONDS = 1.0
 # The coordinator's own row is renewed at least this often, seconds, when nothing else is written.
 RENEW_SECONDS = 2.0
 
-# Tasks of one group that the scheduler is told of. It places some thousands a second, and half a window is refilled at a time.
+# Tasks of one group that the scheduler is told of. It places some thousands a second, and half a window is refilled
+# at a time.
 WINDOW_TASKS_MAX = 2_000
 
 # Groups without tasks that are remembered, so that a trickle of tasks does not make a new group each.
@@ -45,3 +48,25 @@ PLACEMENT_BATCHES_MAX = 16
 # Waits between two attempts to reach the scheduler, seconds.
 SCHEDULER_RECONNECT_SECONDS_MIN = 0.05
 SCHEDULER_RECONNECT_SECONDS_MAX = 1.0
+
+# Tasks, agents, queues, attempts or events in one page, if the caller does not say.
+PAGE_SIZE_DEFAULT = 100
+
+# The latest events, kept in memory for the followers of the feed: some seconds of the highest rate, some minutes of a usual one.
+# A follower that falls behind all of them has to begin again from the database.
+RING_EVENTS_MAX = 65_536
+RING_BYTES_MAX = 32 * 1024 * 1024
+
+# Events, and about how many bytes of them, in one message to a follower: the contract's limit, and far below what gRPC peers accept.
+WATCH_EVENTS_MAX = 1_000
+WATCH_BYTES_MAX = 1024 * 1024
+
+# A follower whose filter leaves everything out hears of its position this often, seconds: the contract's limit.
+POSITION_SECONDS = 5.0
+
+# A follower that does not take a message for so long, seconds, is a slow reader: nothing is kept for it, but its call ends.
+WATCH_WRITE_SECONDS = 30.0
+
+# Live output that waits for one reader, and that is kept for readers that come later, bytes. The oldest goes first.
+OUTPUT_BYTES_MAX = 1024 * 1024
+OUTPUT_RECENT_BYTES_MAX = 256 * 1024

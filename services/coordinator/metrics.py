@@ -1,4 +1,7 @@
-"""The coordinator's figures for Prometheus: flow, reliability, and how full it is. Counted from commits, so they tell what is on disk."""
+"""The coordinator's figures for Prometheus: flow, reliability, and how full it is.
+
+Counted from commits, so they tell what is on disk.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ class CoordinatorMetrics:
             registry=registry,
         )
         self._run = Histogram(
-            "missioncontrol_run_seconds", "From the start of the last attempt to its end.", buckets=SECONDS, registry=registry
+            "missioncontrol_run_seconds",
+            "From the start of the last attempt to its end.",
+            buckets=SECONDS,
+            registry=registry,
         )
 
     def gauge(self, name: str, documentation: str, value: Callable[[], float]) -> None:

@@ -1,4 +1,7 @@
-"""What is to be said on an agent's stream: it gathers while the stream is busy, and leaves in as few messages as the contract allows."""
+"""What is to be said on an agent's stream:
+
+it gathers while the stream is busy, and leaves in as few messages as the contract allows.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ import asyncio
 from collections import deque
 
 from missioncontrol.v1 import agent_service_pb2 as wire
+
 from services.coordinator.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
 
 
 class Outbox:
-    """The coordinator's side of one stream. What is in it is bounded by what the agent may hold: slots, queue limit and reports."""
+    """The coordinator's side of one stream. What is in it is bounded by what the agent may hold:
+
+    slots, queue limit and reports.
+    """
 
     def __init__(self) -> None:
         self.leases: deque[wire.Lease] = deque()

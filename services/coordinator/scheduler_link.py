@@ -1,7 +1,8 @@
-"""The coordinator's end of the Schedule stream: tells the scheduler what is ready and who has room, and grants what it proposes.
+"""The coordinator's end of the Schedule stream: tells the scheduler what is ready and who has room, and grants what
+it proposes.
 
-After any break: a fresh snapshot, the same code path as the start. The scheduler may be gone at any time; tasks then wait, and nothing
-else happens. The journal judges every placement, so a late or doubled one is harmless.
+After any break: a fresh snapshot, the same code path as the start. The scheduler may be gone at any time; tasks then
+wait, and nothing else happens. The journal judges every placement, so a late or doubled one is harmless.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any
 
 import grpc
 import structlog
-
 from missioncontrol.v1 import scheduler_service_pb2 as wire
 from missioncontrol.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
+
 from services.coordinator.limits import (
     PLACEMENT_BATCHES_MAX,
     PLACEMENTS_MAX,
@@ -159,7 +160,7 @@ class SchedulerLink:
             placements, answer = await answers.get()
             try:
                 outcomes: list[PlacementOutcome] = await answer
-            except Exception as error:  # noqa: BLE001 - nothing was granted; the scheduler tries again
+            except Exception as error:
                 log.warning("placements could not be written", error=str(error), placements=len(placements))
                 outcomes = [PlacementOutcome.NOT_VISIBLE] * len(placements)
             for placement, outcome in zip(placements, outcomes, strict=True):
@@ -215,7 +216,10 @@ class SchedulerLink:
     # The refill of the window.
 
     def _refill(self, group: Group, limit: int) -> None:
-        """Asks the journal for the next tasks of a group: in the order of commits, so that none is missed or taken twice."""
+        """Asks the journal for the next tasks of a group:
+
+        in the order of commits, so that none is missed or taken twice.
+        """
 
         def read(connection: Any) -> list[BacklogTask]:
             return list(read_ready(connection, group.key, after=group.end, limit=limit))

@@ -1,6 +1,8 @@
-"""Timers: wakes tasks whose time has come, ends sessions that nobody vouched for, and shows that this coordinator still writes.
+"""Timers: wakes tasks whose time has come, ends sessions that nobody vouched for, and shows that this coordinator
+still writes.
 
-Timers are rows, so they survive anything; what is kept here is only when to look next. A look that was missed costs one poll.
+Timers are rows, so they survive anything; what is kept here is only when to look next. A look that was missed costs
+one poll.
 """
 
 from __future__ import annotations

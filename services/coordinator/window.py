@@ -1,9 +1,9 @@
 """What the scheduler is told of the backlog: a bounded window of each group, and how much is behind it.
 
-A group is the ready tasks of one queue and priority with the same needs. A group whose tasks are all in the window takes new ones
-directly; one that has more behind it only counts, and is refilled from the database by key when half its window is gone. A requeued
-task is older than the window's end and always goes directly, so the refill by key never has to look back. The window is a memory of
-what was committed: losing it costs a read.
+A group is the ready tasks of one queue and priority with the same needs. A group whose tasks are all in the window
+takes new ones directly; one that has more behind it only counts, and is refilled from the database by key when half
+its window is gone. A requeued task is older than the window's end and always goes directly, so the refill by key
+never has to look back. The window is a memory of what was committed: losing it costs a read.
 """
 
 from __future__ import annotations

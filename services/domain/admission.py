@@ -5,8 +5,8 @@ from __future__ import annotations
 from services.domain.agent import Agent, AgentKey, AgentState, DrainMode, change
 from services.domain.attempt_end import Ending, end_attempt
 from services.domain.commands import (
-    AdmitAgent,
     Admission,
+    AdmitAgent,
     AdoptAgents,
     AgentAction,
     ChangeAgent,
@@ -152,12 +152,12 @@ def change_agent(ledger: Ledger, command: ChangeAgent) -> Agent:
     return after
 
 
-def cordon(agent: Agent, command: ChangeAgent, now: int) -> tuple[Agent, EventType]:
+def cordon(agent: Agent, _command: ChangeAgent, _now: int) -> tuple[Agent, EventType]:
     """No new work."""
     return change(agent, cordoned=True), EventType.AGENT_CORDONED
 
 
-def uncordon(agent: Agent, command: ChangeAgent, now: int) -> tuple[Agent, EventType]:
+def uncordon(agent: Agent, _command: ChangeAgent, _now: int) -> tuple[Agent, EventType]:
     """New work again: takes off a cordon and an ordered drain."""
     state = AgentState.READY if agent.state is AgentState.DRAINING else agent.state
     after = change(agent, cordoned=False, drain_mode=DrainMode.NONE, drain_time=0, state=state)
@@ -172,7 +172,7 @@ def drain(agent: Agent, command: ChangeAgent, now: int) -> tuple[Agent, EventTyp
     return change(agent, cordoned=True, drain_mode=mode, drain_time=deadline, state=state), EventType.AGENT_DRAINING
 
 
-def notice(agent: Agent, command: ChangeAgent, now: int) -> tuple[Agent, EventType]:
+def notice(agent: Agent, _command: ChangeAgent, _now: int) -> tuple[Agent, EventType]:
     """The agent itself wants to stop."""
     return change(agent, state=AgentState.DRAINING if agent.connected else agent.state), EventType.AGENT_DRAINING
 

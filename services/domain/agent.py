@@ -46,7 +46,8 @@ class Declaration(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 
 class Agent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """One agent. `leases` counts all that it holds, `started` those in its slots; both equal a count over the task rows.
+    """One agent. `leases` counts all that it holds, `started` those in its slots; both equal a count over the task
+    rows.
 
     `superseded` are the incarnations that came before, newest first: they are refused for good.
     `expire_time` is set while nobody vouches for its session: from then on any coordinator may revoke its leases.

@@ -1,4 +1,7 @@
-"""How an attempt ends, and what becomes of its task then. Whoever ends one, for whatever reason, does it through here."""
+"""How an attempt ends, and what becomes of its task then.
+
+Whoever ends one, for whatever reason, does it through here.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from services.domain.agent import release
 from services.domain.event import EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, FailureReason
 from services.domain.ledger import Ledger
-from services.domain.limits import AVOIDED_AGENTS_MAX, AVOID_MICROS
+from services.domain.limits import AVOID_MICROS, AVOIDED_AGENTS_MAX
 from services.domain.retry import DEFAULT_RETRY, allows_retry, backoff_micros
 from services.domain.task import Avoided, Task, TaskState, advance
 

@@ -97,6 +97,8 @@ class AgentRecord:
 
     def refresh_held(self) -> None:
         """Add up what leases and reservations hold."""
+        if not self.held and not self.agent.resources_used:
+            return  # Nearly always: nobody asks for resources. Reservations are in `held` from the start.
         self.held = dict(self.agent.resources_used)
         for name, amount in self.reserved_resources.items():
             self.held[name] = self.held.get(name, 0.0) + amount
@@ -147,10 +149,6 @@ class Capacity:
         if band < LEVELS:
             self.ready |= record.bit
         return band < LEVELS and not was_ready
-
-    def levels(self) -> list[int]:
-        """Return the sets of agents with a free slot, least loaded first. Empty ones are left out."""
-        return [band for band in self.bands[:LEVELS] if band]
 
     def record_at(self, index: int) -> AgentRecord:
         """Return the agent with that bit."""

@@ -1,4 +1,5 @@
-"""What the journal is asked to do, as values. Each names beforehand what must be read for it; `fold.py` says what it does.
+"""What the journal is asked to do, as values. Each names beforehand what must be read for it; `fold.py` says what it
+does.
 
 A command belongs to one caller and gets one answer. The commands of a flush are folded in the order of their arrival.
 """
@@ -23,7 +24,10 @@ RequestKey = tuple[str, str]  # (namespace, request id)
 
 
 class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A task as it was submitted. `document` is the spec as the wire carries it, opaque here; `digest` names its content."""
+    """A task as it was submitted. `document` is the spec as the wire carries it, opaque here;
+
+    `digest` names its content.
+    """
 
     id: str
     namespace: str
@@ -141,7 +145,10 @@ class Report(msgspec.Struct, frozen=True, gc=False):
 
 
 class ApplyReports(msgspec.Struct, frozen=True):
-    """An agent's reports, on one session. Answer: a list of Refusals; SessionSuperseded if the session is not current."""
+    """An agent's reports, on one session. Answer: a list of Refusals;
+
+    SessionSuperseded if the session is not current.
+    """
 
     agent: AgentKey
     incarnation: str
@@ -178,7 +185,10 @@ class AdmitAgent(msgspec.Struct, frozen=True):
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """The agent is bound to `session`. `kept` are the tasks it goes on with, `dropped` the leases that are not its own."""
+    """The agent is bound to `session`.
+
+    `kept` are the tasks it goes on with, `dropped` the leases that are not its own.
+    """
 
     session: int
     kept: Sequence[Task]
@@ -188,7 +198,10 @@ class Admission(msgspec.Struct, frozen=True):
 
 
 class EndSession(msgspec.Struct, frozen=True):
-    """The stream is gone. With `goodbye` the agent's leases are returned, otherwise they live until `expire_time`. Answer: None."""
+    """The stream is gone. With `goodbye` the agent's leases are returned, otherwise they live until `expire_time`.
+
+    Answer: None.
+    """
 
     agent: AgentKey
     session: int

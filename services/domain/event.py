@@ -1,7 +1,7 @@
 """The entries of the activity feed, and positions in it.
 
-Every committed change of a task, an agent or a queue has exactly one event, in the same transaction. The number of an event is
-not part of this value: the journal gives it when it appends.
+Every committed change of a task, an agent or a queue has exactly one event, in the same transaction. The number of an
+event is not part of this value: the journal gives it when it appends.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Attempt(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
     """An attempt that has ended: what is kept of a lease. `output` and `usage` are opaque documents of the wire.
 
-    `digest` names the outcome as it was reported, so that the same report, sent again, is known again. It is empty if the
-    coordinator ended the attempt by itself.
+    `digest` names the outcome as it was reported, so that the same report, sent again, is known again. It is empty if
+    the coordinator ended the attempt by itself.
     """
 
     task_id: str

@@ -1,7 +1,7 @@
 """Granting: the judge of every placement.
 
-The scheduler's view may be late; this is where slots, resources, drain, pause and the task's state are checked again, on what the
-transaction itself has read.
+The scheduler's view may be late; this is where slots, resources, drain, pause and the task's state are checked again,
+on what the transaction itself has read.
 """
 
 from __future__ import annotations
@@ -33,14 +33,10 @@ def grant_lease(
     task = ledger.tasks.get(placement.task_id)
     if task is None:
         return PlacementOutcome.NOT_VISIBLE
-    if task.state is not TaskState.PENDING:
-        return PlacementOutcome.TASK_GONE
     agent = ledger.agents.get((task.namespace, placement.agent_id))
-    refusal = agent_refusal(agent, placement)
+    refusal = task_refusal(ledger, task) or agent_refusal(agent, placement)
     if refusal is not None or agent is None:
         return refusal or PlacementOutcome.AGENT_GONE
-    if ledger.queue((task.namespace, task.queue)).paused:
-        return PlacementOutcome.QUEUE_PAUSED
     if not is_eligible(ledger, task, agent, eligible):
         return PlacementOutcome.INELIGIBLE
     demand = ledger.demand(task)
@@ -49,6 +45,15 @@ def grant_lease(
     ledger.put_agent(hold(agent, demand))
     lease(ledger, task, agent)
     return PlacementOutcome.GRANTED
+
+
+def task_refusal(ledger: Ledger, task: Task) -> PlacementOutcome | None:
+    """Why this task, as it is now, is not leased to anybody; None if it may be."""
+    if task.state is not TaskState.PENDING:
+        return PlacementOutcome.TASK_GONE
+    if ledger.queue((task.namespace, task.queue)).paused:
+        return PlacementOutcome.QUEUE_PAUSED
+    return None
 
 
 def agent_refusal(agent: Agent | None, placement: Placement) -> PlacementOutcome | None:

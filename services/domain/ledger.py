@@ -1,7 +1,8 @@
-"""The unit of work of one flush: what was read for it, what the fold changed, and what must be told once it is committed.
+"""The unit of work of one flush: what was read for it, what the fold changed, and what must be told once it is
+committed.
 
-A Ledger is filled by the store, changed by the fold, and written by the store. It has no clock (`now` is given), no I/O, and no
-way to change a task or an agent without recording the event of the change.
+A Ledger is filled by the store, changed by the fold, and written by the store. It has no clock (`now` is given), no
+I/O, and no way to change a task or an agent without recording the event of the change.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """The bounds of the rules, each with its reason. Bounds of processes stand in their own `limits.py`."""
 
-# An agent that rejected or lost a task does not get it again for so long: long enough for a node to be replaced or a bad
-# configuration to show, short enough that a fleet of one comes back by itself.
+# An agent that rejected or lost a task does not get it again for so long: long enough for a node to be replaced or a
+# bad configuration to show, short enough that a fleet of one comes back by itself.
 AVOID_MICROS = 10_000_000
 
-# More agents than this are not remembered per task: the row stays narrow, and the oldest entry is the one that has waited longest.
+# More agents than this are not remembered per task: the row stays narrow, and the oldest entry is the one that has
+# waited longest.
 AVOIDED_AGENTS_MAX = 8
 
-# Incarnations of an agent that are refused for good. A process older than 32 restarts of its agent is not alive any more.
+# Incarnations of an agent that are refused for good. A process older than 32 restarts of its agent is not alive any
+# more.
 SUPERSEDED_MAX = 32

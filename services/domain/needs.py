@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from services.domain.capacity import AgentRecord, Capacity
+from services.domain.capacity import LEVELS, AgentRecord, Capacity
 from services.domain.requirements import Mismatch, mismatch
 from services.domain.schedule import TaskGroup, UnplaceableReason
 from services.domain.task_order import Line, Order, Place, TaskOrder
@@ -164,7 +164,7 @@ class Needs:
         """
         if not self.open & capacity.ready:
             return None
-        for level in capacity.levels():
+        for level in capacity.bands[:LEVELS]:
             candidates = level & self.open
             if excluded:
                 candidates &= ~excluded

@@ -1,7 +1,8 @@
 """Reports of agents, judged: current, known already, or stale.
 
-The fence is (token, agent, incarnation, session). A report of an attempt that this incarnation itself has ended is fine for ever:
-the reply to it was lost. Anything else that is not current is STALE, and costs the agent that lease and nothing more.
+The fence is (token, agent, incarnation, session). A report of an attempt that this incarnation itself has ended is
+fine for ever: the reply to it was lost. Anything else that is not current is STALE, and costs the agent that lease
+and nothing more.
 """
 
 from __future__ import annotations

@@ -272,7 +272,7 @@ class ScheduleView:
             if record.index < 0:
                 continue
             record.refresh_held()
-            reopened = self._reopen(record)
+            reopened = self._reopen(record) if record.shut_by else 0
             became_ready = self.capacity.move(record)
             if record.band < LEVELS:
                 self.backlog.wake(record, opened=record.needs_bits if became_ready or judged else reopened)

@@ -1,7 +1,9 @@
-"""The coordinator's half of an agent's conversation: which leases its heartbeats still renew. No wire, no clock, no event loop.
+"""The coordinator's half of an agent's conversation: which leases its heartbeats still renew. No wire, no clock, no
+event loop.
 
-A lease lives from its grant, or from the last heartbeat that named it, for its time to live. Instants here are seconds of the
-coordinator's monotonic clock, given by the caller: they decide only what may be revoked, the revoking transaction decides whether.
+A lease lives from its grant, or from the last heartbeat that named it, for its time to live. Instants here are
+seconds of the coordinator's monotonic clock, given by the caller: they decide only what may be revoked, the revoking
+transaction decides whether.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ PROGRESS_SECONDS = 1.0
 
 
 def negotiate(oldest: int, newest: int) -> int:
-    """The newest protocol version that an agent speaking `oldest` to `newest` shares with us. Raises VersionMismatch."""
+    """The newest protocol version of `oldest` to `newest` that we speak, too. Raises VersionMismatch."""
     version = min(newest, PROTOCOL_VERSION_MAX)
     if version < max(oldest, PROTOCOL_VERSION_MIN):
         raise VersionMismatch(
@@ -59,7 +61,10 @@ def intervals_for(lease_ttl_seconds: float) -> Intervals:
 
 
 class Due(msgspec.Struct, frozen=True):
-    """What a tick found: leases that ran out, leases that were never confirmed, and whether the stream has gone silent."""
+    """What a tick found:
+
+    leases that ran out, leases that were never confirmed, and whether the stream has gone silent.
+    """
 
     expired: list[LeaseKey]
     undelivered: list[LeaseKey]
@@ -67,7 +72,10 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """One session of an agent, on this coordinator. After its stream broke it lives on, until a new one or the last lease's end."""
+    """One session of an agent, on this coordinator.
+
+    After its stream broke it lives on, until a new one or the last lease's end.
+    """
 
     def __init__(self, key: AgentKey, number: int, intervals: Intervals, *, now: float) -> None:
         self.key = key

@@ -1,7 +1,7 @@
 """The life of a task: its states, the one table of edges between them, and the row that remembers where it stands.
 
-The table is the only source: the CHECK constraints, the diagram in ARCHITECTURE.md and the log checkers are derived from it.
-What is not in it raises. The payload is not here; it lies apart, as the opaque document that was submitted.
+The table is the only source: the CHECK constraints, the diagram in ARCHITECTURE.md and the log checkers are derived
+from it. What is not in it raises. The payload is not here; it lies apart, as the opaque document that was submitted.
 """
 
 from __future__ import annotations
@@ -60,10 +60,12 @@ class Avoided(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
-    """The narrow state row of a task. Instants are microseconds since 1970 UTC, 0 for "never"; so are limits, 0 for "none".
+    """The narrow state row of a task. Instants are microseconds since 1970 UTC, 0 for "never"; so are limits, 0 for
+    "none".
 
-    `wake_time` is the next instant at which a timer has to look at the task: its schedule time, the end of its time in the queue,
-    or the end of its time to run. The current lease is part of this row (`agent_id`, `token`), so there cannot be two.
+    `wake_time` is the next instant at which a timer has to look at the task: its schedule time, the end of its time
+    in the queue, or the end of its time to run. The current lease is part of this row (`agent_id`, `token`), so there
+    cannot be two.
     """
 
     id: str
@@ -106,7 +108,10 @@ class Task(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False)
 
 
 def advance(task: Task, to: TaskState, /, **changes: Any) -> Task:
-    """The task after the edge to `to`, one version later. Raises IllegalTransition for an edge that is not in the table."""
+    """The task after the edge to `to`, one version later.
+
+    Raises IllegalTransition for an edge that is not in the table.
+    """
     if (task.state, to) not in TRANSITIONS:
         raise IllegalTransition(f"{task.id}: {task.state.name} -> {to.name}")
     return msgspec.structs.replace(task, state=to, version=task.version + 1, **changes)

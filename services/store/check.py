@@ -1,4 +1,7 @@
-"""Checks a database against what it promises: whole, its log dense, the log's fold equal to the tables, counters equal to counts."""
+"""Checks a database against what it promises:
+
+whole, its log dense, the log's fold equal to the tables, counters equal to counts.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def check(connection: Connection) -> list[Finding]:
-    """Runs every check; an empty list means that the database keeps its promises. Reads everything: minutes for a large one."""
+    """Runs every check; an empty list means that the database keeps its promises. Reads everything:
+
+    minutes for a large one.
+    """
     return [
         *integrity(connection),
         *dense(connection),

@@ -1,4 +1,7 @@
-"""`missionctl db`: looks after a database. Registered as an entry point, so only machines with the server package have it."""
+"""`missionctl db`: looks after a database.
+
+Registered as an entry point, so only machines with the server package have it.
+"""
 
 from __future__ import annotations
 

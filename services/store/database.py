@@ -1,7 +1,7 @@
 """Opening the database: its connections, its schema, and what a service refuses to run on.
 
-SQLite runs with WAL and synchronous=FULL: with NORMAL, acknowledged commits do not survive a power cut. There is one connection
-that writes; readers have their own and see the last commit.
+SQLite runs with WAL and synchronous=FULL: with NORMAL, acknowledged commits do not survive a power cut. There is one
+connection that writes; readers have their own and see the last commit.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def prepare_schema(engine: Engine) -> None:
-    """Makes the schema in an empty database, and refuses one of another version. Raises FailedPrecondition, Unavailable."""
+    """Makes the schema in an empty database, and refuses one of another version.
+
+    Raises FailedPrecondition, Unavailable.
+    """
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,9 +1,11 @@
-"""One flush: a transaction that reads what its commands touch, folds them in order, and writes the result with its events.
+"""One flush: a transaction that reads what its commands touch, folds them in order, and writes the result with its
+events.
 
     BEGIN · fence · read · fold (pure) · write rows · counter · events · COMMIT
 
-The transaction excludes every other writer from BEGIN on, so what was read is what is changed. The fence is the first statement:
-a coordinator whose term was raised by another finds no row, and ends. Nothing is answered before the COMMIT.
+The transaction excludes every other writer from BEGIN on, so what was read is what is changed. The fence is the first
+statement: a coordinator whose term was raised by another finds no row, and ends. Nothing is answered before the
+COMMIT.
 """
 
 from __future__ import annotations
@@ -24,8 +26,7 @@ from services.domain.ledger import CancelOrder, Granted, Ledger, RequestRecord, 
 from services.domain.queue import Queue
 from services.domain.requirements import Requirements
 from services.domain.task import Task
-from services.store import statements
-
+from services.store import rows, statements
 from services.store.limits import REQUIREMENTS_CACHE_MAX
 from services.store.statements import Write
 
@@ -82,8 +83,8 @@ class Flusher:
     def flush(self, commands: Sequence[Command]) -> tuple[list[Any], Committed]:
         """Applies the commands in one transaction. Returns their answers, in order, and what was committed.
 
-        An answer that is a MissionControlError is that command's refusal. Raises TermLost, or what the database raises; nothing
-        was changed then.
+        An answer that is a MissionControlError is that command's refusal. Raises TermLost, or what the database
+        raises; nothing was changed then.
         """
         self._begin()
         try:

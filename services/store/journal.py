@@ -1,9 +1,9 @@
 """The journal: the one writer, and the group commit that makes it fast.
 
-Callers put commands into a queue. A thread with the only writing connection takes whatever is there (bounded), runs it as one flush,
-and answers every caller after the commit. No timer: an idle journal commits at once, a busy one batches by itself. Listeners hear of
-each commit on the event loop, in the order of commits, before the answers of that commit are given: whoever reads an answer
-finds the feed at least as far.
+Callers put commands into a queue. A thread with the only writing connection takes whatever is there (bounded), runs
+it as one flush, and answers every caller after the commit. No timer: an idle journal commits at once, a busy one
+batches by itself. Listeners hear of each commit on the event loop, in the order of commits, before the answers of
+that commit are given: whoever reads an answer finds the feed at least as far.
 """
 
 from __future__ import annotations
@@ -57,11 +57,15 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self.lost: asyncio.Event = asyncio.Event()
-        # When the last flush was committed, by the monotonic clock: what the coordinator's promises to its agents rest on.
+        # When the last flush was committed, by the monotonic clock: what the coordinator's promises to its agents
+        # rest on.
         self.renewed_at = 0.0
 
     async def start(self) -> None:
-        """Claims the next term and starts the writer. From then on an earlier coordinator on this database cannot commit."""
+        """Claims the next term and starts the writer.
+
+        From then on an earlier coordinator on this database cannot commit.
+        """
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.create_future()
         self._thread.start()
@@ -75,15 +79,24 @@ class Journal:
             await asyncio.to_thread(self._thread.join)
 
     def subscribe(self, listener: Listener) -> None:
-        """Calls the listener after each commit, on the event loop, in the order of commits. It must not block or raise."""
+        """Calls the listener after each commit, on the event loop, in the order of commits.
+
+        It must not block or raise.
+        """
         self._listeners.append(listener)
 
     def submit(self, command: Command) -> asyncio.Future[Any]:
-        """Queues a command. The awaitable gives its answer after the commit, or raises the domain error that is its answer."""
+        """Queues a command.
+
+        The awaitable gives its answer after the commit, or raises the domain error that is its answer.
+        """
         return self._put(command)
 
     def read(self, function: Callable[[Connection], Answer]) -> asyncio.Future[Answer]:
-        """Queues a read on the writer's connection. It sees all earlier commits, and its answer comes before later ones are told."""
+        """Queues a read on the writer's connection.
+
+        It sees all earlier commits, and its answer comes before later ones are told.
+        """
         return self._put(function)
 
     def _put(self, work: Command | Read) -> asyncio.Future[Any]:
@@ -108,7 +121,7 @@ class Journal:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
             flusher = Flusher(driver, identity, self._rules)
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever starts us must hear of it
+        except Exception as error:
             self._loop.call_soon_threadsafe(self._settle_start, error)
             return
         self._loop.call_soon_threadsafe(self._settle_start, None)
@@ -116,7 +129,7 @@ class Journal:
             while self.step(connection, flusher):
                 pass
         except TermLost as error:
-            log.error("term lost: another coordinator has taken over this database", error=str(error))
+            log.warning("term lost: another coordinator has taken over this database", error=str(error))
             self._loop.call_soon_threadsafe(self._abandon)
         finally:
             connection.close()
@@ -158,7 +171,7 @@ class Journal:
             self._loop.call_soon_threadsafe(self._deliver, entries, [lost_term()] * len(entries), None)
             raise
         except sqlite3.OperationalError as error:
-            log.error("the database refused a flush", error=str(error), commands=len(entries))
+            log.warning("the database refused a flush", error=str(error), commands=len(entries))
             unavailable = Unavailable(f"the database cannot be written now: {error}")
             self._loop.call_soon_threadsafe(self._deliver, entries, [unavailable] * len(entries), None)
         except Exception as error:
@@ -177,7 +190,7 @@ class Journal:
         assert self._loop is not None
         try:
             answer = entry.work(connection)  # type: ignore[operator]  # it is a read
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for it
+        except Exception as error:
             answer = error
         self._loop.call_soon_threadsafe(self._deliver, [entry], [answer], None)
 

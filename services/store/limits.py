@@ -24,8 +24,8 @@ JOURNAL_QUEUE_MAX = 10_000
 # Distinct sets of requirements that the journal remembers; beyond it they are read again.
 REQUIREMENTS_CACHE_MAX = 10_000
 
-# Pages (4 KiB) in the write-ahead log before a commit moves them into the file. A page that changes in many commits is then moved
-# once: with 1,000 a commit of 100 tasks took a third longer.
+# Pages (4 KiB) in the write-ahead log before a commit moves them into the file. A page that changes in many commits
+# is then moved once: with 1,000 a commit of 100 tasks took a third longer.
 SQLITE_CHECKPOINT_PAGES = 8_000
 
 # Rows that one page of a list may look at: some milliseconds. What lies behind is for the next page.

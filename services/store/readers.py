@@ -1,4 +1,7 @@
-"""Readers: a small pool of threads with a connection each. A read sees one commit, whole, and never waits for the writer."""
+"""Readers: a small pool of threads with a connection each.
+
+A read sees one commit, whole, and never waits for the writer.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ def text(value: Any) -> str:
 
 
 def getter(columns: Iterable[str], *, json: frozenset[str] = frozenset()) -> Callable[[Any], Row]:
-    """Takes these attributes of a value; those in `json` must be the last columns, and stand for themselves as text, or NULL."""
+    """Takes these attributes of a value;
+
+    those in `json` must be the last columns, and stand for themselves as text, or NULL.
+    """
     names = list(columns)
     plain = [name for name in names if name not in json]
     assert names[: len(plain)] == plain, "JSON columns come last"

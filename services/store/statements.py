@@ -1,9 +1,10 @@
 """The constant statements of the hot path, for SQLite.
 
-Each works on many rows at once: a flush of a hundred tasks runs about as many statements as a flush of one, and the interpreter
-lock changes hands once per statement, not once per row. Writes take their rows as parameters of one VALUES list, in a few fixed
-lengths, so that each is prepared once (with one JSON array instead it took three times as long, measured with 25 columns).
-Reads answer with one JSON array. Columns come from the schema, so neither side names them twice.
+Each works on many rows at once: a flush of a hundred tasks runs about as many statements as a flush of one, and the
+interpreter lock changes hands once per statement, not once per row. Writes take their rows as parameters of one
+VALUES list, in a few fixed lengths, so that each is prepared once (with one JSON array instead it took three times as
+long, measured with 25 columns). Reads answer with one JSON array. Columns come from the schema, so neither side names
+them twice.
 """
 
 from __future__ import annotations

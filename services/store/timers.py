@@ -13,7 +13,9 @@ HAS_TIMER = text("tasks.wake_time > 0")
 
 
 class Due(msgspec.Struct, frozen=True):
-    """Tasks whose timer is due, sessions (agent, session) whose grace is over, and the next timer after those, 0 for none."""
+    """Tasks whose timer is due, sessions (agent, session) whose grace is over, and the next timer after those, 0 for
+    none.
+    """
 
     task_ids: list[str]
     agents: list[tuple[AgentKey, int]]

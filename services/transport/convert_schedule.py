@@ -1,4 +1,7 @@
-"""The coordinator's end of the Schedule stream, between the domain and the wire. Hot: one ready task costs one field-wise add."""
+"""The coordinator's end of the Schedule stream, between the domain and the wire. Hot:
+
+one ready task costs one field-wise add.
+"""
 
 from __future__ import annotations
 

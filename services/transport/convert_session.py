@@ -14,7 +14,10 @@ from services.transport.convert_time import duration
 def welcome(
     admission: Admission, *, version: int, intervals: Intervals, coordinator_id: str, now: int
 ) -> wire.CoordinatorMessage:
-    """The answer to Hello, with the orders that were given while the agent was away. `now` is microseconds since 1970 UTC."""
+    """The answer to Hello, with the orders that were given while the agent was away.
+
+    `now` is microseconds since 1970 UTC.
+    """
     orders = wire.Orders()
     for task in admission.kept:
         if task.cancel_request_time:

@@ -12,8 +12,8 @@ from services.domain.commands import (
     AgentAction,
     ChangeAgent,
     ChangeQueue,
-    CreateTasks,
     Created,
+    CreateTasks,
     ExpireAgent,
     PlacementOutcome,
     RefusalReason,
@@ -494,7 +494,8 @@ def test_a_writer_that_lost_its_term_cannot_commit(world: World) -> None:
     third.flush([CreateTasks([new_task("t3")])])
     world.flusher = third
     assert world.task("t3").state is TaskState.PENDING
-    assert KeyError is type(pytest.raises(KeyError, world.task, "t1").value)
+    with pytest.raises(KeyError):
+        world.task("t1")
 
 
 def test_a_flush_that_breaks_leaves_nothing_behind(world: World) -> None:

@@ -1,4 +1,7 @@
-"""A stateful property test: any sequence of what may happen keeps the promises, as the checker and a small model see them."""
+"""A stateful property test:
+
+any sequence of what may happen keeps the promises, as the checker and a small model see them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ ENDINGS = [ReportKind.SUCCEEDED, ReportKind.FAILED, ReportKind.CANCELLED, Report
 
 
 class Coordination(RuleBasedStateMachine):
-    """Agents come and go, leases are granted, lost and ended, reports come late and twice. The model: who may hold what."""
+    """Agents come and go, leases are granted, lost and ended, reports come late and twice. The model:
+
+    who may hold what.
+    """
 
     tasks = Bundle("tasks")
 
@@ -80,7 +86,9 @@ class Coordination(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def say_again(self, data: st.DataObject) -> None:
-        """Whatever was accepted is accepted again from the same process, and changes nothing, once its attempt is over."""
+        """Whatever was accepted is accepted again from the same process, and changes nothing, once its attempt is
+        over.
+        """
         if not self.said:
             return
         agent, report, incarnation = data.draw(st.sampled_from(self.said))

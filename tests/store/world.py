@@ -33,7 +33,7 @@ from services.domain.commands import (
 from services.domain.errors import MissionControlError
 from services.domain.event import Event
 from services.domain.failure import Failure, FailureReason
-from services.domain.ledger import Rules
+from services.domain.ledger import Rules, Touches
 from services.domain.requirements import Requirements, needs_id
 from services.domain.task import Task
 from services.store.check import check
@@ -92,7 +92,9 @@ class World:
         answer: CreateAnswer = self.flush(CreateTasks([new_task(task_id, **fields)]))[0][0]
         return answer
 
-    def connect(self, agent_id: str, *, held: list[LeaseKey] | None = None, again: bool = False, **declared: Any) -> Admission:
+    def connect(
+        self, agent_id: str, *, held: list[LeaseKey] | None = None, again: bool = False, **declared: Any
+    ) -> Admission:
         """Hello: of a new process, or, `again`, of the same one on a new stream."""
         if not again:
             number = len(self.incarnations) + self.reports + 1
@@ -120,7 +122,9 @@ class World:
         """The agent starts its current lease of the task."""
         return self.report(agent_id, Report(self.number(), task_id, self.task(task_id).token, ReportKind.STARTED))
 
-    def finish(self, agent_id: str, task_id: str, kind: ReportKind = ReportKind.SUCCEEDED, **fields: Any) -> list[Refusal]:
+    def finish(
+        self, agent_id: str, task_id: str, kind: ReportKind = ReportKind.SUCCEEDED, **fields: Any
+    ) -> list[Refusal]:
         """The agent ends its current lease of the task."""
         return self.report(agent_id, ended(self.number(), task_id, self.task(task_id).token, kind, **fields))
 
@@ -169,8 +173,6 @@ class World:
 
 def touching(*task_ids: str) -> Any:
     """What to read for these tasks."""
-    from services.domain.ledger import Touches
-
     touches = Touches()
     touches.task_ids.update(task_ids)
     return touches
