@@ -253,7 +253,7 @@ def call_error(error: grpc.RpcError) -> CallError:
     message = error.details() or ""
     details = _status_details(error)
     if details is None:
-        return _refusal(CallStatus(code=code, message=message, reason=code.name))
+        return refusal(CallStatus(code=code, message=message, reason=code.name))
     return call_error_of_status(details)
 
 
@@ -267,7 +267,7 @@ def call_error_of_status(status: status_pb2.Status) -> CallError:
             continue
         if detail.Unpack(retry):
             retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
-    return _refusal(
+    return refusal(
         CallStatus(
             code=code,
             message=status.message,
@@ -295,7 +295,8 @@ def _status_details(error: grpc.RpcError) -> status_pb2.Status | None:
     return None
 
 
-def _refusal(status: CallStatus) -> CallError:
+def refusal(status: CallStatus) -> CallError:
+    """The error that stands for a status."""
     return _BY_CODE.get(status.code, CallError)(status)
 
 

@@ -57,6 +57,12 @@ class Peer(task_service_pb2_grpc.TaskServiceServicer, event_service_pb2_grpc.Eve
     async def ListTasks(self, request: Any, context: Any) -> Any:
         return await self._next("ListTasks", request)(request, context)
 
+    async def RetryTask(self, request: Any, context: Any) -> Any:
+        return await self._next("RetryTask", request)(request, context)
+
+    async def ListAttempts(self, request: Any, context: Any) -> Any:
+        return await self._next("ListAttempts", request)(request, context)
+
     async def CancelTask(self, request: Any, context: Any) -> Any:
         return await self._next("CancelTask", request)(request, context)
 
@@ -124,18 +130,18 @@ def stream(*messages: Message, then: grpc.StatusCode | None = None, details: Seq
     return answer
 
 
-def error_info(reason: str, **metadata: str) -> Message:
+def error_info(reason: str, **metadata: str) -> Any:
     """Why a service refuses."""
     return error_details_pb2.ErrorInfo(reason=reason, domain="missioncontrol", metadata=metadata)
 
 
-def bad_field(field: str, description: str) -> Message:
+def bad_field(field: str, description: str) -> Any:
     """Which field it does not like."""
     violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
     return error_details_pb2.BadRequest(field_violations=[violation])
 
 
-def retry_after(seconds: float) -> Message:
+def retry_after(seconds: float) -> Any:
     """When to come again."""
     delay = Duration()
     delay.FromMicroseconds(round(seconds * 1_000_000))

@@ -27,4 +27,4 @@ def test_every_public_name_can_be_had(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Clinet"):
-        _ = missioncontrol.Clinet  # type: ignore[attr-defined] # the mistake in question
+        _ = missioncontrol.Clinet

@@ -1,0 +1,50 @@
+"""Errors as one clear line on stderr with what to do, and the exit code that belongs to them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from missioncontrol import errors
+from missioncontrol.cli import exit_codes
+
+_ADVICE = {
+    exit_codes.NOT_FOUND: "look at what there is with the `list` command, and at --namespace",
+    exit_codes.UNREACHABLE: "is a coordinator running there? Start one with `missionctl up`, or name another with "
+    "--address or MISSIONCONTROL_ADDRESS",
+    exit_codes.FAULT: "the service's log has the whole story",
+}
+
+
+class RefusedInputError(ValueError):
+    """What the user gave cannot be used; the message says why and what would do."""
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turns the errors of the SDK, and of what the user gave, into a line and an exit code."""
+    try:
+        yield
+    except errors.MissionControlError as error:
+        code = exit_codes.exit_code(error)
+        complain(str(error), advice=_ADVICE.get(code))
+        raise typer.Exit(code) from None
+    except BrokenPipeError:
+        # Whoever read the output has gone; the interpreter must not complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(exit_codes.PIPE_CLOSED) from None
+    except (ValueError, TypeError, OSError) as error:
+        if not isinstance(error, RefusedInputError | OSError):
+            raise
+        complain(str(error))
+        raise typer.Exit(exit_codes.USAGE) from None
+
+
+def complain(message: str, *, advice: str | None = None) -> None:
+    """One line on stderr."""
+    line = " ".join(message.split()).rstrip(".")
+    sys.stderr.write(f"missionctl: {line}; {advice}\n" if advice else f"missionctl: {line}\n")

@@ -1,0 +1,67 @@
+"""`missionctl` put together: the nouns, and errors of usage as one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import EntryPoint
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from missioncontrol import __version__
+from missioncontrol.cli import agent, agents, events, exit_codes, queues, tasks
+from missioncontrol.cli.failures import complain
+from missioncontrol.cli.server_commands import add_server_commands, installed_commands
+from missioncontrol.cli.submit import submit
+
+_HELP = f"""Submits work to a fleet of agents, follows it, and operates the fleet.
+
+{exit_codes.SUMMARY}
+"""
+
+
+def run(arguments: Sequence[str], *, commands: Iterable[EntryPoint] | None = None) -> int:
+    """Runs one command line; returns its exit code, as documented in `exit_codes`.
+
+    `commands` are those of other packages; what is installed if it is left out.
+    """
+    command = get_command(build(arguments, commands if commands is not None else installed_commands()))
+    try:
+        code = command.main(args=list(arguments), prog_name="missionctl", standalone_mode=False)
+    except typer.TyperException as error:
+        complain(error.format_message().replace("Value error, ", ""), advice=_help_of(error))
+        return exit_codes.USAGE
+    except typer.Abort:
+        return exit_codes.INTERRUPTED
+    return code if isinstance(code, int) else exit_codes.OK
+
+
+def build(arguments: Sequence[str], commands: Iterable[EntryPoint]) -> typer.Typer:
+    """The whole command line. The arguments say which of other packages' commands has to be there."""
+    app = typer.Typer(help=_HELP, rich_markup_mode=None, add_completion=True, pretty_exceptions_enable=False)
+    app.callback(invoke_without_command=True)(_root)
+    app.command("submit")(submit)
+    for name, nouns in (("tasks", tasks), ("queues", queues), ("agents", agents), ("events", events), ("agent", agent)):
+        app.add_typer(nouns.app, name=name)
+    asked_for = next((each for each in arguments if not each.startswith("-")), None)
+    add_server_commands(app, commands, asked_for=asked_for)
+    return app
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"missionctl {__version__}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        sys.stdout.write(f"{context.get_help()}\n")
+        raise typer.Exit(exit_codes.USAGE)
+
+
+def _help_of(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see `{context.command_path if context is not None else 'missionctl'} --help`"
