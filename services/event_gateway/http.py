@@ -63,7 +63,7 @@ def create_app(gateway: Gateway) -> Starlette:
             Route("/metrics", _metrics),
         ],
         middleware=[cors] if origins else [],
-        exception_handlers={HTTPException: _http_exception, HistoryUnavailableError: _unavailable},
+        exception_handlers={HTTPException: _http_exception, HistoryUnavailableError: _unavailable, 500: _failed},
     )
     app.state.gateway = gateway
     return app
@@ -127,7 +127,7 @@ async def _start(gateway: Gateway, query: Query) -> tuple[Position | None, Reset
         return parse_position(query.after), None
     except InvalidArgument:
         beginning = await gateway.history.beginning()
-        return beginning, Reset("malformed", query.after[: limits.PARAMETER_BYTES_MAX], beginning)
+        return beginning, Reset("malformed", query.after[: limits.REQUESTED_CHARACTERS_MAX], beginning)
 
 
 async def _after(first: Item | None, items: AsyncGenerator[Item]) -> AsyncGenerator[Item]:
@@ -182,6 +182,11 @@ async def _http_exception(_request: Request, error: Exception) -> Response:
 
 async def _unavailable(_request: Request, error: Exception) -> Response:
     return _problem(503, f"no coordinator answers ({error})", retry_after_seconds=round(limits.HISTORY_RETRY_SECONDS))
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """Our own mistake: uvicorn logs it whole, it is shown as nothing."""
+    return _problem(500, "internal error; the gateway's log has the details")
 
 
 def _problem(status: int, detail: str, *, retry_after_seconds: int | None = None, **members: str) -> Response:

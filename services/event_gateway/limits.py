@@ -39,8 +39,12 @@ CONNECTIONS_RESERVED = 256
 # What a refused reader is told to wait.
 RETRY_AFTER_SECONDS = 5
 
-# A value of the query, as the contract bounds it.
-PARAMETER_BYTES_MAX = 128
+# Values of the query, as the contract's EventFilter bounds them. ("after" is judged as a position, and answered with a
+# reset.)
+PARAMETER_BYTES_MAX = {"namespace": 63, "queue": 128, "task": 64, "agent": 128}
+
+# How much of an unreadable position is shown in the reset; a readable one is shorter.
+REQUESTED_CHARACTERS_MAX = 128
 
 # After the end of a response, what the peer has not read by then is thrown away.
 LINGER_SECONDS_MAX = 10.0

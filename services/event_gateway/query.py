@@ -93,9 +93,9 @@ def _refuse_unknown(parameters: QueryParams) -> None:
 
 
 def _text(name: str, value: str) -> str:
-    # "after" is judged as a position, which is answered with a reset and not with an error.
-    if name != "after" and (len(value.encode()) > limits.PARAMETER_BYTES_MAX or "\0" in value):
-        raise QueryError(name, f"must be at most {limits.PARAMETER_BYTES_MAX} bytes, without NUL")
+    bytes_max = limits.PARAMETER_BYTES_MAX.get(name)
+    if bytes_max is not None and (len(value.encode()) > bytes_max or "\0" in value):
+        raise QueryError(name, f"must be at most {bytes_max} bytes, without NUL")
     return value
 
 

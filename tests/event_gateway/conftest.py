@@ -185,11 +185,12 @@ async def start_coordinator(feed: ScriptedFeed, listen: str = "127.0.0.1:0") -> 
 
 
 @asynccontextmanager
-async def fleet(feed: ScriptedFeed, **settings: Any) -> AsyncIterator[Fleet]:
+async def fleet(feed: ScriptedFeed, *, before: tuple[str, ...] = (), **settings: Any) -> AsyncIterator[Fleet]:
+    """`before` are addresses that come before the real one, with nobody there."""
     server = await start_coordinator(feed)
     values: dict[str, Any] = {
         "event_gateway_listen": "127.0.0.1:0",
-        "coordinators": (server.address,),
+        "coordinators": (*before, server.address),
         "stop_grace_seconds": 1,
     }
     registry = CollectorRegistry()

@@ -54,7 +54,7 @@ class HttpReader:
         return json.loads(await self.body())
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """Whole lines; what is cut off is dropped. Ends only with a clean end of the response, else IncompleteReadError."""
+        """Whole lines. Ends only with a clean end of the response, else with IncompleteReadError."""
         async for piece in self._pieces():
             *lines, self._rest = (self._rest + piece).split(b"\n")
             for line in lines:

@@ -130,7 +130,8 @@ async def test_other_namespaces_come_only_when_they_are_asked_for(running: Fleet
         ("queues=a", "queues"),
         ("queue=a&queue=b", "queue"),
         ("task=a%00b", "task"),
-        ("agent=" + "x" * 200, "agent"),
+        ("agent=" + "x" * 129, "agent"),
+        ("namespace=" + "x" * 64, "namespace"),
     ],
 )
 async def test_a_bad_parameter_is_named(running: Fleet, query: str, parameter: str):

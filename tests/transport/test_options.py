@@ -1,4 +1,4 @@
-"""gRPC ignores options that it does not know, so each is shown to work, by a peer that speaks in bare frames of HTTP/2."""
+"""gRPC ignores options that it does not know, so each is shown to work, by a peer that speaks bare HTTP/2 frames."""
 
 from __future__ import annotations
 

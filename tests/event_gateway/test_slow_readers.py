@@ -1,0 +1,117 @@
+"""L5: a slow reader slows nobody and uses bounded memory. And others who would hold the gateway's resources."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from services.event_gateway import limits
+from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet
+from tests.event_gateway.http_client import HttpReader, open_reader
+
+RECEIVE_BYTES = 4096
+
+
+def unsent_bytes(running: Fleet) -> int:
+    """The most that any connection holds."""
+    connections = running.gateway._http._server.server_state.connections
+    return max((connection.transport.get_write_buffer_size() for connection in connections), default=0)
+
+
+async def test_a_reader_that_never_reads_is_dropped_while_others_see_everything(feed: ScriptedFeed):
+    async with fleet(feed, event_gateway_ring_events=512, event_gateway_write_timeout_seconds=0.5) as running:
+        stuck = await open_reader(running.address, "/v1/events?after=head", receive_buffer_bytes=RECEIVE_BYTES)
+        healthy = [await running.read("/v1/events?after=head") for _ in range(3)]
+        taking = [asyncio.ensure_future(reader.take(12_000)) for reader in healthy]
+        unsent = 0
+        for _ in range(120):
+            feed.append(100, message="x" * 500)
+            await asyncio.sleep(0.002)
+            unsent = max(unsent, unsent_bytes(running))
+        for frames in await asyncio.gather(*taking):
+            assert [frame.sequence for frame in frames] == list(range(1, 12_001))
+        await running.until(lambda: running.metric("readers_dropped_total") == 1)
+        await running.until(lambda: running.metric("readers") == 3)
+        assert 0 < unsent <= 2 * (limits.CHUNK_BYTES_MAX + limits.WRITE_BUFFER_BYTES_MAX)
+        await stuck.close()
+
+
+async def test_a_reader_that_falls_off_the_ring_is_ended_cleanly_and_goes_on_by_its_last_id(feed: ScriptedFeed):
+    async with fleet(feed, event_gateway_ring_events=64) as running:
+        slow = await open_reader(running.address, "/v1/events?after=head", receive_buffer_bytes=RECEIVE_BYTES)
+        for _ in range(100):
+            feed.append(50, message="x" * 2000)
+            await asyncio.sleep(0.001)
+        await running.seen(5000)
+        seen = [frame.sequence async for frame in slow.frames() if "id" in frame.fields]
+        assert seen == list(range(1, len(seen) + 1))
+        assert len(seen) < 5000
+        assert running.metric("readers_dropped_total") == 1
+        again = await running.read("/v1/events", Last_Event_ID=f"e1:{seen[-1]}")
+        seen += [frame.sequence for frame in await again.take(5000 - len(seen))]
+        assert seen == list(range(1, 5001))
+        await slow.close()
+
+
+async def raw_connection(running: Fleet, data: bytes) -> HttpReader:
+    host, port = running.address.rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    return HttpReader(reader, writer)
+
+
+async def rest_of(connection: HttpReader) -> bytes:
+    rest = b""
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(5):
+            rest = await connection.reader.read()
+    await connection.close()
+    return rest
+
+
+async def test_a_request_that_never_ends_is_cut_off(feed: ScriptedFeed):
+    async with fleet(feed, event_gateway_request_timeout_seconds=0.2) as running:
+        for beginning in (
+            b"",
+            b"GET /v1/events HTTP/1.1\r\nHost: x\r\n",
+            b"POST /v1/events HTTP/1.1\r\nContent-Length: 9\r\n\r\nx",
+        ):
+            connection = await raw_connection(running, beginning)
+            assert b"200" not in await rest_of(connection)
+
+
+async def test_a_second_request_that_never_ends_is_cut_off_too(feed: ScriptedFeed):
+    async with fleet(feed, event_gateway_request_timeout_seconds=0.2) as running:
+        connection = await raw_connection(running, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await connection.read_head()
+        assert await connection.body() == b"ok\n"
+        connection.writer.write(b"GET /heal")
+        assert await rest_of(connection) == b""
+
+
+async def test_a_stream_outlives_the_time_for_its_request(feed: ScriptedFeed):
+    async with fleet(feed, event_gateway_request_timeout_seconds=0.1) as running:
+        stream = await running.read()
+        await asyncio.sleep(0.3)
+        feed.append(1)
+        assert len(await stream.take(1)) == 1
+
+
+async def test_a_head_without_end_is_refused(running: Fleet):
+    connection = await raw_connection(running, b"GET / HTTP/1.1\r\n" + b"X-Filler: y\r\n" * 4000)
+    assert (await rest_of(connection)).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_garbage_is_a_400(running: Fleet):
+    assert (await rest_of(await raw_connection(running, b"\x16\x03\x01\x02\x00\x01"))).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_connections_are_bounded(feed: ScriptedFeed):
+    async with fleet(feed, event_gateway_readers_max=1) as running:
+        idle = [await raw_connection(running, b"") for _ in range(limits.CONNECTIONS_RESERVED + 1)]
+        await running.until(
+            lambda: len(running.gateway._http._server.server_state.connections) > limits.CONNECTIONS_RESERVED
+        )
+        assert await rest_of(await raw_connection(running, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")) == b""
+        for connection in idle:
+            await connection.close()
