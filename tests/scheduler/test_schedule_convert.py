@@ -62,14 +62,12 @@ def test_an_operator_that_is_not_known_is_refused() -> None:
 
 
 def test_the_domains_numbers_are_those_of_the_wire() -> None:
-    wire = {name.removeprefix("SELECTOR_OPERATOR_"): number for name, number in task_pb2.SelectorOperator.items()}
-    assert {operator.name: int(operator) for operator in SelectorOperator} == without_unspecified(wire)
-    wire = {name.removeprefix("FILTER_REASON_"): number for name, number in pb.FilterReason.items()}
-    assert {reason.name: int(reason) for reason in FilterReason} == without_unspecified(wire)
-
-
-def without_unspecified(numbers: dict[str, int]) -> dict[str, int]:
-    return {name: number for name, number in numbers.items() if number}
+    assert {f"SELECTOR_OPERATOR_{operator.name}": int(operator) for operator in SelectorOperator} == {
+        name: int(number) for name, number in task_pb2.SelectorOperator.items() if number
+    }
+    assert {f"FILTER_REASON_{reason.name}": int(reason) for reason in FilterReason} == {
+        name: int(number) for name, number in pb.FilterReason.items() if number
+    }
 
 
 def test_reasons_are_written_as_they_are() -> None:
