@@ -10,11 +10,11 @@ from missioncontrol import Agent
 agent = Agent(os.environ["MISSIONCONTROL_AGENT_ID"], slots=int(os.environ["MISSIONCONTROL_SLOTS"]))
 
 
-@agent.task("noop")
+@agent.handler("noop")
 async def noop(payload: bytes) -> bytes:
     """The instant of its start, by the machine's monotonic clock in nanoseconds."""
     return str(time.monotonic_ns()).encode()
 
 
 if __name__ == "__main__":
-    agent.run()
+    agent.run_forever()

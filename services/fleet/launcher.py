@@ -29,8 +29,9 @@ from services.fleet.process import (
 COORDINATOR, SCHEDULER, GATEWAY = "coordinator", "scheduler", "event-gateway"
 # How often the list of agents is asked for while the launcher waits for them.
 AGENT_POLL_SECONDS = 0.05
-# An agent drains before it ends; what it runs is returned after this.
-AGENT_STOP_SECONDS = 10.0
+# An agent lets its work go on for so long after SIGTERM; what still runs then is stopped and returned.
+AGENT_DRAIN = "5s"
+AGENT_STOP_SECONDS = 20.0
 ANY_PORT = "127.0.0.1:0"
 _PREFIX = "MISSIONCONTROL_"
 
@@ -41,6 +42,7 @@ class AgentPlan:
 
     id: str
     slots: int = 2
+    queue_limit: int = 2
     capabilities: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, float] = field(default_factory=dict)
@@ -144,7 +146,14 @@ class Fleet:
         spec = ProcessSpec(
             name or plan.id,
             plan.arguments or _agent_arguments(plan),
-            self._environment({"ADDRESS": address or self.address, "AGENT_ID": plan.id, "SLOTS": str(plan.slots)}),
+            self._environment(
+                {
+                    "ADDRESS": address or self.address,
+                    "AGENT_ID": plan.id,
+                    "SLOTS": str(plan.slots),
+                    "QUEUE_LIMIT": str(plan.queue_limit),
+                }
+            ),
         )
         process = ManagedProcess(spec, log_folder=self.log_folder)
         self.agents[spec.name] = process
@@ -218,6 +227,7 @@ def _pinned(spec: ProcessSpec, listening: Listening) -> ProcessSpec:
 
 def _agent_arguments(plan: AgentPlan) -> tuple[str, ...]:
     arguments = ["-m", "missioncontrol.cli", "agent", "run", "--id", plan.id, "--slots", str(plan.slots)]
+    arguments += ["--queue-limit", str(plan.queue_limit), "--drain-time-limit", AGENT_DRAIN]
     for capability in plan.capabilities:
         arguments += ["--capability", capability]
     for key, value in plan.labels.items():

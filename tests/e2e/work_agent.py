@@ -16,20 +16,20 @@ agent = Agent(
 )
 
 
-@agent.task("echo")
+@agent.handler("echo")
 async def echo(payload: bytes) -> bytes:
     """The payload."""
     return payload
 
 
-@agent.task("nap")
+@agent.handler("nap")
 async def nap(seconds: float) -> float:
     """Sleeps."""
     await asyncio.sleep(seconds)
     return seconds
 
 
-@agent.task("block")
+@agent.handler("block")
 def block(seconds: float) -> float:
     """Holds the interpreter for so long."""
     end = time.monotonic() + seconds
@@ -39,4 +39,4 @@ def block(seconds: float) -> float:
 
 
 if __name__ == "__main__":
-    agent.run()
+    agent.run_forever()
