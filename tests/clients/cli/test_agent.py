@@ -36,9 +36,14 @@ def test_an_agent_is_found_in_a_file_and_in_a_module(module: Path) -> None:
 
 @pytest.mark.parametrize(
     ("where", "said"),
-    [("agents_of_a_test", "pkg.module:name"), ("agents_of_a_test:number", "int"), ("agents_of_a_test:other", "no Agent"),
-     ("nowhere:worker", "nowhere"), ("nowhere.py:worker", "no file")],
-)  # fmt: skip
+    [
+        ("agents_of_a_test", "pkg.module:name"),
+        ("agents_of_a_test:number", "int"),
+        ("agents_of_a_test:other", "no Agent"),
+        ("nowhere:worker", "nowhere"),
+        ("nowhere.py:worker", "no file"),
+    ],
+)
 def test_what_is_no_agent_is_refused_with_what_was_looked_for(module: Path, where: str, said: str) -> None:
     with pytest.raises(RefusedInputError, match=said):
         load_agent(where)

@@ -7,7 +7,8 @@
 4    refused: the state of things forbids it, a limit was reached, or this caller may not
 5    nobody answered in time
 6    the command belongs to a package that is not installed
-70   a fault of the service, or of this program
+70   a fault of the service, or of this program; of `agent run`: a newer process took over the agent's id
+78   of `agent run`: the coordinator does not take this agent as it is
 130  interrupted with Ctrl-C
 141  nobody reads the output any more
 """
@@ -31,7 +32,7 @@ PIPE_CLOSED = 141
 
 SUMMARY = (
     "Exit codes: 0 it went well; 1 the task failed, or a check found something; 2 usage; 3 not found; 4 refused; "
-    "5 nobody answered; 6 not installed; 70 a fault; 130 Ctrl-C; 141 the reader went away."
+    "5 nobody answered; 6 not installed; 70 a fault; 78 agent refused; 130 Ctrl-C; 141 the reader went away."
 )
 
 _BY_ERROR: Mapping[type[errors.MissionControlError], int] = {

@@ -17,11 +17,9 @@ class LiveOutput:
     def __init__(self) -> None:
         self._token = 0
         self._shown_bytes: dict[int, int] = {}
-        # On a terminal, a progress bar takes whole characters and puts them above itself.
-        self._decoders: dict[int, codecs.IncrementalDecoder] = {
-            stream: codecs.getincrementaldecoder("utf-8")("replace")
-            for stream in (OUTPUT_STREAM_STDOUT, OUTPUT_STREAM_STDERR)
-        }
+        # On a terminal there is a progress bar, which takes whole lines and puts them above itself.
+        self._decoders: dict[int, codecs.IncrementalDecoder] = {}
+        self._line_begun: dict[int, str] = {}
 
     def write(self, chunk: OutputChunk) -> None:
         """Shows a chunk. One of a further attempt begins anew."""
@@ -40,6 +38,14 @@ class LiveOutput:
         self._complete(OUTPUT_STREAM_STDOUT, output.stdout, output.stdout_bytes)
         self._complete(OUTPUT_STREAM_STDERR, output.stderr, output.stderr_bytes)
 
+    def close(self) -> None:
+        """Shows lines that were begun, once the progress bar has gone."""
+        for stream, text in self._line_begun.items():
+            file = _file(stream)
+            file.write(text)
+            file.flush()
+        self._line_begun = {}
+
     def _complete(self, stream: int, text: str, total_bytes: int) -> None:
         shown = self._shown_bytes.get(stream, 0)
         if shown >= total_bytes:
@@ -53,11 +59,17 @@ class LiveOutput:
             note(f"missionctl: {total_bytes - shown} bytes at the end were not shown live; see `missionctl tasks get`")
 
     def _emit(self, stream: int, data: bytes) -> None:
-        file: TextIO = sys.stdout if stream == OUTPUT_STREAM_STDOUT else sys.stderr
-        if file.isatty() and stream in self._decoders:
-            file.write(self._decoders[stream].decode(data))
-        elif file.isatty():
-            file.write(data.decode(errors="replace"))
-        else:
+        file = _file(stream)
+        if not file.isatty():
             file.buffer.write(data)
+            file.flush()
+            return
+        decoder = self._decoders.setdefault(stream, codecs.getincrementaldecoder("utf-8")("replace"))
+        lines, newline, begun = (self._line_begun.pop(stream, "") + decoder.decode(data)).rpartition("\n")
+        self._line_begun[stream] = begun
+        file.write(lines + newline)
         file.flush()
+
+
+def _file(stream: int) -> TextIO:
+    return sys.stdout if stream == OUTPUT_STREAM_STDOUT else sys.stderr

@@ -74,12 +74,16 @@ async def _show_until_end(updates: AsyncIterator[Update], view: ProgressView, *,
 
 def _show_result(task: task_pb2.Task, live: LiveOutput) -> None:
     """What the task produced, as far as it was not shown while it ran."""
-    if not task.HasField("output"):
-        return
-    if task.spec.kind != COMMAND_KIND:
-        write_line(content(task.output))
-        return
-    try:
+    if task.HasField("output"):
+        try:
+            _show_output(task, live)
+        except PayloadError:
+            write_line(content(task.output))  # Some other agent's idea of a command.
+    live.close()
+
+
+def _show_output(task: task_pb2.Task, live: LiveOutput) -> None:
+    if task.spec.kind == COMMAND_KIND:
         live.complete(decode_payload(task.output, CommandOutput), token=task.token)
-    except PayloadError:
-        write_line(content(task.output))  # Some other agent's idea of a command.
+    else:
+        write_line(content(task.output))
