@@ -52,19 +52,21 @@ SCHEDULER_RECONNECT_SECONDS_MAX = 1.0
 # Tasks, agents, queues, attempts or events in one page, if the caller does not say.
 PAGE_SIZE_DEFAULT = 100
 
-# The latest events, kept in memory for the followers of the feed: some seconds of the highest rate, some minutes of a usual one.
-# A follower that falls behind all of them has to begin again from the database.
+# The latest events, kept in memory for the followers of the feed: seconds of the highest rate, hours of a
+# usual one. A follower that falls behind all of them has to begin again from the database.
 RING_EVENTS_MAX = 65_536
 RING_BYTES_MAX = 32 * 1024 * 1024
 
-# Events, and about how many bytes of them, in one message to a follower: the contract's limit, and far below what gRPC peers accept.
+# Events, and about how many bytes of them, in one message to a follower: the contract's limit, and far below
+# what gRPC peers accept.
 WATCH_EVENTS_MAX = 1_000
 WATCH_BYTES_MAX = 1024 * 1024
 
 # A follower whose filter leaves everything out hears of its position this often, seconds: the contract's limit.
 POSITION_SECONDS = 5.0
 
-# A follower that does not take a message for so long, seconds, is a slow reader: nothing is kept for it, but its call ends.
+# A follower that does not take a message for so long, seconds, is a slow reader. Nothing is kept for it, but
+# its call ends.
 WATCH_WRITE_SECONDS = 30.0
 
 # Live output that waits for one reader, and that is kept for readers that come later, bytes. The oldest goes first.

@@ -36,10 +36,11 @@ class FeedBounds(msgspec.Struct, frozen=True):
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """Events with their numbers, oldest first. Every event that the filter wants, up to `position`, is among them."""
+    """Events with their numbers, oldest first: every one that the filter wants, up to the sequence `reached`."""
 
     events: list[tuple[int, Event]]
-    position: Position
+    reached: int
+    bounds: FeedBounds
 
 
 _BOUNDS = select(feed.c.epoch, feed.c.first, feed.c.head)
@@ -64,7 +65,7 @@ def list_events(connection: Connection, filter_: EventFilter, *, after: int, lim
     found = connection.execute(_matching(filter_, after=after, end=end).limit(limit)).all()
     page = [(row[0], values.event(row[1:])) for row in found]
     reached = page[-1][0] if len(page) == limit else max(end, after)
-    return EventPage(page, Position(bounds.epoch, reached))
+    return EventPage(page, reached, bounds)
 
 
 def _matching(filter_: EventFilter, *, after: int, end: int) -> Select[Any]:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from missioncontrol.v1 import event_pb2
+from missioncontrol.v1 import event_pb2, event_service_pb2
 
 from services.domain.event import Event, EventData
 from services.transport.convert_task import failure_message, progress_message
 from services.transport.convert_time import timestamp
+
+# A message of WatchEvents that says nothing but "caught up". Serialized messages merge when they are joined: lists grow
+# and the last of anything else wins. So these bytes behind any message mark it.
+CAUGHT_UP: bytes = event_service_pb2.WatchEventsResponse(caught_up=True).SerializeToString()
+
+
+def encoded_events(events: Iterable[tuple[int, Event]], position: str) -> bytes:
+    """A message of WatchEvents, serialized. Several of them, joined, are one message with the events of all."""
+    response = event_service_pb2.WatchEventsResponse(position=position)
+    make = response.events.add
+    for sequence, value in events:
+        event(sequence, value, make=make)
+    return response.SerializeToString()
 
 
 def event(sequence: int, value: Event, *, make: Callable[..., event_pb2.Event] = event_pb2.Event) -> event_pb2.Event:

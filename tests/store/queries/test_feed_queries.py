@@ -8,7 +8,7 @@ from services.domain.event import EventType, Position
 from services.domain.event_filter import EventFilter
 from services.store import feed
 from services.store.feed import EventPage, FeedBounds, list_events, read_bounds
-from tests.store.conftest import Store
+from tests.store.queries.conftest import Store
 
 
 async def page_of(store: Store, *, after: int = 0, limit: int = 100, **fields: object) -> EventPage:
@@ -28,11 +28,11 @@ async def test_events_come_oldest_first_in_pages_without_gaps(store: Store) -> N
         await store.submit()
 
     first = await page_of(store, limit=2)
-    second = await page_of(store, after=first.position.sequence, limit=100)
+    second = await page_of(store, after=first.reached, limit=100)
 
     assert [sequence for sequence, _ in first.events + second.events] == [1, 2, 3, 4, 5]
-    assert first.position.sequence == 2
-    assert second.position.sequence == 5
+    assert first.reached == 2
+    assert second.reached == 5
 
 
 async def test_an_event_is_read_as_it_was_committed(store: Store) -> None:
@@ -59,7 +59,7 @@ async def test_filters_hold_all_at_once_and_the_position_moves_past_the_rest(sto
     assert [s for s, _ in (await page_of(store, task_id=task.id, namespace="theirs")).events] == []
     assert [s for s, _ in (await page_of(store, agent_id="agent-1")).events] == [1, 5]
     assert [s for s, _ in (await page_of(store, types=frozenset({EventType.TASK_CREATED}))).events] == [2, 3, 4]
-    assert (await page_of(store, queue="b")).position.sequence == 5
+    assert (await page_of(store, queue="b")).reached == 5
 
 
 async def test_a_page_looks_at_a_bounded_part_of_the_feed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +68,10 @@ async def test_a_page_looks_at_a_bounded_part_of_the_feed(store: Store, monkeypa
         await store.submit(queue=queue)
 
     first = await page_of(store, queue="b")
-    second = await page_of(store, queue="b", after=first.position.sequence)
+    second = await page_of(store, queue="b", after=first.reached)
 
-    assert (first.events, first.position.sequence) == ([], 2)
-    assert ([s for s, _ in second.events], second.position.sequence) == ([4], 4)
+    assert (first.events, first.reached) == ([], 2)
+    assert ([s for s, _ in second.events], second.reached) == ([4], 4)
 
 
 def test_the_live_feed_and_the_database_agree_on_what_a_filter_wants() -> None:

@@ -1,0 +1,102 @@
+"""AgentService: the agents' conversation, and what operators do with agents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+from missioncontrol.v1 import agent_pb2, agent_service_pb2_grpc
+from missioncontrol.v1 import agent_service_pb2 as wire
+
+from services.coordinator.connections import Connections
+from services.coordinator.limits import PAGE_SIZE_DEFAULT
+from services.domain.agent import Agent, AgentKey, DrainMode
+from services.domain.commands import AgentAction, ChangeAgent
+from services.domain.errors import InvalidArgument
+from services.store.agents import AgentFilter, get_agent, list_agents
+from services.store.journal import Journal
+from services.store.readers import Readers
+from services.transport import convert_agent
+from services.transport.convert_task import DEFAULT_NAMESPACE
+from services.transport.convert_time import duration_micros
+from services.transport.page_token import read_page_token, write_page_token
+
+DRAIN_MICROS_MAX = 365 * 24 * 3600 * 1_000_000
+
+
+class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
+    """See the contract."""
+
+    def __init__(self, journal: Journal, readers: Readers, connections: Connections) -> None:
+        self._journal = journal
+        self._readers = readers
+        self._connections = connections
+
+    async def Connect(  # type: ignore[override]  # it writes to the context, which the generated types do not know
+        self, request_iterator: AsyncIterator[wire.AgentMessage], context: Any
+    ) -> None:
+        """One stream of an agent."""
+        await self._connections.converse(request_iterator, context)
+
+    async def ListAgents(self, request: wire.ListAgentsRequest, context: Any) -> wire.ListAgentsResponse:
+        """Lists agents by id."""
+        after = read_page_token(request, "")
+        limit = request.page_size or PAGE_SIZE_DEFAULT
+        page = await self._readers.run(partial(list_agents, filter_=agent_filter(request), after=after, limit=limit))
+        return wire.ListAgentsResponse(
+            agents=[self._message(agent) for agent in page.agents],
+            next_page_token=write_page_token(request, page.after),
+            position=str(page.position),
+        )
+
+    async def GetAgent(self, request: wire.GetAgentRequest, context: Any) -> wire.GetAgentResponse:
+        """Reads one agent."""
+        namespace, agent_id = key_of(request)
+        agent, position = await self._readers.run(partial(get_agent, namespace=namespace, agent_id=agent_id))
+        return wire.GetAgentResponse(agent=self._message(agent), position=str(position))
+
+    async def CordonAgent(self, request: wire.CordonAgentRequest, context: Any) -> wire.CordonAgentResponse:
+        """No new work for this agent."""
+        agent = await self._journal.submit(ChangeAgent(key_of(request), AgentAction.CORDON))
+        return wire.CordonAgentResponse(agent=self._message(agent))
+
+    async def UncordonAgent(self, request: wire.UncordonAgentRequest, context: Any) -> wire.UncordonAgentResponse:
+        """New work again."""
+        agent = await self._journal.submit(ChangeAgent(key_of(request), AgentAction.UNCORDON))
+        return wire.UncordonAgentResponse(agent=self._message(agent))
+
+    async def DrainAgent(self, request: wire.DrainAgentRequest, context: Any) -> wire.DrainAgentResponse:
+        """Cordons the agent and orders it to end what it has."""
+        limit = duration_micros(request.time_limit)
+        if limit > DRAIN_MICROS_MAX:
+            reason = "must be at most 365 days"
+            raise InvalidArgument(f"time_limit: {reason}", fields=[("time_limit", reason)])
+        order = ChangeAgent(
+            key_of(request),
+            AgentAction.DRAIN,
+            drain_mode=DrainMode(request.mode or DrainMode.FINISH),
+            drain_limit_micros=limit,
+        )
+        agent = await self._journal.submit(order)
+        return wire.DrainAgentResponse(agent=self._message(agent))
+
+    def _message(self, agent: Agent) -> agent_pb2.Agent:
+        """The agent for the wire, with the newest heartbeat that is known here."""
+        heard = self._connections.last_heartbeat(agent.key) or 0
+        return convert_agent.agent(agent, heartbeat_time=max(agent.seen_time, heard))
+
+
+def key_of(request: Any) -> AgentKey:
+    """The agent that a request names."""
+    return (request.namespace or DEFAULT_NAMESPACE, request.agent_id)
+
+
+def agent_filter(request: wire.ListAgentsRequest) -> AgentFilter:
+    """Which agents a request asks for. An unspecified state means any."""
+    states = frozenset(request.states)
+    return AgentFilter(
+        namespace=request.namespace or DEFAULT_NAMESPACE,
+        states=frozenset() if agent_pb2.AGENT_STATE_UNSPECIFIED in states else states,
+        labels=dict(request.labels),
+    )

@@ -1,0 +1,199 @@
+"""TaskService: submits tasks and tells where they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+from missioncontrol.v1 import task_pb2, task_service_pb2_grpc
+from missioncontrol.v1 import task_service_pb2 as wire
+
+from services.coordinator.limits import PAGE_SIZE_DEFAULT
+from services.coordinator.output_relay import OutputFollower, OutputRelay
+from services.coordinator.watchers import TaskWatch, TaskWatchers
+from services.domain.commands import CancelTask, CreateAnswer, CreateTasks, NewTask
+from services.domain.errors import FailedPrecondition, InvalidArgument, MissionControlError
+from services.domain.event import Position
+from services.store.journal import Journal
+from services.store.readers import Readers
+from services.store.task_index import TaskFilter
+from services.store.tasks import StoredTask, get_task, list_attempts, list_tasks
+from services.transport import convert_task
+from services.transport.convert_task import DEFAULT_NAMESPACE
+from services.transport.page_token import read_page_token, write_page_token
+from services.transport.status import status_of
+from services.transport.validation import invalid, validate_items
+
+
+class TaskService(task_service_pb2_grpc.TaskServiceServicer):
+    """See the contract."""
+
+    def __init__(self, journal: Journal, readers: Readers, watchers: TaskWatchers, relay: OutputRelay) -> None:
+        self._journal = journal
+        self._readers = readers
+        self._watchers = watchers
+        self._relay = relay
+
+    async def CreateTask(self, request: wire.CreateTaskRequest, context: Any) -> wire.CreateTaskResponse:
+        """Submits one task."""
+        task, deduplicated = await self._create(convert_task.new_task(request), request.spec)
+        return wire.CreateTaskResponse(task=task, deduplicated=deduplicated)
+
+    async def BatchCreateTasks(
+        self, request: wire.BatchCreateTasksRequest, context: Any
+    ) -> wire.BatchCreateTasksResponse:
+        """Submits many tasks; each has a result of its own."""
+        prepared = prepare(request)
+        good = [item for item in prepared if isinstance(item, NewTask)]
+        answers: list[CreateAnswer] = await self._journal.submit(CreateTasks(good)) if good else []
+        response = wire.BatchCreateTasksResponse()
+        later = iter(answers)
+        for item in prepared:
+            put_result(response, next(later) if isinstance(item, NewTask) else item)
+        return response
+
+    async def GetTask(self, request: wire.GetTaskRequest, context: Any) -> wire.GetTaskResponse:
+        """Reads one task whole."""
+        stored, position = await self._read(request.namespace, request.task_id)
+        return wire.GetTaskResponse(task=whole_task(stored), position=str(position))
+
+    async def ListTasks(self, request: wire.ListTasksRequest, context: Any) -> wire.ListTasksResponse:
+        """Lists tasks, newest first."""
+        before = read_page_token(request, "")
+        limit = request.page_size or PAGE_SIZE_DEFAULT
+        read = partial(list_tasks, filter_=task_filter(request), before=before, limit=limit)
+        page = await self._readers.run(read)
+        return wire.ListTasksResponse(
+            tasks=[light_task(stored) for stored in page.tasks],
+            next_page_token=write_page_token(request, page.before),
+            position=str(page.position),
+        )
+
+    async def WatchTask(self, request: wire.WatchTaskRequest, context: Any) -> AsyncIterator[wire.WatchTaskResponse]:
+        """Sends the task now and whenever it changed, until it is terminal."""
+        namespace = request.namespace or DEFAULT_NAMESPACE
+        with self._watchers.watch(request.task_id) as watch:
+            stored, _ = await self._read(namespace, request.task_id)
+            yield wire.WatchTaskResponse(task=whole_task(stored))
+            if stored.row.terminal:
+                return
+            follow = self._relay.follow(namespace, request.task_id, wake=watch.wake)
+            with follow if request.follow_output else nullcontext() as output:
+                async for response in self._updates(stored, watch, output):
+                    yield response
+
+    async def CancelTask(self, request: wire.CancelTaskRequest, context: Any) -> wire.CancelTaskResponse:
+        """Asks for a cancel."""
+        namespace = request.namespace or DEFAULT_NAMESPACE
+        await self._journal.submit(CancelTask(namespace, request.task_id, request.reason))
+        stored, _ = await self._read(namespace, request.task_id)
+        return wire.CancelTaskResponse(task=light_task(stored))
+
+    async def RetryTask(self, request: wire.RetryTaskRequest, context: Any) -> wire.RetryTaskResponse:
+        """Makes a new task with the spec of a terminal one."""
+        stored, _ = await self._read(request.namespace, request.task_id)
+        if not stored.row.terminal:
+            state = stored.row.state.name
+            reason = f"task {request.task_id} is {state}: only a task that has ended can be tried again"
+            raise FailedPrecondition(reason, task_id=request.task_id, state=state)
+        new, spec = convert_task.retry_task(stored.document, request, of=stored.row.id)
+        task, deduplicated = await self._create(new, spec)
+        return wire.RetryTaskResponse(task=task, deduplicated=deduplicated)
+
+    async def ListAttempts(self, request: wire.ListAttemptsRequest, context: Any) -> wire.ListAttemptsResponse:
+        """Lists a task's attempts, oldest first."""
+        namespace = request.namespace or DEFAULT_NAMESPACE
+        after = read_page_token(request, 0)
+        limit = request.page_size or PAGE_SIZE_DEFAULT
+        read = partial(list_attempts, namespace=namespace, task_id=request.task_id, after=after, limit=limit)
+        page = await self._readers.run(read)
+        return wire.ListAttemptsResponse(
+            attempts=[
+                convert_task.attempt_message(attempt, progress=None if attempt.end_time else page.progress)
+                for attempt in page.attempts
+            ],
+            next_page_token=write_page_token(request, page.after),
+            position=str(page.position),
+        )
+
+    async def _create(self, new: NewTask, spec: task_pb2.TaskSpec) -> tuple[task_pb2.Task, bool]:
+        """Submits one task. Returns it without its payload, and whether it is of an earlier submit."""
+        [answer] = await self._journal.submit(CreateTasks([new]))
+        if isinstance(answer, MissionControlError):
+            raise answer
+        if answer.task is None:
+            stored, _ = await self._read(new.namespace, answer.task_id)
+            return light_task(stored), True
+        spec.ClearField("payload")
+        return convert_task.task(answer.task, spec=spec), False
+
+    async def _read(self, namespace: str, task_id: str) -> tuple[StoredTask, Position]:
+        return await self._readers.run(partial(get_task, namespace=namespace or DEFAULT_NAMESPACE, task_id=task_id))
+
+    async def _updates(
+        self, sent: StoredTask, watch: TaskWatch, output: OutputFollower | None
+    ) -> AsyncIterator[wire.WatchTaskResponse]:
+        """What comes after the first message: output as it arrives, and the task when it changed, the last one last."""
+        row = sent.row
+        while not row.terminal:
+            changed = await watch.wait()
+            stored = (await self._read(row.namespace, row.id))[0] if changed else None
+            for chunk in output.take() if output is not None else ():
+                yield wire.WatchTaskResponse(output=chunk)
+            if stored is not None and stored.row.version > row.version:
+                row = stored.row
+                yield wire.WatchTaskResponse(task=whole_task(stored))
+
+
+def prepare(request: wire.BatchCreateTasksRequest) -> list[NewTask | MissionControlError]:
+    """Each submit of a batch as a task, or why it is none."""
+    violations = validate_items(request, "requests")
+    prepared: list[NewTask | MissionControlError] = []
+    for index, item in enumerate(request.requests):
+        if index in violations:
+            prepared.append(invalid(violations[index]))
+            continue
+        try:
+            prepared.append(convert_task.new_task(item))
+        except InvalidArgument as error:
+            prepared.append(error)
+    return prepared
+
+
+def put_result(response: wire.BatchCreateTasksResponse, answer: CreateAnswer) -> None:
+    """Adds what became of one submit."""
+    if isinstance(answer, MissionControlError):
+        response.results.add(error=status_of(answer))
+    else:
+        response.results.add(task_id=answer.task_id, deduplicated=answer.deduplicated)
+
+
+def task_filter(request: wire.ListTasksRequest) -> TaskFilter:
+    """Which tasks a request asks for. An unspecified state means any."""
+    states = frozenset(request.states)
+    return TaskFilter(
+        namespace=request.namespace or DEFAULT_NAMESPACE,
+        queue=request.queue,
+        states=frozenset() if task_pb2.TASK_STATE_UNSPECIFIED in states else states,
+        kind=request.kind,
+        agent_id=request.agent_id,
+        labels=dict(request.labels),
+        failure_reason=request.failure_reason,
+    )
+
+
+def whole_task(stored: StoredTask) -> task_pb2.Task:
+    """A task with payload, output and usage."""
+    spec = convert_task.spec_of(stored.document)
+    return convert_task.task(stored.row, spec=spec, attempt=stored.attempt, progress=stored.progress)
+
+
+def light_task(stored: StoredTask) -> task_pb2.Task:
+    """A task without payload, output and usage."""
+    spec = convert_task.spec_without_payload(stored.document)
+    message = convert_task.task(stored.row, spec=spec, attempt=stored.attempt, progress=stored.progress)
+    message.ClearField("output")
+    message.ClearField("usage")
+    return message
