@@ -13,19 +13,20 @@ from contextlib import AsyncExitStack
 
 import structlog
 import uvloop
+from prometheus_client import CollectorRegistry
 from missioncontrol.v1 import (
     agent_service_pb2_grpc,
-    event_service_pb2_grpc,
     queue_service_pb2_grpc,
     task_service_pb2_grpc,
 )
 
 from services.address_file import write_address_file
 from services.config import CoordinatorSettings, load
-from services.coordinator.metrics import CoordinatorMetrics
-from services.coordinator.parts import Parts, build_parts, find_parts
+from services.coordinator.event_service import add_event_service
+from services.coordinator.parts import Parts, connect_parts, open_storage
 from services.domain.errors import MissionControlError
 from services.metrics_listener import MetricsListener
+from services.store.database import open_database, prepare_schema
 from services.telemetry import configure_logging, configure_tracing, new_registry, shutdown_tracing
 from services.transport.server import ListenError, RpcServer, create_server
 
@@ -58,19 +59,20 @@ async def serve(settings: CoordinatorSettings) -> bool:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     registry = new_registry()
     async with AsyncExitStack() as stack:
-        parts = build_parts(settings)
-        stack.callback(parts.engine.dispose)
-        await parts.journal.start()
-        stack.push_async_callback(parts.journal.stop)
-        stack.callback(parts.readers.close)
-        await find_parts(parts)
-        CoordinatorMetrics(registry, parts)
+        engine = open_database(settings.database_url)
+        stack.callback(engine.dispose)
+        prepare_schema(engine)
+        storage = open_storage(engine, settings)
+        await storage.journal.start()
+        stack.push_async_callback(storage.journal.stop)
+        stack.callback(storage.readers.close)
+        parts = await connect_parts(storage, settings, registry)
         server = make_server(settings, parts, registry)
-        listener = MetricsListener(settings.metrics_listen, registry)
+        listener = MetricsListener(registry, listen=settings.metrics_listen)
         await listener.start()
         stack.push_async_callback(listener.stop)
-        loops = [asyncio.ensure_future(loop) for loop in parts.loops()]
         await server.start()
+        loops = [asyncio.ensure_future(loop) for loop in parts.loops()]
         write_address_file(
             settings.address_file, "coordinator", address=server.address, metrics_address=listener.address
         )
@@ -79,26 +81,26 @@ async def serve(settings: CoordinatorSettings) -> bool:
     return not lost
 
 
-def make_server(settings: CoordinatorSettings, parts: Parts, registry: object) -> RpcServer:
+def make_server(settings: CoordinatorSettings, parts: Parts, registry: CollectorRegistry) -> RpcServer:
     """The server with all services of the coordinator."""
-    server = create_server("coordinator", listen=settings.coordinator_listen, registry=registry)  # type: ignore[arg-type]
+    server = create_server("coordinator", listen=settings.coordinator_listen, registry=registry)
     server.add(task_service_pb2_grpc.add_TaskServiceServicer_to_server, parts.task_service)
     server.add(queue_service_pb2_grpc.add_QueueServiceServicer_to_server, parts.queue_service)
     server.add(agent_service_pb2_grpc.add_AgentServiceServicer_to_server, parts.agent_service)
-    server.add(event_service_pb2_grpc.add_EventServiceServicer_to_server, parts.event_service)
+    server.add(add_event_service, parts.event_service)
     return server
 
 
 async def until_stopped(stopping: asyncio.Event, parts: Parts, loops: list[asyncio.Future[None]]) -> bool:
     """Waits for a signal, the loss of the term, or a loop that ended by an error of ours. Whether the term was lost."""
-    waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(parts.journal.lost.wait())]
+    waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(parts.storage.journal.lost.wait())]
     done, _ = await asyncio.wait([*waits, *loops], return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
     for loop in loops:
         if loop in done:
             loop.result()
-    return parts.journal.lost.is_set()
+    return parts.storage.journal.lost.is_set()
 
 
 async def drain(server: RpcServer, parts: Parts, loops: list[asyncio.Future[None]], *, grace_seconds: float) -> None:
@@ -107,6 +109,7 @@ async def drain(server: RpcServer, parts: Parts, loops: list[asyncio.Future[None
     await server.announce_stop()
     await parts.connections.close()
     parts.feed.close()
+    parts.watchers.close()
     await server.stop(grace_seconds=grace_seconds)
     for loop in loops:
         loop.cancel()

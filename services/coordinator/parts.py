@@ -1,0 +1,117 @@
+"""The parts of a coordinator, and how they are connected. The order of the listeners is the order in which a commit is told."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine
+
+from services.config import CoordinatorSettings
+from services.coordinator.agent_service import AgentService
+from services.coordinator.connections import Connections
+from services.coordinator.documents import Documents
+from services.coordinator.event_service import EventService
+from services.coordinator.feed import Feed
+from services.coordinator.metrics import CoordinatorMetrics
+from services.coordinator.output_relay import OutputRelay
+from services.coordinator.queue_book import QueueBook
+from services.coordinator.queue_service import QueueService
+from services.coordinator.scheduler_link import SchedulerLink
+from services.coordinator.task_service import TaskService
+from services.coordinator.timers import Timers
+from services.coordinator.watchers import TaskWatchers
+from services.domain.commands import AdoptAgents
+from services.domain.ledger import Rules
+from services.domain.session import intervals_for
+from services.store.backlog import read_groups
+from services.store.feed import read_position
+from services.store.journal import Journal
+from services.store.queues import read_configured
+from services.store.readers import Readers
+from services.store.timers import read_present_agents
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The database, and the two ways to it."""
+
+    engine: Engine
+    journal: Journal
+    readers: Readers
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a running coordinator consists of."""
+
+    storage: Storage
+    feed: Feed
+    watchers: TaskWatchers
+    connections: Connections
+    link: SchedulerLink
+    timers: Timers
+    task_service: TaskService
+    queue_service: QueueService
+    agent_service: AgentService
+    event_service: EventService
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """The loops that run as long as the coordinator does."""
+        return [self.connections.run(), self.link.run(), self.timers.run()]
+
+
+def open_storage(engine: Engine, settings: CoordinatorSettings) -> Storage:
+    """The journal and the readers of a database; nothing is started."""
+    rules = Rules(lease_ttl_micros=int(settings.lease_ttl_seconds * 1e6))
+    return Storage(engine, Journal(engine, settings.coordinator_id, rules), Readers(engine))
+
+
+async def connect_parts(storage: Storage, settings: CoordinatorSettings, registry: CollectorRegistry) -> Parts:
+    """Makes the parts, over a journal that was started, and takes in what is in the database."""
+    journal, readers = storage.journal, storage.readers
+    feed = Feed(await readers.run(read_position))
+    documents, relay, watchers = Documents(), OutputRelay(), TaskWatchers()
+    queues = QueueBook(lease_ttl_micros=int(settings.lease_ttl_seconds * 1e6))
+    connections = Connections(
+        journal,
+        readers,
+        documents,
+        relay,
+        intervals=intervals_for(settings.lease_ttl_seconds),
+        coordinator_id=settings.coordinator_id,
+        ttl_of=queues.lease_ttl_micros,
+    )
+    link = SchedulerLink(journal, queues, address=settings.scheduler, coordinator_id=settings.coordinator_id)
+    timers = Timers(journal, readers)
+    metrics = CoordinatorMetrics(registry)
+    for listener in (feed, queues, documents, connections, link, timers, watchers, metrics):
+        journal.subscribe(listener.on_committed)
+    queues.found(await journal.read(read_configured))
+    link.found(await journal.read(read_groups))
+    await journal.submit(AdoptAgents(await journal.read(read_present_agents)))
+    add_gauges(metrics, connections, link, feed)
+    return Parts(
+        storage=storage,
+        feed=feed,
+        watchers=watchers,
+        connections=connections,
+        link=link,
+        timers=timers,
+        task_service=TaskService(journal, readers, watchers, relay),
+        queue_service=QueueService(journal, readers),
+        agent_service=AgentService(journal, readers, connections),
+        event_service=EventService(feed, readers),
+    )
+
+
+def add_gauges(metrics: CoordinatorMetrics, connections: Connections, link: SchedulerLink, feed: Feed) -> None:
+    """Figures that are asked for when they are scraped."""
+    metrics.gauge("missioncontrol_agents_connected", "Agents with a stream.", lambda: connections.connected)
+    metrics.gauge("missioncontrol_tasks_pending", "Tasks that are ready and not leased.", link.window.pending)
+    metrics.gauge("missioncontrol_feed_head", "Sequence of the newest event.", lambda: feed.position.sequence)
+    metrics.gauge(
+        "missioncontrol_scheduler_connected", "1 with a scheduler, 0 without.", lambda: link.connected.is_set()
+    )
