@@ -207,6 +207,16 @@ def test_a_group_that_was_taken_back_leaves_nothing_behind() -> None:
     assert view.capacity.by_key["default/a"].needs_bits == 0
 
 
+def test_a_cancelled_task_leaves_its_place_in_the_order_to_the_next() -> None:
+    groups = (group(1), group(2, priority=1))
+    ready = (task("t1"), task("t2", queued_time=3), task("high", group_id=2, queued_time=2))
+    view = view_of(ScheduleChanges(groups=groups, ready=ready))
+    assert planned(view) == []
+    view.apply(ScheduleChanges(removed_task_ids=("t1", "high")), NOW)
+    view.apply(ScheduleChanges(agents=(agent("a", slots=2),)), NOW)
+    assert planned(view) == [("t2", "a")]
+
+
 def told(view: ScheduleView, now: int = NOW) -> list[Unplaceable]:
     plan(view, now)
     return report(view, now, needs_max=10)

@@ -19,7 +19,7 @@ joins = st.lists(st.tuples(st.just(0), byte, byte, byte), min_size=1, max_size=5
 submits = st.lists(st.tuples(st.just(4), byte, byte, byte), min_size=1, max_size=8)
 operations = st.builds(lambda a, b, c: [*a, *b, *c], joins, submits, st.lists(operation, max_size=60))
 # Derandomized: the same examples each time, so that a failure of `make check` is one that everybody sees.
-seeded = settings(max_examples=120, deadline=None, derandomize=True)
+seeded = settings(max_examples=250, deadline=None, derandomize=True)
 
 
 def no_agent_is_ineligible(model: Model, placements: list[Placement]) -> None:
