@@ -54,7 +54,7 @@ class SchedulerLink:
         self._results: list[tuple[int, PlacementOutcome]] = []
         self._placed: dict[str, int] = {}  # tasks with a placement of this stream that waits for its result
         self._wake = asyncio.Event()
-        self._streaming = False
+        self._alone = False
         self.connected = asyncio.Event()
 
     # What the start finds, and what commits bring.
@@ -94,12 +94,24 @@ class SchedulerLink:
             try:
                 await self._stream()
             except (grpc.RpcError, asyncio.InvalidStateError) as error:  # the latter: a write after the stream's end
-                log.info("no scheduler; tasks wait", address=self._address, error=explain(error))
+                self._note_absence(error)
             if self.connected.is_set():
                 wait = SCHEDULER_RECONNECT_SECONDS_MIN
             self.connected.clear()
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
             wait = min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
+
+    def _note_presence(self) -> None:
+        if not self.connected.is_set():
+            log.info("the scheduler is there", address=self._address)
+            self.connected.set()
+            self._alone = False
+
+    def _note_absence(self, error: Exception) -> None:
+        """Says once that there is no scheduler, not with every attempt to reach it."""
+        say = log.debug if self._alone else log.warning
+        self._alone = True
+        say("no scheduler; tasks wait", address=self._address, error=explain(error))
 
     async def _stream(self) -> None:
         """One stream, from its snapshot to its end."""
@@ -139,7 +151,7 @@ class SchedulerLink:
             response = await call.read()
             if response is grpc.aio.EOF:
                 return
-            self.connected.set()
+            self._note_presence()
             placements = [Placement(p.number, p.task_id, p.agent_id, p.session) for p in response.placements]
             for start in range(0, len(placements), PLACEMENTS_MAX):
                 part = placements[start : start + PLACEMENTS_MAX]

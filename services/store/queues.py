@@ -94,6 +94,11 @@ def get_queue(connection: Connection, key: QueueKey) -> tuple[Queue, Position]:
     return (Queue(*key) if row is None else values.queue(row)), read_position(connection)
 
 
+def read_configured(connection: Connection) -> list[Queue]:
+    """Every configured queue of every namespace: what a coordinator keeps in memory."""
+    return [values.queue(row) for row in connection.execute(select(queues))]
+
+
 def list_queues(connection: Connection, namespace: str, *, after: str, limit: int) -> QueuePage:
     """Queues that were configured or hold a task that is not terminal, by name."""
     names = _names(connection, namespace, after=after, limit=limit + 1)
