@@ -68,7 +68,7 @@ async def test_of_two_processes_with_one_identity_the_later_one_wins_for_good(st
         fresh = await (await client.submit("echo", b"twin")).result(bytes)
         agents = [agent.id async for agent in client.agents.list()]
     assert code != 0
-    assert "supersede" in fleet.agents["agent-1"].log_tail().lower()
+    assert 'a newer process has the agent id "agent-1"' in fleet.agents["agent-1"].log_tail()
     assert task.state == task_pb2.TASK_STATE_SUCCEEDED
     assert fresh == b"twin"
     assert agents == ["agent-1"]
