@@ -9,7 +9,7 @@ from services.domain.errors import NotFound
 from services.domain.queue import Queue, QueuePolicy
 from services.store.agents import AgentFilter, get_agent, list_agents
 from services.store.queues import count_queue, get_queue, list_queues
-from tests.store.queries.conftest import Store
+from tests.store.queries.store import Store
 
 FAR = 4_000_000_000_000_000
 

@@ -8,7 +8,7 @@ from services.domain.event import EventType, Position
 from services.domain.event_filter import EventFilter
 from services.store import feed
 from services.store.feed import EventPage, FeedBounds, list_events, read_bounds
-from tests.store.queries.conftest import Store
+from tests.store.queries.store import Store
 
 
 async def page_of(store: Store, *, after: int = 0, limit: int = 100, **fields: object) -> EventPage:

@@ -15,7 +15,7 @@ from services.store.feed import read_position
 from services.store.schema import tasks
 from services.store.task_index import TaskFilter
 from services.store.tasks import StoredTask, get_task, list_attempts, list_tasks
-from tests.store.queries.conftest import Store
+from tests.store.queries.store import Store
 
 TERMINAL_ONCE = RetryPolicy(attempts_max=1)
 
