@@ -48,20 +48,20 @@ def encode(event: event_pb2.Event, epoch: str, source: str) -> Entry:
 
     CloudEvents' sequence extension is a string whose order as text is the order of the events, hence the zeros.
     """
-    name = name_of(event.type)
-    position = f"{epoch}:{event.sequence}"
+    sequence, event_type, task_id, agent_id = event.sequence, event.type, event.task_id, event.agent_id
+    queue = event.queue
+    name = name_of(event_type)
+    position = f"{epoch}:{sequence}"
     head = f"id: {position}\nevent: {name}\ndata: ".encode()
-    # Put together by hand where nothing needs escaping: three times as fast as one dictionary for all of it.
+    # Put together by hand where nothing needs escaping, which is faster than one dictionary for all of it.
     envelope = (
         f'{{"specversion":"1.0","id":"{position}","source":{source},"type":"{TYPE_PREFIX}{name}",'
-        f'"time":"{_timestamp(event.time)}","sequence":"{event.sequence:020d}",'
+        f'"time":"{_timestamp(event.time)}","sequence":"{sequence:020d}",'
         '"datacontenttype":"application/json","subject":'
     ).encode()
-    subject, data = orjson.dumps(_subject(event)), orjson.dumps(_data(event))
-    frame = b'%b%b%b,"data":%b}\n\n' % (head, envelope, subject, data)
-    return Entry(
-        event.sequence, event.type, event.namespace, event.queue, event.task_id, event.agent_id, frame, len(head)
-    )
+    subject = orjson.dumps(_subject(task_id, agent_id, queue))
+    frame = b'%b%b%b,"data":%b}\n\n' % (head, envelope, subject, orjson.dumps(_data(event)))
+    return Entry(sequence, event_type, event.namespace, queue, task_id, agent_id, frame, len(head))
 
 
 def json_string(text: str) -> str:
@@ -69,10 +69,10 @@ def json_string(text: str) -> str:
     return orjson.dumps(text).decode()
 
 
-def _subject(event: event_pb2.Event) -> str:
-    if event.task_id:
-        return f"tasks/{event.task_id}"
-    return f"agents/{event.agent_id}" if event.agent_id else f"queues/{event.queue}"
+def _subject(task_id: str, agent_id: str, queue: str) -> str:
+    if task_id:
+        return f"tasks/{task_id}"
+    return f"agents/{agent_id}" if agent_id else f"queues/{queue}"
 
 
 def _data(event: event_pb2.Event) -> dict[str, Any]:

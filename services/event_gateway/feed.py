@@ -70,7 +70,7 @@ class Feed:
         """Follows one stream until it ends, for whatever reason; only a cancel gets through."""
         address = self._upstream.address
         try:
-            await self._follow()
+            await self._follow(address)
             reason = "the coordinator ended it"
         except grpc.aio.AioRpcError as error:
             reason = f"{error.code().name}: {error.details()}"
@@ -83,7 +83,7 @@ class Feed:
         self._upstream.move_on(address)
         log.warning("feed stream ended", coordinator=address, reason=reason, next=self._upstream.address)
 
-    async def _follow(self) -> None:
+    async def _follow(self, address: str) -> None:
         request = event_service_pb2.WatchEventsRequest(
             after=str(self._ring.position or HEAD),
             filter=event_service_pb2.EventFilter(namespace=ALL_NAMESPACES),
@@ -91,6 +91,10 @@ class Feed:
         )
         async for response in self._upstream.stub().WatchEvents(request):
             self._take(response)
+            if not self.connected:
+                log.info("following the feed", coordinator=address, position=response.position)
+            self._failures = 0
+            self._mark(connected=True, caught_up=self.caught_up or response.caught_up)
 
     def _take(self, response: event_service_pb2.WatchEventsResponse) -> None:
         position = parse_position(response.position)
@@ -103,10 +107,6 @@ class Feed:
             first = response.events[0].sequence - 1 if response.events else position.sequence
             self._ring.begin(Position(position.epoch, first))
         self._append(response, position)
-        if not self.connected:
-            log.info("following the feed", coordinator=self._upstream.address, position=response.position)
-            self._failures = 0
-        self._mark(connected=True, caught_up=self.caught_up or response.caught_up)
 
     def _append(self, response: event_service_pb2.WatchEventsResponse, position: Position) -> None:
         ring = self._ring

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import orjson
 
@@ -35,7 +36,7 @@ class Format:
         elif isinstance(item, Reset):
             yield self.reset(item)
         else:
-            yield from _joined([self.piece(entry) for entry in item])
+            yield from _joined(list(map(self.piece, item)))
 
 
 def reset_content(reset: Reset) -> dict[str, str]:
@@ -63,13 +64,13 @@ SSE = Format(
     name="sse",
     media_type="text/event-stream",
     keep_alive=b": keep-alive\n\n",
-    piece=lambda entry: entry.frame,
+    piece=attrgetter("frame"),
     reset=lambda reset: b"event: reset\ndata: %b\n\n" % orjson.dumps(reset_content(reset)),
 )
 NDJSON = Format(
     name="ndjson",
     media_type="application/x-ndjson",
     keep_alive=b"\n",
-    piece=lambda entry: entry.line,
+    piece=attrgetter("line"),
     reset=lambda reset: orjson.dumps({"reset": reset_content(reset)}) + b"\n",
 )

@@ -10,8 +10,12 @@ from google.rpc import error_details_pb2, status_pb2
 from missioncontrol.v1 import agent_service_pb2 as agents
 from missioncontrol.v1 import task_pb2
 from missioncontrol.v1 import task_service_pb2 as tasks
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import generate_latest
 
+from services import telemetry
 from services.domain import errors
 from services.transport.status import DETAILS_KEY
 from tests.transport.conftest import Edge
@@ -202,3 +206,19 @@ async def test_open_streams_are_counted(edge: Edge):
     await call.done_writing()
     assert await call.read() is grpc.aio.EOF
     assert f"{metric} 0.0" in generate_latest(edge.registry).decode()
+
+
+async def test_a_call_continues_its_callers_trace(edge: Edge, monkeypatch: pytest.MonkeyPatch):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(telemetry._Tracing, "tracer", provider.get_tracer("test"))
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    await edge.stub.GetTask(GET, metadata=(("traceparent", f"00-{trace_id}-b7ad6b7169203331-01"),))
+    edge.tasks.script = raising(errors.NotFound("x"))
+    await error_of(edge.stub.GetTask(GET))
+    first, second = exporter.get_finished_spans()
+    assert first.name == "missioncontrol.v1.TaskService/GetTask"
+    assert f"{first.context.trace_id:032x}" == trace_id
+    assert second.context.trace_id != first.context.trace_id
+    provider.shutdown()
