@@ -173,7 +173,7 @@ class CommandProcess:
         pid, status, used = os.wait4(self._process.pid, options)
         if pid == 0:
             return None
-        # A process begins as a copy of the agent, and the kernel counts that too: what is no more tells nothing of the command.
+        # A process begins as a copy of the agent, and the kernel counts that too: what is no more tells nothing.
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         memory = used.ru_maxrss * _MEMORY_UNIT if used.ru_maxrss > own else 0
         return ProcessEnd(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, memory)

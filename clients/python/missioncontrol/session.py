@@ -117,7 +117,7 @@ class AgentSession:
         self._notes.flush(self.reports, now)
         batch = self.reports.next_batch()
         if batch is not None:
-            return pb.AgentMessage(reports=batch)
+            return batch
         return self.drain.goodbye(idle=self.idle, now=now)
 
     def take_effects(self, now: float) -> list[Effect]:
@@ -239,9 +239,10 @@ class AgentSession:
             if self.leases.get((lease.task_id, lease.token)) is not None:
                 continue
             full = self.leases.full
-            trusted = max(self.liveness.echoed_sent_time, now - seconds(lease.ttl) * limits.UNCONFIRMED_PART)
-            held = self.leases.add(lease, trusted)
-            self._self_stop_time = min(self._self_stop_time, trusted + held.ttl_seconds * limits.SELF_STOP_PART)
+            ttl = seconds(lease.ttl)
+            trusted = max(self.liveness.echoed_sent_time, now - ttl * limits.UNCONFIRMED_PART)
+            held = self.leases.add(lease, ttl, trusted)
+            self._self_stop_time = min(self._self_stop_time, trusted + ttl * limits.SELF_STOP_PART)
             if self.drain.closed:
                 self._give_back(held, WithdrawReason.DRAIN.value)
             elif lease.spec.kind not in self._kinds:

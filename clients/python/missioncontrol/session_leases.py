@@ -91,14 +91,13 @@ class LeaseTable:
         """Whether one more lease would be more than the agent offered to take."""
         return len(self._waiting) + self.busy >= self.slots + self.queue_limit
 
-    def add(self, lease: pb.Lease, renewed_time: float) -> HeldLease:
+    def add(self, lease: pb.Lease, ttl_seconds: float, renewed_time: float) -> HeldLease:
         """Takes in a lease: held, and nothing else yet."""
         key = (lease.task_id, lease.token)
-        ttl = seconds(lease.ttl)
         self.version += 1
         self.held += 1
-        self.shortest_ttl = min(self.shortest_ttl, ttl)
-        held = HeldLease(lease, key, self.version, ttl, renewed_time)
+        self.shortest_ttl = min(self.shortest_ttl, ttl_seconds)
+        held = HeldLease(lease, key, self.version, ttl_seconds, renewed_time)
         self._leases[key] = held
         return held
 

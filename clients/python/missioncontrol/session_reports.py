@@ -54,7 +54,7 @@ class ReportLog:
         self._unsent.extendleft(reversed(self._sent))
         self._sent.clear()
 
-    def next_batch(self) -> pb.ReportBatch | None:
+    def next_batch(self) -> pb.AgentMessage | None:
         """The next reports to send, within the bounds of a message; a report that is larger than that goes alone."""
         if not self._unsent:
             return None
@@ -67,7 +67,9 @@ class ReportLog:
                 break
             self._sent.append(self._unsent.popleft())
             reports.append(entry.report)
-        return pb.ReportBatch(reports=reports)
+        message = pb.AgentMessage()
+        message.reports.reports.extend(reports)
+        return message
 
     def acknowledged(self, number: int) -> list[ReportEntry]:
         """Takes off, and returns, every report up to this number. One that was not sent on this stream counts too: an
