@@ -262,8 +262,8 @@ class Hello(_message.Message):
     agent_id: _builtins.str
     """The agent's id, unique in the namespace, the same over restarts of its process."""
     incarnation: _builtins.str
-    """One start of the agent's process: a UUIDv7, lower case, made when the process starts. A later one supersedes an earlier one, so
-    it must sort after those made before: UUIDv7 does.
+    """One start of the agent's process: a UUID, made when the process starts and never used again. One that the coordinator does not
+    know supersedes the one it knows.
     """
     slots: _builtins.int
     """How many tasks it runs at once."""
