@@ -157,3 +157,13 @@ def test_an_address_is_host_and_port(address: str, parts: tuple[str, int]):
 def test_what_is_no_address_is_refused(address: str):
     with pytest.raises(ValueError):
         split_address(address)
+
+
+def test_every_setting_is_documented() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text()
+    fields = {
+        name
+        for settings in (CoordinatorSettings, SchedulerSettings, EventGatewaySettings)
+        for name in settings.model_fields
+    }
+    assert [name for name in sorted(fields) if f"`MISSIONCONTROL_{name.upper()}`" not in page] == []
