@@ -1,7 +1,7 @@
 """What a no-op task costs in an agent: `python -m benchmarks.agent_dispatch`.
 
-The session alone, fed by a loop (the pure state machine, with the messages made and parsed), and for each way of running a
-handler a whole agent on a real stream, as CPU time of its process per task. The peer is another process.
+The session alone, fed by a loop (the pure state machine, with the messages made and parsed), and for each way of
+running a handler a whole agent on a real stream, as CPU time of its process per task. The peer is another process.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Liveness:
     """The version of the set of leases that it named."""
     _number: int = 0
     _sent_time: float = -inf
-    _heard_time: float = -inf
+    _heard_time: float = inf
     _stream_version: int = -1
     _unechoed: deque[tuple[int, float, int]] = field(default_factory=deque)
 
