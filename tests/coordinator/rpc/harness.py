@@ -55,7 +55,7 @@ class Coordinator:
 
     async def raw(self, method: str, content: bytes) -> bytes:
         """Calls a method of TaskService with these very bytes."""
-        call = self.channel.unary_unary(f"/missioncontrol.v1.TaskService/{method}")
+        call: Any = self.channel.unary_unary(f"/missioncontrol.v1.TaskService/{method}")
         answer: bytes = await call(content)
         return answer
 
