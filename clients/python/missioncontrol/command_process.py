@@ -12,6 +12,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -62,12 +63,13 @@ class CommandProcess:
         self._kill_time = inf
         self._give_up_time = inf
         self._wake_reader, self._wake_writer = os.pipe()
+        self._wake_lock = threading.Lock()
         self._pidfd = -1
 
     def wake(self) -> None:
         """Has `run` look at `is_stopping` again. Any thread, also after the end."""
-        if self._wake_writer >= 0:
-            with suppress(OSError):
+        with self._wake_lock:
+            if self._wake_writer >= 0:
                 os.write(self._wake_writer, b"\0")
 
     def run(self) -> ProcessEnd:
@@ -184,7 +186,8 @@ class CommandProcess:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-        writer, self._wake_writer = self._wake_writer, -1
+        with self._wake_lock:
+            writer, self._wake_writer = self._wake_writer, -1
         for descriptor in (self._wake_reader, writer, self._pidfd):
             if descriptor >= 0:
                 os.close(descriptor)

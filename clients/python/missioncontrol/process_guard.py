@@ -21,7 +21,7 @@ class ProcessGuard:
         self._token = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._running: dict[int, int | None] = {}
 
     def starting(self) -> int:
@@ -62,27 +62,28 @@ class ProcessGuard:
             process = self._process or self._start()
             assert process.stdin is not None
             try:
-                process.stdin.write(line + "\n")
-                process.stdin.flush()
+                process.stdin.write(line.encode() + b"\n")
             except OSError:
                 # Somebody killed the guard. The next one is told everything that runs.
+                process.stdin.close()
                 process.kill()
                 process.wait()
                 self._process = None
             else:
                 return
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", guard_process.__file__, self._token],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            text=True,
+            bufsize=0,
             start_new_session=True,
         )
         assert process.stdin is not None
         for number, group in self._running.items():
-            process.stdin.write(f"start {number}\n" if group is None else f"group {number} {group}\n")
+            line = f"start {number}\n" if group is None else f"group {number} {group}\n"
+            process.stdin.write(line.encode())
         self._process = process
         return process

@@ -79,7 +79,7 @@ def test_a_lease_stays_held_until_its_outcome_is_acknowledged() -> None:
     running(session, lease("x"))
     session.ended(("x", 1), pb.Succeeded(), 0.0)
     said(session)
-    assert not session.idle
+    assert session.leases.held == 1
 
     session.receive(ack(2), 0.0)
 
