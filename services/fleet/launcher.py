@@ -118,11 +118,12 @@ class Fleet:
         return [*self.services.values(), *self.agents.values()]
 
     async def start(self) -> None:
-        """Starts everything, each when what it dials listens; returns when every agent of the plan is READY."""
+        """Starts everything, each once what it dials listens; returns when every agent of the plan is READY."""
         self.log_folder.mkdir(parents=True, exist_ok=True)
-        scheduler = await self._start_service(SCHEDULER, {"SCHEDULER_LISTEN": self.plan.scheduler_listen})
+        self._launch(SCHEDULER, {"SCHEDULER_LISTEN": self.plan.scheduler_listen})
+        scheduler = await self._found(SCHEDULER)
         database = self.plan.database_url or f"sqlite:///{self.plan.folder.absolute() / 'missioncontrol.db'}"
-        coordinator = await self._start_service(
+        self._launch(
             COORDINATOR,
             {
                 "COORDINATOR_LISTEN": self.plan.coordinator_listen,
@@ -131,11 +132,14 @@ class Fleet:
                 "LEASE_TTL_SECONDS": f"{self.plan.lease_ttl_seconds:g}",
             },
         )
+        coordinator = await self._found(COORDINATOR)
         if self.plan.gateway_listen:
             gateway = {"EVENT_GATEWAY_LISTEN": self.plan.gateway_listen, "COORDINATORS": coordinator.address}
-            await self._start_service(GATEWAY, gateway)
+            self._launch(GATEWAY, gateway)
         for agent in self.plan.agents:
             self.start_agent(agent)
+        if self.plan.gateway_listen:
+            await self._found(GATEWAY)
         await self.wait_agents_ready({agent.id for agent in self.plan.agents})
 
     def start_agent(self, plan: AgentPlan, *, address: str = "", name: str = "") -> ManagedProcess:
@@ -191,7 +195,8 @@ class Fleet:
         for process in self.processes:
             process.kill()
 
-    async def _start_service(self, name: str, settings: Mapping[str, str]) -> Listening:
+    def _launch(self, name: str, settings: Mapping[str, str]) -> None:
+        """Starts a service; `_found` waits for it."""
         address_file = self.plan.folder.absolute() / f"{name}.address"
         own = {
             **settings,
@@ -204,9 +209,13 @@ class Fleet:
         process = ManagedProcess(spec, log_folder=self.log_folder)
         self.services[name] = process
         process.start()
+
+    async def _found(self, name: str) -> Listening:
+        """Where the service listens, once it does; from now on it is started again on these ports."""
+        process = self.services[name]
         listening = await process.wait_listening()
         self.listening[name] = listening
-        process.spec = _pinned(spec, listening)
+        process.spec = _pinned(process.spec, listening)
         return listening
 
     def _environment(self, own: Mapping[str, str]) -> dict[str, str]:
