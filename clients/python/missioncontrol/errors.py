@@ -302,9 +302,13 @@ def refusal(status: CallStatus) -> CallError:
 
 def _sentence(status: CallStatus) -> str:
     label = status.code.name if status.reason == status.code.name else f"{status.code.name}, {status.reason}"
-    fields = "; ".join(f"{each.field}: {each.description}" for each in status.field_violations)
     said = status.message or "no message"
-    return f"{said} [{fields}] ({label})" if fields and fields not in said else f"{said} ({label})"
+    fields = "; ".join(
+        each.field if each.description in said else f"{each.field}: {each.description}"
+        for each in status.field_violations
+        if each.field not in said or each.description not in said
+    )
+    return f"{said} [{fields}] ({label})" if fields else f"{said} ({label})"
 
 
 def _failure_reason(failure: task_pb2.Failure) -> str:

@@ -207,3 +207,19 @@ async def test_all_pages_of_a_list_are_read(conversation: Conversation) -> None:
 
     assert [task.id async for task in conversation.client.tasks.list(queue="q")] == ["t-2", "t-1"]
     assert [request.queue for request in conversation.peer.asked] == ["q", "q"]
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        ("the request is wrong", "the request is wrong [spec.kind: too long] (INVALID_ARGUMENT)"),
+        ("too long", "too long [spec.kind] (INVALID_ARGUMENT)"),
+        ("spec.kind: too long", "spec.kind: too long (INVALID_ARGUMENT)"),
+    ],
+)
+def test_a_refused_field_is_named_once(message: str, sentence: str) -> None:
+    violation = errors.FieldViolation(field="spec.kind", description="too long")
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    status = errors.CallStatus(code=code, message=message, reason=code.name, field_violations=(violation,))
+
+    assert str(errors.refusal(status)) == sentence
