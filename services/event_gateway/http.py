@@ -121,7 +121,8 @@ async def _start(gateway: Gateway, query: Query) -> tuple[Position | None, Reset
     if not query.after:
         return None, None
     if query.after == HEAD:
-        known = gateway.ring.position if gateway.feed.ready else None
+        # A stream may begin a moment early, at the ring's head; a page is asked for to learn where the head is.
+        known = gateway.ring.position if gateway.feed.ready and query.format != "json" else None
         return known or await gateway.history.head(), None
     try:
         return parse_position(query.after), None

@@ -68,15 +68,15 @@ async def test_cuts_in_mid_frame_lose_and_double_nothing(feed: ScriptedFeed, rin
         async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             for consumer in consumers:
                 group.create_task(consumer.run())
-            group.create_task(append_the_rest(feed))
+            group.create_task(append_the_rest(running))
         for consumer in consumers:
             assert consumer.seen == list(range(1, EVENTS + 1))
 
 
-async def append_the_rest(feed: ScriptedFeed) -> None:
-    while feed.head < EVENTS:
-        feed.append(min(20, EVENTS - feed.head))
-        await asyncio.sleep(0.001)
+async def append_the_rest(running: Fleet) -> None:
+    while running.feed.head < EVENTS:
+        running.feed.append(min(20, EVENTS - running.feed.head))
+        await running.seen(running.feed.head)
 
 
 async def test_live_readers_that_are_cut_come_back_to_the_very_next_event(running: Fleet):

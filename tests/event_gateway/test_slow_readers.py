@@ -26,7 +26,7 @@ async def test_a_reader_that_never_reads_is_dropped_while_others_see_everything(
         unsent = 0
         for _ in range(120):
             feed.append(100, message="x" * 500)
-            await asyncio.sleep(0.002)
+            await running.seen(feed.head)
             unsent = max(unsent, unsent_bytes(running))
         for frames in await asyncio.gather(*taking):
             assert [frame.sequence for frame in frames] == list(range(1, 12_001))
@@ -41,8 +41,7 @@ async def test_a_reader_that_falls_off_the_ring_is_ended_cleanly_and_goes_on_by_
         slow = await open_reader(running.address, "/v1/events?after=head", receive_buffer_bytes=RECEIVE_BYTES)
         for _ in range(100):
             feed.append(50, message="x" * 2000)
-            await asyncio.sleep(0.001)
-        await running.seen(5000)
+            await running.seen(feed.head)
         seen = [frame.sequence async for frame in slow.frames() if "id" in frame.fields]
         assert seen == list(range(1, len(seen) + 1))
         assert len(seen) < 5000
@@ -92,7 +91,8 @@ async def test_a_second_request_that_never_ends_is_cut_off_too(feed: ScriptedFee
 async def test_a_stream_outlives_the_time_for_its_request(feed: ScriptedFeed):
     async with fleet(feed, event_gateway_request_timeout_seconds=0.1) as running:
         stream = await running.read()
-        await asyncio.sleep(0.3)
+        silent = await raw_connection(running, b"")
+        assert await rest_of(silent) == b""  # Its time is over now, and so would be the stream's.
         feed.append(1)
         assert len(await stream.take(1)) == 1
 
