@@ -28,8 +28,8 @@ REQUIREMENTS_CACHE_MAX = 10_000
 # is then moved once: with 1,000 a commit of 100 tasks took a third longer.
 SQLITE_CHECKPOINT_PAGES = 8_000
 
-# Rows that one page of a list may look at: some milliseconds. What lies behind is for the next page.
-TASKS_SCAN_MAX = 20_000
+# Rows that one page of a list may look at: some ten milliseconds. What lies behind is for the next page.
+TASKS_SCAN_MAX = 100_000
 
 # Events that one page of the feed may look at when most of them are filtered out.
 EVENTS_SCAN_MAX = 20_000

@@ -352,6 +352,29 @@ def test_an_event_with_everything_keeps_everything() -> None:
     assert {field.name for field, _ in message.ListFields()} == {f.name for f in event_pb2.Event.DESCRIPTOR.fields}
 
 
+@pytest.mark.parametrize("sequence", [1, 127, 128, 16_383, 16_384, 2**21, 2**40])
+@pytest.mark.parametrize(
+    "value",
+    [
+        Event(EventType.TASK_CREATED, NOON, "ns", "q", "t", "", EventData(1, 0, 2, priority=-7, kind="noop")),
+        Event(EventType.TASK_LEASED, NOON, "ns", "q", "t" * 36, "a", EventData(2, 2, 3, 1)),
+        Event(EventType.TASK_RETRYING, NOON, "ns", "q", "t", "a", EventData(schedule_time=NOON)),
+        Event(EventType.TASK_FAILED, NOON, "ns", "q", "t", "a", EventData(failure=Failure(1, "x" * 8192))),
+        Event(EventType.TASK_PROGRESSED, NOON, "ns", "q", "t", "a", EventData(progress=Progress(0.0, ""))),
+        Event(EventType.TASK_CANCELLED, 0, "n" * 63, "q" * 128, "t" * 64, "a" * 128, EventData(message="why")),
+        Event(EventType.TASK_CREATED, 0, "n" * 63, "q" * 128, "t" * 64, "a" * 128, EventData(kind="k" * 128)),
+        Event(EventType.TASK_CREATED, 0, "ns", "q", "ü" * 100, "", EventData()),
+        Event(EventType.AGENT_DISCONNECTED, NOON, "ns", "", "", "a", EventData(version=7, agent_state=3)),
+        Event(EventType.QUEUE_PAUSED, NOON, "ns", "q", "", "", EventData(version=1)),
+    ],
+)
+def test_an_event_encoded_in_parts_is_the_same_event(sequence: int, value: Event) -> None:
+    message = event_service_pb2.WatchEventsResponse.FromString(encoded_events([(sequence, value)] * 2, "e:1"))
+
+    assert list(message.events) == [convert_event.event(sequence, value)] * 2
+    assert message.position == "e:1"
+
+
 def test_joined_chunks_are_one_message_with_the_last_position() -> None:
     value = Event(EventType.TASK_CREATED, NOON, "ns", "q", "t", "", EventData())
     chunks = [encoded_events([(n, value), (n + 1, value)], f"e:{n + 1}") for n in (1, 3)]

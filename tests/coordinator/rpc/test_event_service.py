@@ -12,6 +12,7 @@ from missioncontrol.v1 import event_service_pb2 as wire
 from services.coordinator import event_watch
 from services.coordinator import feed as feed_module
 from services.domain.commands import CancelTask, CreateTasks
+from services.domain.event import Event
 from services.store import feed as stored_feed
 from services.transport import convert_event
 from tests.coordinator.rpc.harness import Coordinator, reading, refusal
@@ -204,13 +205,13 @@ async def test_events_are_encoded_once_however_many_follow(
     coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded: list[int] = []
-    original = convert_event.event
+    original = convert_event.encoded_event
 
-    def counting(sequence: int, *arguments: Any, **options: Any) -> Any:
+    def counting(sequence: int, value: Event) -> bytes:
         encoded.append(sequence)
-        return original(sequence, *arguments, **options)
+        return original(sequence, value)
 
-    monkeypatch.setattr(convert_event, "event", counting)
+    monkeypatch.setattr(convert_event, "encoded_event", counting)
     await coordinator.create()
     assert encoded == []  # nobody follows
 
