@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 import uvloop
@@ -91,19 +93,22 @@ def make_server(settings: CoordinatorSettings, parts: Parts, registry: Collector
     return server
 
 
-async def until_stopped(stopping: asyncio.Event, parts: Parts, loops: list[asyncio.Future[None]]) -> bool:
+async def until_stopped(stopping: asyncio.Event, parts: Parts, loops: Sequence[asyncio.Future[None]]) -> bool:
     """Waits for a signal, the loss of the term, or a loop that ended by an error of ours. Whether the term was lost."""
-    waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(parts.storage.journal.lost.wait())]
+    lost = parts.storage.journal.lost
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait()) for event in (stopping, lost)]
     done, _ = await asyncio.wait([*waits, *loops], return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
     for loop in loops:
         if loop in done:
             loop.result()
-    return parts.storage.journal.lost.is_set()
+    return lost.is_set()
 
 
-async def drain(server: RpcServer, parts: Parts, loops: list[asyncio.Future[None]], *, grace_seconds: float) -> None:
+async def drain(
+    server: RpcServer, parts: Parts, loops: Sequence[asyncio.Future[None]], *, grace_seconds: float
+) -> None:
     """Stops taking work, ends the streams, lets open calls end, then stops the loops."""
     log.info("stopping")
     await server.announce_stop()

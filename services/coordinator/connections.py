@@ -19,6 +19,7 @@ from missioncontrol.v1 import agent_service_pb2 as wire
 from services.coordinator.connection import Connection, MessageWriter, forget
 from services.coordinator.documents import Documents
 from services.coordinator.limits import HELLO_SECONDS, SESSION_TICK_SECONDS
+from services.coordinator.outbox import Offer
 from services.coordinator.output_relay import OutputRelay
 from services.domain.agent import Agent, AgentKey, DrainMode
 from services.domain.commands import Admission, AdmitAgent, EndSession, LeaseKey, RevokeLeases, RevokeReason
@@ -36,7 +37,7 @@ from services.store.documents import StoredDocument, read_documents
 from services.store.flush import Committed
 from services.store.journal import Journal
 from services.store.readers import Readers
-from services.transport import convert_agent, convert_lease, convert_session
+from services.transport import convert_agent, convert_session
 
 log = structlog.get_logger(__name__)
 
@@ -181,7 +182,7 @@ class Connections:
     def _grant(self, granted: list[Granted]) -> None:
         """Offers leases whose documents are in memory at once; the others as soon as they are read."""
         now = time.monotonic()
-        ready: defaultdict[AgentKey, list[wire.Lease]] = defaultdict(list)
+        ready: defaultdict[AgentKey, list[Offer]] = defaultdict(list)
         unread: list[Granted] = []
         for grant in granted:
             task = grant.task
@@ -193,9 +194,9 @@ class Connections:
             if document is None:
                 unread.append(grant)
             else:
-                ready[connection.session.key].append(convert_lease.lease(grant, document=document))
-        for key, leases in ready.items():
-            self._live[key].outbox.offer(leases)
+                ready[connection.session.key].append(Offer(grant, document))
+        for key, offers in ready.items():
+            self._offer(self._live[key], offers)
         if unread:
             delivery = asyncio.ensure_future(self._deliver(unread))
             self._deliveries.add(delivery)
@@ -218,8 +219,14 @@ class Connections:
             if found is None:
                 connection.session.sent(0, [(task.id, task.token)], now=time.monotonic())
             elif (task.id, task.token) in connection.session.leases:
-                lease = convert_lease.lease(grant, document=found.document, checkpoint=found.checkpoint)
-                connection.outbox.offer([lease])
+                self._offer(connection, [Offer(grant, found.document, found.checkpoint)])
+
+    def _offer(self, connection: Connection, offers: list[Offer]) -> None:
+        """Offers leases, with the order to send the output of those that somebody follows."""
+        connection.outbox.offer(offers)
+        if self._followed:
+            for offer in offers:
+                task = offer.granted.task
                 if task.id in self._followed:
                     self._order(connection.session.key, "follow_output", (task.id, task.token))
 

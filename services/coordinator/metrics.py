@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.coordinator.histogram import FastHistogram
 from services.domain.event import EventType
 from services.domain.task import Task, TaskState
 from services.store.flush import Committed
@@ -32,13 +33,13 @@ class CoordinatorMetrics:
         self._tasks = Counter(
             "missioncontrol_tasks_finished", "Tasks that became terminal, by state.", ["state"], registry=registry
         )
-        self._wait = Histogram(
+        self._wait = FastHistogram(
             "missioncontrol_queue_wait_seconds",
             "From the moment a task was first ready to the start of the attempt that ended it.",
             buckets=SECONDS,
             registry=registry,
         )
-        self._run = Histogram(
+        self._run = FastHistogram(
             "missioncontrol_run_seconds",
             "From the start of the last attempt to its end.",
             buckets=SECONDS,

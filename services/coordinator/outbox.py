@@ -1,6 +1,6 @@
-"""What is to be said on an agent's stream:
+"""What is to be said on an agent's stream.
 
-it gathers while the stream is busy, and leaves in as few messages as the contract allows.
+It gathers while the stream is busy, and leaves in as few messages as the contract allows.
 """
 
 from __future__ import annotations
@@ -8,19 +8,35 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+import msgspec
 from missioncontrol.v1 import agent_service_pb2 as wire
 
 from services.coordinator.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
+from services.domain.ledger import Granted
+from services.transport import convert_lease
+
+
+class Offer(msgspec.Struct, frozen=True, gc=False):
+    """A lease that is to be delivered, with the documents that go with it."""
+
+    granted: Granted
+    document: bytes
+    checkpoint: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of a message it takes."""
+        return len(self.document) + len(self.checkpoint) + 128
 
 
 class Outbox:
-    """The coordinator's side of one stream. What is in it is bounded by what the agent may hold:
+    """The coordinator's side of one stream.
 
-    slots, queue limit and reports.
+    What is in it is bounded by what the agent may hold: slots, queue limit, and reports on their way.
     """
 
     def __init__(self) -> None:
-        self.leases: deque[wire.Lease] = deque()
+        self._offers: deque[Offer] = deque()
         self._first: deque[wire.CoordinatorMessage] = deque()
         self._ack = 0
         self._acked = 0
@@ -34,9 +50,9 @@ class Outbox:
         self._first.append(message)
         self._wake.set()
 
-    def offer(self, leases: list[wire.Lease]) -> None:
+    def offer(self, offers: list[Offer]) -> None:
         """Leases to deliver."""
-        self.leases.extend(leases)
+        self._offers.extend(offers)
         self._wake.set()
 
     def acknowledge(self, number: int, refusals: list[wire.Refusal]) -> None:
@@ -75,17 +91,21 @@ class Outbox:
             self._acked = self._ack
             refusals, self._refusals = self._refusals, []
             return wire.CoordinatorMessage(report_ack=wire.ReportAck(number=self._ack, refusals=refusals))
-        if self.leases:
-            self._batch += 1
-            return wire.CoordinatorMessage(leases=wire.LeaseBatch(number=self._batch, leases=self._take_leases()))
+        if self._offers:
+            return self._compose_leases()
         return None
 
-    def _take_leases(self) -> list[wire.Lease]:
-        taken: list[wire.Lease] = []
+    def _compose_leases(self) -> wire.CoordinatorMessage:
+        """A batch of leases, each built in its place in the message."""
+        message = wire.CoordinatorMessage()
+        self._batch += 1
+        message.leases.number = self._batch
+        add = message.leases.leases.add
         size = 0
-        while self.leases and len(taken) < MESSAGE_ITEMS_MAX:
-            size += self.leases[0].ByteSize()
-            if taken and size > MESSAGE_BYTES_MAX:
+        for _ in range(min(MESSAGE_ITEMS_MAX, len(self._offers))):
+            size += self._offers[0].size
+            if size > MESSAGE_BYTES_MAX and message.leases.leases:
                 break
-            taken.append(self.leases.popleft())
-        return taken
+            offer = self._offers.popleft()
+            convert_lease.lease(offer.granted, document=offer.document, checkpoint=offer.checkpoint, make=add)
+        return message

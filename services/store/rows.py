@@ -38,10 +38,14 @@ def getter(columns: Iterable[str], *, json: frozenset[str] = frozenset()) -> Cal
     nested = [name for name in names if name in json]
     if not nested:
         return take
-    take_nested = [attrgetter(name) for name in nested]
+    take_nested = attrgetter(*nested, "id")
+    empty = (None,) * len(nested)
 
     def row(value: Any) -> Row:
-        return (*take(value), *[text(found) if (found := take_one(value)) else None for take_one in take_nested])
+        *found, _ = take_nested(value)
+        if not any(found):
+            return (*take(value), *empty)
+        return (*take(value), *[text(one) if one else None for one in found])
 
     return row
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Table
@@ -64,7 +65,7 @@ class Write:
         for length in LENGTHS:
             while len(rows) - start >= length:
                 chunk = rows[start : start + length]
-                yield self.of_length(length), [value for row in chunk for value in row]
+                yield self.of_length(length), list(chain.from_iterable(chunk))
                 start += length
 
     @cache  # noqa: B019 - a handful of these live as long as the process

@@ -29,6 +29,7 @@ from services.domain.errors import InvalidArgument
 from services.transport import decoding
 from services.transport.failures import answer
 from services.transport.rpc_metrics import RpcMetrics, now
+from services.transport.surely_valid import surely_valid
 from services.transport.validation import invalid, validate_rules
 
 Context = Any
@@ -74,6 +75,8 @@ def _admit(request: Request) -> None:
     """Raises InvalidArgument unless the request is one that a handler may see."""
     if isinstance(request, InvalidArgument):
         raise request
+    if surely_valid(request):
+        return
     violations = validate_rules(request)
     if violations:
         raise invalid(violations)

@@ -1,0 +1,53 @@
+"""A cheap look at the messages of the hot path: one that passes keeps every rule, so the rules need not be run.
+
+Running protovalidate over a batch of reports costs 15 µs a report and more, a third of all that the coordinator does for a
+task. What does not pass here is judged by protovalidate as everything else is, so the .proto files stay the only place that
+says what is wrong; `tests/transport/test_surely_valid.py` holds this look against them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.message import Message
+from missioncontrol.v1 import agent_service_pb2
+
+TASK_ID_CHARACTERS_MAX = 16  # a character is at most 4 bytes; the rule is 64 bytes
+UUID_CHARACTERS = 36
+REPORTS_MAX = 128
+PAYLOAD_BYTES_MAX = 262_144
+CONTENT_TYPE_CHARACTERS_MAX = 32  # the rule is 128 bytes
+CUSTOM_USAGE_MAX = 32
+
+
+def surely_valid(message: Message) -> bool:
+    """Whether the message keeps its rules beyond doubt. False only means that the rules have to be asked."""
+    if not isinstance(message, agent_service_pb2.AgentMessage):
+        return False
+    content = message.WhichOneof("content")
+    if content == "reports":
+        reports = message.reports.reports
+        return 0 < len(reports) <= REPORTS_MAX and all(map(_report_is_fine, reports))
+    return content == "lease_receipt"
+
+
+def _report_is_fine(report: Any) -> bool:
+    if not (report.number and report.token and _task_id_is_fine(report.task_id)):
+        return False
+    event = report.WhichOneof("event")
+    return event == "started" or (event == "succeeded" and _success_is_fine(report.succeeded))
+
+
+def _task_id_is_fine(task_id: str) -> bool:
+    """Ids that we made are UUIDs in ASCII; anything else short enough is fine, too."""
+    characters = len(task_id)
+    return 0 < characters <= TASK_ID_CHARACTERS_MAX or (characters == UUID_CHARACTERS and task_id.isascii())
+
+
+def _success_is_fine(succeeded: Any) -> bool:
+    output = succeeded.output
+    return (
+        len(output.data) <= PAYLOAD_BYTES_MAX
+        and len(output.content_type) <= CONTENT_TYPE_CHARACTERS_MAX
+        and len(succeeded.usage.custom) <= CUSTOM_USAGE_MAX
+    )

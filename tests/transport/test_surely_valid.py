@@ -1,0 +1,58 @@
+"""What passes the cheap look keeps the rules; the limits themselves are still judged by the rules."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from missioncontrol.v1 import agent_service_pb2 as wire
+
+from services.transport.surely_valid import surely_valid
+from services.transport.validation import validate_rules
+
+numbers = st.integers(0, 3)
+ids = st.sampled_from(["", "t", "ü" * 16, "ü" * 36, "𝄞" * 16, "x" * 36, "x" * 64, "x" * 65]) | st.text(max_size=70)
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> wire.Report:
+    report = wire.Report(number=draw(numbers), token=draw(numbers), task_id=draw(ids))
+    kind = draw(st.sampled_from(["", "started", "succeeded", "failed", "progress", "returned"]))
+    if kind == "succeeded":
+        report.succeeded.output.data = b"x" * draw(st.sampled_from([0, 262_144, 262_145]))
+        report.succeeded.output.content_type = draw(
+            st.sampled_from(["", "text/plain", "ü" * 65]) | st.text(max_size=40)
+        )
+        for number in range(draw(st.sampled_from([0, 1, 33]))):
+            report.succeeded.usage.custom[str(number)] = 1.0
+    elif kind == "failed":
+        report.failed.failure.message = "x" * draw(st.sampled_from([1, 8193]))
+    elif kind == "progress":
+        report.progress.fraction = draw(st.sampled_from([0.5, 7.0]))
+    elif kind:
+        getattr(report, kind).SetInParent()
+    return report
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(batch=st.lists(reports(), max_size=4))
+def test_what_passes_keeps_every_rule(batch: list[wire.Report]) -> None:
+    message = wire.AgentMessage(reports=wire.ReportBatch(reports=batch))
+    if surely_valid(message):
+        assert validate_rules(message) == []
+
+
+def test_what_an_agent_says_all_day_passes() -> None:
+    message = wire.AgentMessage()
+    message.reports.reports.add(number=1, task_id="01a20a1e-51bf-73b4-93c2-1e2bfc3d29b3", token=1).started.SetInParent()
+    message.reports.reports.add(
+        number=2, task_id="01a20a1e-51bf-73b4-93c2-1e2bfc3d29b3", token=1
+    ).succeeded.output.data = b"1"
+    assert surely_valid(message)
+    assert surely_valid(wire.AgentMessage(lease_receipt=wire.LeaseReceipt(number=1)))
+
+
+@pytest.mark.parametrize("message", [wire.AgentMessage(), wire.AgentMessage(hello=wire.Hello()), wire.Hello()])
+def test_everything_else_is_left_to_the_rules(message: Message) -> None:
+    assert not surely_valid(message)
