@@ -1,0 +1,448 @@
+"""The whole agent against a real server: handlers, stops, reconnects, leaving."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from missioncontrol.agent import Agent
+from missioncontrol.agent_errors import AgentRefused, AgentSuperseded, HandlerError, PermanentError
+from missioncontrol.command import CommandInput, CommandOutput
+from missioncontrol.context import TaskContext
+from missioncontrol.payload import decode_payload
+from missioncontrol.session_effects import StopReason
+from missioncontrol.v1 import agent_service_pb2 as pb
+from missioncontrol.v1 import task_pb2
+from pydantic import BaseModel
+
+from tests.clients.agent.peer import HEARTBEAT_SECONDS, Peer, lease
+
+Start = Callable[[], Any]
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+class Job(BaseModel):
+    name: str
+
+
+def references(*task_ids: str) -> list[pb.LeaseReference]:
+    return [pb.LeaseReference(task_id=task_id, token=1) for task_id in task_ids]
+
+
+async def test_typed_handlers_of_every_sort_run_and_answer(agent: Agent, peer: Peer, start: Start) -> None:
+    @agent.handler("async")
+    async def add(point: Point, ctx: TaskContext) -> Point:
+        await asyncio.sleep(0)
+        return Point(point.x + point.y, ctx.attempt)
+
+    @agent.handler("sync")
+    def shout(ctx: TaskContext, text: str) -> str:
+        ctx.usage(input_tokens=3, cost_usd=0.5)
+        return text.upper()
+
+    @agent.handler("inline", runs_in="loop")
+    def name(job: Job) -> Job:
+        return Job(name=job.name * 2)
+
+    @agent.handler("nothing")
+    async def nothing() -> None: ...
+
+    await start()
+    peer.lease(
+        lease("async", {"x": 1, "y": 2}, task_id="1"),
+        lease("sync", "abc", task_id="2"),
+        lease("inline", {"name": "n"}, task_id="3"),
+        lease("nothing", task_id="4"),
+    )
+
+    assert decode_payload((await peer.ended("1")).succeeded.output, Point) == Point(3, 1)
+    second = (await peer.ended("2")).succeeded
+    assert (second.output.data, second.usage.input_tokens, second.usage.cost_micro_usd) == (b"ABC", 3, 500_000)
+    assert decode_payload((await peer.ended("3")).succeeded.output) == {"name": "nn"}
+    assert (await peer.ended("4")).succeeded.output.data == b""
+    assert peer.events("4") == ["started", "succeeded"]
+    assert shout(TaskContext.detached(), "plain") == "PLAIN"
+
+
+async def test_failures_say_what_and_where(agent: Agent, peer: Peer, start: Start) -> None:
+    @agent.handler("typed")
+    async def typed(point: Point) -> None: ...
+
+    @agent.handler("raises")
+    def raises() -> None:
+        raise KeyError("who")
+
+    @agent.handler("permanent")
+    async def permanent() -> None:
+        raise PermanentError("never", code="GONE")
+
+    @agent.handler("coded")
+    async def coded() -> None:
+        raise HandlerError("later", code="RATE_LIMITED", output={"seen": 3})
+
+    @agent.handler("large")
+    async def large() -> str:
+        return "x" * 300_000
+
+    await start()
+    for kind in ("typed", "raises", "permanent", "coded", "large"):
+        peer.lease(lease(kind, "no point", task_id=kind))
+
+    assert (await peer.ended("typed")).failed.failure.reason == task_pb2.FAILURE_REASON_INVALID_INPUT
+    raised = (await peer.ended("raises")).failed.failure
+    assert (raised.code, raised.message.splitlines()[0]) == ("KeyError", "KeyError: 'who'")
+    assert "test_agent.py" in raised.message
+    assert "dispatch.py" not in raised.message
+    never = (await peer.ended("permanent")).failed.failure
+    assert (never.permanent, never.code) == (True, "GONE")
+    later = (await peer.ended("coded")).failed
+    assert (later.failure.code, later.failure.permanent, later.output.data) == ("RATE_LIMITED", False, b'{"seen":3}')
+    assert (await peer.ended("large")).failed.failure.reason == task_pb2.FAILURE_REASON_RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_heartbeats_flow_while_a_handler_blocks_in_pure_python(
+    agent: Agent, peer: Peer, start: Start, kind: str
+) -> None:
+    began: list[float] = []
+
+    def spin() -> None:
+        began.append(time.monotonic())
+        while time.monotonic() < began[0] + 25 * HEARTBEAT_SECONDS:
+            pass
+
+    @agent.handler("async")
+    async def badly_written() -> None:
+        spin()
+
+    agent.handler("sync")(spin)
+    await start()
+    peer.lease(lease(kind))
+    await peer.ended()
+
+    ended = began[0] + 25 * HEARTBEAT_SECONDS
+    beats = [began[0], *(each for each in peer.times("heartbeat") if began[0] < each < ended), ended]
+    assert len(beats) > 15
+    assert max(later - earlier for earlier, later in pairwise(beats)) < 5 * HEARTBEAT_SECONDS
+    assert peer.events() == ["started", "succeeded"]
+    assert len(peer.streams) == 1
+
+
+async def test_sync_handlers_and_commands_run_while_an_async_one_blocks_the_loop(
+    agent: Agent, peer: Peer, start: Start
+) -> None:
+    free = threading.Event()
+
+    @agent.handler("block")
+    async def block() -> bool:
+        return free.wait(10.0)
+
+    @agent.handler("free")
+    def let_go() -> None:
+        free.set()
+
+    await start()
+    peer.lease(lease("block", task_id="1"), lease("free", task_id="2"))
+    report = await peer.ended("1")
+
+    assert report.succeeded.output.data == b"true"
+
+
+async def test_a_cancel_reaches_async_sync_and_command(agent: Agent, peer: Peer, start: Start, tmp_path: Path) -> None:
+    reasons: list[StopReason | None] = []
+
+    @agent.handler("async")
+    async def sleep(ctx: TaskContext) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            reasons.append(ctx.stop_reason)
+
+    @agent.handler("sync")
+    def wait(ctx: TaskContext) -> None:
+        ctx.wait_cancelled(60)
+        ctx.raise_if_cancelled()
+
+    await start()
+    command = CommandInput(argv=[f"echo begun; touch {tmp_path}/begun; sleep 600"], shell=True)
+    peer.lease(lease("async", task_id="1"), lease("sync", task_id="2"), lease("command", command, task_id="3"))
+    await peer.until(lambda: sum(map(len, map(peer.events, "123"))) == 3 and (tmp_path / "begun").exists())
+    peer.order(cancel=references("1", "2", "3"))
+
+    for task_id in "123":
+        assert (await peer.ended(task_id)).HasField("cancelled")
+    output = decode_payload((await peer.ended("3")).cancelled.output, CommandOutput)
+    assert (output.stdout, output.signal) == ("begun\n", 15)
+    assert reasons == [StopReason.CANCEL]
+
+
+async def test_the_time_limit_for_running_ends_the_work(agent: Agent, peer: Peer, start: Start) -> None:
+    @agent.handler("async")
+    async def sleep(ctx: TaskContext) -> None:
+        assert ctx.remaining_seconds is not None
+        await asyncio.sleep(60)
+
+    await start()
+    limited = lease("async")
+    limited.run_time_limit.FromMilliseconds(100)
+    peer.lease(limited)
+
+    assert (await peer.ended()).failed.failure.reason == task_pb2.FAILURE_REASON_TIMEOUT
+
+
+async def test_progress_checkpoint_and_the_last_checkpoint(agent: Agent, peer: Peer, start: Start) -> None:
+    @agent.handler("steps")
+    async def steps(ctx: TaskContext) -> int:
+        done = ctx.last_checkpoint or 0
+        ctx.progress(2.0, "half\x00way")
+        ctx.checkpoint(done + 1)
+        await asyncio.sleep(0.05)
+        return int(done)
+
+    await start()
+    again = lease("steps", task_id="2")
+    again.checkpoint.CopyFrom(task_pb2.Payload(data=b"41", content_type="application/json"))
+    peer.lease(lease("steps", task_id="1"), again)
+    await peer.ended("1")
+    await peer.ended("2")
+
+    assert set(peer.events("1")) == {"started", "progress", "checkpoint", "succeeded"}
+    sent = {report.WhichOneof("event"): report for report in peer.reports if report.task_id == "2"}
+    assert (sent["progress"].progress.fraction, sent["progress"].progress.message) == (1.0, "half\ufffdway")
+    assert sent["checkpoint"].checkpoint.data == b"42"
+    assert sent["succeeded"].succeeded.output.data == b"41"
+
+
+async def test_live_output_is_sent_while_it_is_followed(agent: Agent, peer: Peer, start: Start) -> None:
+    go = asyncio.Event()
+
+    @agent.handler("talks")
+    async def talks(ctx: TaskContext) -> None:
+        ctx.log("before", 1)
+        await go.wait()
+        ctx.log("last")
+
+    await start()
+    peer.lease(lease("talks"))
+    await peer.until(peer.events)
+    peer.order(follow_output=references("t"))
+    await peer.until(lambda: peer.messages("output"))
+    go.set()
+    await peer.ended()
+
+    chunks = [each.chunk for message in peer.messages("output") for each in message.output.chunks]
+    assert b"".join(each.data for each in chunks) == b"before 1\nlast\n"
+    assert [each.offset for each in chunks] == [0, 9]
+    assert peer.messages("output")[-1] in [each for _, each in peer.streams[0].received[:-1]]
+
+
+async def test_after_a_broken_stream_it_names_what_it_holds_and_sends_again_what_was_not_acknowledged(
+    agent: Agent, peer: Peer, start: Start
+) -> None:
+    go = asyncio.Event()
+
+    @agent.handler("waits")
+    async def waits() -> None:
+        await go.wait()
+
+    await start()
+    peer.acknowledges = False
+    peer.lease(lease("waits"))
+    await peer.until(peer.events)
+    peer.cut()
+    stream = await peer.connected(2)
+    assert [each.task_id for each in stream.hello.held] == ["t"]
+    go.set()
+    await peer.ended()
+    peer.acknowledges = True
+    peer.cut()
+    await peer.until(
+        lambda: len(peer.streams) == 3 and peer.outcome() is not None and peer.events().count("succeeded") == 2
+    )
+
+    assert {(report.number, report.WhichOneof("event")) for report in peer.reports} == {
+        (1, "started"),
+        (2, "succeeded"),
+    }
+
+
+async def test_a_lease_that_the_coordinator_drops_is_stopped_without_a_report(
+    agent: Agent, peer: Peer, start: Start
+) -> None:
+    stopped = asyncio.Event()
+
+    @agent.handler("waits")
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            stopped.set()
+
+    await start()
+    peer.lease(lease("waits"))
+    await peer.until(peer.events)
+    peer.keeps = False
+    peer.cut()
+    async with asyncio.timeout(10):
+        await stopped.wait()
+    await peer.until(lambda: len(peer.streams[-1].received) > 2)
+
+    assert peer.outcome() is None
+
+
+async def test_silence_of_the_coordinator_makes_it_connect_again(agent: Agent, peer: Peer, start: Start) -> None:
+    peer.echo_seconds = 0.3
+    await start()
+    peer.echoes = False
+
+    await peer.until(lambda: len(peer.streams) >= 2)
+
+
+async def test_it_tries_the_next_address_when_one_is_dead(peer: Peer) -> None:
+    agent = Agent("a", address=f"127.0.0.1:1,{peer.address}", slots=1)
+    running = asyncio.create_task(agent.run())
+    await peer.connected()
+    agent.drain()
+    await running
+
+    assert peer.messages("goodbye")
+
+
+async def test_draining_finishes_what_runs_and_returns_what_comes_then_says_goodbye(
+    agent: Agent, peer: Peer, start: Start
+) -> None:
+    go = asyncio.Event()
+
+    @agent.handler("waits")
+    async def waits() -> str:
+        await go.wait()
+        return "done"
+
+    running = await start()
+    peer.lease(lease("waits", task_id="1"))
+    await peer.until(lambda: peer.events("1"))
+    agent.drain()
+    await peer.until(lambda: peer.messages("drain_notice"))
+    peer.lease(lease("waits", task_id="2"))
+    assert (await peer.ended("2")).HasField("returned")
+    go.set()
+    async with asyncio.timeout(5):
+        await running
+
+    assert peer.outcome("1").succeeded.output.data == b"done"  # type: ignore[union-attr]  # it is there, or the test fails as it should
+    assert peer.messages("goodbye")
+
+
+async def test_work_beyond_the_drain_limit_is_returned(agent: Agent, peer: Peer, start: Start) -> None:
+    @agent.handler("waits")
+    async def waits() -> None:
+        await asyncio.sleep(60)
+
+    running = await start()
+    peer.lease(lease("waits"), lease("command", CommandInput(argv=["sleep", "600"]), task_id="c"))
+    await peer.until(lambda: peer.events() and peer.events("c"))
+    agent.drain(0.1)
+    async with asyncio.timeout(5):
+        await running
+
+    assert (peer.events(), peer.events("c")) == (["started", "returned"], ["started", "returned"])
+
+
+async def test_a_run_that_is_cancelled_returns_what_runs(agent: Agent, peer: Peer, start: Start) -> None:
+    @agent.handler("waits")
+    async def waits() -> None:
+        await asyncio.sleep(60)
+
+    running = await start()
+    peer.lease(lease("waits"))
+    await peer.until(peer.events)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert peer.events() == ["started", "returned"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "error"),
+    [
+        (grpc.StatusCode.FAILED_PRECONDITION, "INCARNATION_SUPERSEDED", AgentSuperseded),
+        (grpc.StatusCode.FAILED_PRECONDITION, "VERSION_MISMATCH", AgentRefused),
+        (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", AgentRefused),
+    ],
+)
+async def test_an_agent_that_is_refused_for_good_ends_with_a_clear_error(
+    agent: Agent, peer: Peer, code: grpc.StatusCode, reason: str, error: type[Exception]
+) -> None:
+    peer.refusal = (code, reason)
+
+    with pytest.raises(error, match='"a"'):
+        await agent.run()
+
+
+async def test_an_agent_waits_for_a_coordinator_that_cannot_take_it_now(agent: Agent, peer: Peer) -> None:
+    peer.refusal = (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    running = asyncio.create_task(agent.run())
+    await asyncio.wait([running], timeout=0.3)
+    peer.refusal = None
+    await peer.connected()
+    agent.drain()
+
+    await running
+
+
+async def test_an_ordered_drain_with_resume_takes_work_again(agent: Agent, peer: Peer, start: Start) -> None:
+    @agent.handler("quick")
+    async def quick() -> None: ...
+
+    await start()
+    peer.order(drain=pb.DrainOrder())
+    peer.lease(lease("quick", task_id="1"))
+    assert (await peer.ended("1")).HasField("returned")
+    peer.order(resume=True)
+    peer.lease(lease("quick", task_id="2"))
+
+    assert (await peer.ended("2")).HasField("succeeded")
+
+
+async def test_many_short_tasks_travel_in_few_messages(agent: Agent, peer: Peer) -> None:
+    many = Agent("many", address=peer.address, slots=1000, commands=None)
+
+    @many.handler("noop")
+    async def noop() -> None: ...
+
+    running = asyncio.create_task(many.run())
+    await peer.until(lambda: peer.streams)
+    for first in range(0, 1000, 100):
+        peer.lease(*[lease("noop", task_id=f"t{first + number}") for number in range(100)])
+    await peer.until(lambda: len(peer.reports) == 2000)
+    many.drain()
+    await running
+
+    assert len(peer.messages("reports")) < 100
+
+
+def test_what_cannot_be_an_agent_is_refused_at_once(agent: Agent) -> None:
+    agent.handler("once")(print_nothing)
+    with pytest.raises(ValueError, match="has a handler already"):
+        agent.handler("once")(print_nothing)
+    with pytest.raises(ValueError, match="slots is 0"):
+        Agent("a", slots=0)
+    with pytest.raises(ValueError, match="no address"):
+        Agent("a", address=",")
+
+
+def print_nothing() -> None: ...
