@@ -1,7 +1,7 @@
 """The one follower of the full feed: a process of its own, a WatchEvents stream on the coordinator, without filters.
 
-It counts the outcomes that the feed tells of and shares the count with the loader through a small memory-mapped file, so
-that telling costs neither of them anything. Run as `python -m benchmarks.follower <address> <file>`.
+It counts the outcomes that the feed tells of and shares the count with the loader through a small memory-mapped file:
+telling costs neither of them anything. Run as `python -m benchmarks.follower <address> <file>`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ agent = Agent(os.environ["MISSIONCONTROL_AGENT_ID"], slots=int(os.environ["MISSI
 
 
 @agent.handler("noop")
-async def noop(payload: bytes) -> bytes:
+async def noop(_: bytes) -> bytes:
     """The instant of its start, by the machine's monotonic clock in nanoseconds."""
     return str(time.monotonic_ns()).encode()
 
