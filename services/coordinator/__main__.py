@@ -15,12 +15,12 @@ from typing import Any
 
 import structlog
 import uvloop
-from prometheus_client import CollectorRegistry
 from missioncontrol.v1 import (
     agent_service_pb2_grpc,
     queue_service_pb2_grpc,
     task_service_pb2_grpc,
 )
+from prometheus_client import CollectorRegistry
 
 from services.address_file import write_address_file
 from services.config import CoordinatorSettings, load

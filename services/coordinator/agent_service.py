@@ -9,8 +9,8 @@ from typing import Any
 from missioncontrol.v1 import agent_pb2, agent_service_pb2_grpc
 from missioncontrol.v1 import agent_service_pb2 as wire
 
+from services.coordinator import pages
 from services.coordinator.connections import Connections
-from services.coordinator.limits import PAGE_SIZE_DEFAULT
 from services.domain.agent import Agent, AgentKey, DrainMode
 from services.domain.commands import AgentAction, ChangeAgent
 from services.domain.errors import InvalidArgument
@@ -42,13 +42,12 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
     async def ListAgents(self, request: wire.ListAgentsRequest, context: Any) -> wire.ListAgentsResponse:
         """Lists agents by id."""
         after = read_page_token(request, "")
-        limit = request.page_size or PAGE_SIZE_DEFAULT
+        limit = pages.size_of(request.page_size)
         page = await self._readers.run(partial(list_agents, filter_=agent_filter(request), after=after, limit=limit))
-        return wire.ListAgentsResponse(
-            agents=[self._message(agent) for agent in page.agents],
-            next_page_token=write_page_token(request, page.after),
-            position=str(page.position),
-        )
+        agents = pages.fitting(self._message(agent) for agent in page.agents)
+        more = page.after if len(agents) == len(page.agents) else agents[-1].id
+        token = write_page_token(request, more)
+        return wire.ListAgentsResponse(agents=agents, next_page_token=token, position=str(page.position))
 
     async def GetAgent(self, request: wire.GetAgentRequest, context: Any) -> wire.GetAgentResponse:
         """Reads one agent."""

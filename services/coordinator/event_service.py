@@ -10,9 +10,9 @@ from google.protobuf.message import Message
 from missioncontrol.v1 import event_service_pb2 as wire
 from missioncontrol.v1 import event_service_pb2_grpc
 
+from services.coordinator import pages
 from services.coordinator.event_watch import EventWatch, start_of
 from services.coordinator.feed import Feed, chunks_of
-from services.coordinator.limits import PAGE_SIZE_DEFAULT
 from services.domain.event import Position
 from services.domain.event_filter import EventFilter
 from services.store.feed import EventPage, list_events, read_bounds
@@ -50,7 +50,7 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
             return wire.ListEventsResponse(
                 next_position=str(bounds.beginning), position=str(bounds.position), reset=reset
             )
-        limit = request.page_size or PAGE_SIZE_DEFAULT
+        limit = pages.size_of(request.page_size)
         wanted = event_filter(request.filter)
         page = await self._readers.run(partial(list_events, filter_=wanted, after=after, limit=limit))
         return list_response(page)

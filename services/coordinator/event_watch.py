@@ -113,10 +113,11 @@ class EventWatch:
             chunks = tail.take()
             if chunks:
                 await self._send_chunks(chunks)
-            else:
+            elif not tail.fallen:
                 await self._move_position()
-                if self._finished():
-                    return
+            if self._finished():
+                return
+            if not chunks:
                 await self._feed.wait(beyond=tail.sequence, seconds=self._position_due())
         raise self._slow_reader()
 

@@ -20,6 +20,8 @@ from services.transport.convert_event import encoded_events
 
 # About what an event takes without its words, bytes.
 _EVENT_BYTES = 256
+# The place of a follower that missed something: before every chunk.
+_GONE = -1
 
 
 class Chunk:
@@ -158,6 +160,9 @@ class Tail:
         taken: list[Chunk] = []
         events = weight = 0
         while (chunk := self._feed.chunk(self._number)) is not None:
+            if chunk.first > self.sequence + 1:
+                self._number = _GONE
+                break
             if taken and (events + len(chunk.events) > WATCH_EVENTS_MAX or weight + chunk.weight > WATCH_BYTES_MAX):
                 break
             self._number += 1

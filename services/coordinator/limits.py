@@ -52,6 +52,9 @@ SCHEDULER_RECONNECT_SECONDS_MAX = 1.0
 # Tasks, agents, queues, attempts or events in one page, if the caller does not say.
 PAGE_SIZE_DEFAULT = 100
 
+# Bytes of items in one page: gRPC peers accept messages of 4 MiB, unless they are told otherwise.
+PAGE_BYTES_MAX = 3 * 1024 * 1024
+
 # The latest events, kept in memory for the followers of the feed: seconds of the highest rate, hours of a
 # usual one. A follower that falls behind all of them has to begin again from the database.
 RING_EVENTS_MAX = 65_536

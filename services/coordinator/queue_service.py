@@ -9,7 +9,7 @@ from typing import Any
 from missioncontrol.v1 import queue_pb2, queue_service_pb2_grpc
 from missioncontrol.v1 import queue_service_pb2 as wire
 
-from services.coordinator.limits import PAGE_SIZE_DEFAULT
+from services.coordinator import pages
 from services.domain.commands import ChangeQueue
 from services.store.journal import Journal
 from services.store.queues import QueueCount, count_queue, get_queue, list_queues
@@ -42,7 +42,7 @@ class QueueService(queue_service_pb2_grpc.QueueServiceServicer):
         """Lists queues by name."""
         namespace = request.namespace or DEFAULT_NAMESPACE
         after = read_page_token(request, "")
-        limit = request.page_size or PAGE_SIZE_DEFAULT
+        limit = pages.size_of(request.page_size)
         page = await self._readers.run(partial(list_queues, namespace=namespace, after=after, limit=limit))
         return wire.ListQueuesResponse(
             queues=[convert_queue.queue(queue) for queue in page.queues],

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any
 
 from missioncontrol.v1 import task_pb2, task_service_pb2_grpc
 from missioncontrol.v1 import task_service_pb2 as wire
 
-from services.coordinator.limits import PAGE_SIZE_DEFAULT
+from services.coordinator import pages
 from services.coordinator.output_relay import OutputFollower, OutputRelay
 from services.coordinator.watchers import TaskWatch, TaskWatchers
 from services.domain.commands import CancelTask, CreateAnswer, CreateTasks, NewTask
@@ -62,16 +62,14 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
     async def ListTasks(self, request: wire.ListTasksRequest, context: Any) -> wire.ListTasksResponse:
         """Lists tasks, newest first."""
         before = read_page_token(request, "")
-        limit = request.page_size or PAGE_SIZE_DEFAULT
-        read = partial(list_tasks, filter_=task_filter(request), before=before, limit=limit)
-        page = await self._readers.run(read)
-        return wire.ListTasksResponse(
-            tasks=[light_task(stored) for stored in page.tasks],
-            next_page_token=write_page_token(request, page.before),
-            position=str(page.position),
-        )
+        limit = pages.size_of(request.page_size)
+        page = await self._readers.run(partial(list_tasks, filter_=task_filter(request), before=before, limit=limit))
+        tasks = pages.fitting(light_task(stored) for stored in page.tasks)
+        more = page.before if len(tasks) == len(page.tasks) else tasks[-1].id
+        token = write_page_token(request, more)
+        return wire.ListTasksResponse(tasks=tasks, next_page_token=token, position=str(page.position))
 
-    async def WatchTask(self, request: wire.WatchTaskRequest, context: Any) -> AsyncIterator[wire.WatchTaskResponse]:
+    async def WatchTask(self, request: wire.WatchTaskRequest, context: Any) -> AsyncGenerator[wire.WatchTaskResponse]:
         """Sends the task now and whenever it changed, until it is terminal."""
         namespace = request.namespace or DEFAULT_NAMESPACE
         with self._watchers.watch(request.task_id) as watch:
@@ -81,8 +79,9 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
                 return
             follow = self._relay.follow(namespace, request.task_id, wake=watch.wake)
             with follow if request.follow_output else nullcontext() as output:
-                async for response in self._updates(stored, watch, output):
-                    yield response
+                async with aclosing(self._updates(stored, watch, output)) as updates:
+                    async for response in updates:
+                        yield response
 
     async def CancelTask(self, request: wire.CancelTaskRequest, context: Any) -> wire.CancelTaskResponse:
         """Asks for a cancel."""
@@ -106,17 +105,16 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         """Lists a task's attempts, oldest first."""
         namespace = request.namespace or DEFAULT_NAMESPACE
         after = read_page_token(request, 0)
-        limit = request.page_size or PAGE_SIZE_DEFAULT
+        limit = pages.size_of(request.page_size)
         read = partial(list_attempts, namespace=namespace, task_id=request.task_id, after=after, limit=limit)
         page = await self._readers.run(read)
-        return wire.ListAttemptsResponse(
-            attempts=[
-                convert_task.attempt_message(attempt, progress=None if attempt.end_time else page.progress)
-                for attempt in page.attempts
-            ],
-            next_page_token=write_page_token(request, page.after),
-            position=str(page.position),
+        attempts = pages.fitting(
+            convert_task.attempt_message(attempt, progress=None if attempt.end_time else page.progress)
+            for attempt in page.attempts
         )
+        more = page.after if len(attempts) == len(page.attempts) else attempts[-1].token
+        token = write_page_token(request, more)
+        return wire.ListAttemptsResponse(attempts=attempts, next_page_token=token, position=str(page.position))
 
     async def _create(self, new: NewTask, spec: task_pb2.TaskSpec) -> tuple[task_pb2.Task, bool]:
         """Submits one task. Returns it without its payload, and whether it is of an earlier submit."""
@@ -134,7 +132,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
 
     async def _updates(
         self, sent: StoredTask, watch: TaskWatch, output: OutputFollower | None
-    ) -> AsyncIterator[wire.WatchTaskResponse]:
+    ) -> AsyncGenerator[wire.WatchTaskResponse]:
         """What comes after the first message: output as it arrives, and the task when it changed, the last one last."""
         row = sent.row
         while not row.terminal:

@@ -24,9 +24,9 @@ RequestKey = tuple[str, str]  # (namespace, request id)
 
 
 class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A task as it was submitted. `document` is the spec as the wire carries it, opaque here;
+    """A task as it was submitted.
 
-    `digest` names its content.
+    `document` is the spec as the wire carries it, opaque here; `digest` names its content.
     """
 
     id: str
@@ -145,9 +145,9 @@ class Report(msgspec.Struct, frozen=True, gc=False):
 
 
 class ApplyReports(msgspec.Struct, frozen=True):
-    """An agent's reports, on one session. Answer: a list of Refusals;
+    """An agent's reports, on one session.
 
-    SessionSuperseded if the session is not current.
+    Answer: a list of Refusals; SessionSuperseded if the session is not current.
     """
 
     agent: AgentKey

@@ -10,8 +10,8 @@
     feed           one row: the counter that numbers it, and the epoch
     coordinators   one row each: its term, which is the fence of every transaction
 
-Instants are integers: microseconds since 1970 UTC, 0 for "never". Documents (specs, outputs, checkpoints) are bytes as the wire
-carries them, opaque here; small structured values are JSON text.
+Instants are integers: microseconds since 1970 UTC, 0 for "never". Documents (specs, outputs, checkpoints) are bytes
+as the wire carries them, opaque here; small structured values are JSON text.
 """
 
 from __future__ import annotations

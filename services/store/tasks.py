@@ -14,6 +14,7 @@ from services.domain.failure import Attempt, AttemptOutcome, Progress
 from services.domain.task import Task
 from services.store import values
 from services.store.feed import read_position
+from services.store.limits import PAGE_DOCUMENT_BYTES_MAX
 from services.store.schema import agents, attempts, task_details, tasks
 from services.store.task_index import TaskFilter, find_tasks
 
@@ -77,20 +78,33 @@ def get_task(connection: Connection, namespace: str, task_id: str) -> tuple[Stor
 def list_tasks(connection: Connection, filter_: TaskFilter, *, before: str, limit: int) -> TaskPage:
     """The newest tasks that the filter wants. A page may be short without being the last."""
     page = find_tasks(connection, filter_, before=before, limit=limit)
-    keys = {"namespace": filter_.namespace, "task_ids": page.ids}
-    found = [_stored(row) for row in connection.execute(_GET_MANY, keys)] if page.ids else []
-    return TaskPage(found, page.before, read_position(connection))
+    found = _read_many(connection, filter_.namespace, page.ids) if page.ids else []
+    before = page.before if len(found) == len(page.ids) else found[-1].row.id
+    return TaskPage(found, before, read_position(connection))
 
 
 def list_attempts(connection: Connection, namespace: str, task_id: str, *, after: int, limit: int) -> AttemptPage:
     """A task's attempts after a token. Raises NotFound."""
     stored, position = get_task(connection, namespace, task_id)
-    found = connection.execute(_ATTEMPTS, {"task_id": task_id, "after": after, "limit": limit + 1})
-    page = [values.attempt(row) for row in found]
-    if stored.row.held and stored.row.token > after:
+    page, whole = _read_attempts(connection, task_id, after=after, limit=limit)
+    if whole and stored.row.held and stored.row.token > after:
         page.append(_current(connection, stored.row))
-    more = page[limit - 1].token if len(page) > limit else None
+        whole = len(page) <= limit
+    more = None if whole else page[:limit][-1].token
     return AttemptPage(page[:limit], stored.progress if stored.row.held else None, more, position)
+
+
+def _read_many(connection: Connection, namespace: str, task_ids: Sequence[str]) -> list[StoredTask]:
+    """The first of these tasks, newest first, as many as their documents allow; at least one."""
+    found: list[StoredTask] = []
+    size = 0
+    with connection.execute(_GET_MANY, {"namespace": namespace, "task_ids": task_ids}) as result:
+        for row in result:
+            found.append(_stored(row))
+            size += len(found[-1].document)
+            if size > PAGE_DOCUMENT_BYTES_MAX:
+                break
+    return found
 
 
 def _stored(row: Sequence[Any]) -> StoredTask:
@@ -99,6 +113,19 @@ def _stored(row: Sequence[Any]) -> StoredTask:
     last = row[values.TASK_COLUMNS + 2 :]
     attempt = values.attempt(last) if last[0] is not None else None
     return StoredTask(task, document, values.progress(progress), attempt)
+
+
+def _read_attempts(connection: Connection, task_id: str, *, after: int, limit: int) -> tuple[list[Attempt], bool]:
+    """Attempts that have ended, as many as their outputs allow, and whether these are all of them."""
+    page: list[Attempt] = []
+    size = 0
+    with connection.execute(_ATTEMPTS, {"task_id": task_id, "after": after, "limit": limit + 1}) as result:
+        for row in result:
+            if len(page) == limit or size > PAGE_DOCUMENT_BYTES_MAX:
+                return page, False
+            page.append(values.attempt(row))
+            size += len(page[-1].output)
+    return page, True
 
 
 def _current(connection: Connection, row: Task) -> Attempt:

@@ -44,11 +44,16 @@ def read_page_token(request: Message, first: Key) -> Key:
         token = msgspec.json.decode(base64.b64decode(text + "=" * (-len(text) % 4), "-_", validate=True), type=_Token)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise _refusal("is not a token that this service gave") from None
-    if token.version != _VERSION or not isinstance(token.key, type(first)):
+    if token.version != _VERSION or not isinstance(token.key, type(first)) or not _is_possible(token.key):
         raise _refusal("is not a token that this service gave")
     if token.filter_digest != _filter_digest(request):
         raise _refusal("belongs to a list with other filters: the other fields of the request must stay the same")
     return token.key
+
+
+def _is_possible(key: str | int) -> bool:
+    """Whether a database can be asked for what lies behind this key."""
+    return "\0" not in key if isinstance(key, str) else 0 <= key < 1 << 63
 
 
 def _refusal(reason: str) -> InvalidArgument:
