@@ -1,4 +1,7 @@
-"""The parts of a coordinator, and how they are connected. The order of the listeners is the order in which a commit is told."""
+"""The parts of a coordinator, and how they are connected.
+
+The order of the listeners is the order in which a commit is told.
+"""
 
 from __future__ import annotations
 
@@ -112,6 +115,4 @@ def add_gauges(metrics: CoordinatorMetrics, connections: Connections, link: Sche
     metrics.gauge("missioncontrol_agents_connected", "Agents with a stream.", lambda: connections.connected)
     metrics.gauge("missioncontrol_tasks_pending", "Tasks that are ready and not leased.", link.window.pending)
     metrics.gauge("missioncontrol_feed_head", "Sequence of the newest event.", lambda: feed.position.sequence)
-    metrics.gauge(
-        "missioncontrol_scheduler_connected", "1 with a scheduler, 0 without.", lambda: link.connected.is_set()
-    )
+    metrics.gauge("missioncontrol_scheduler_connected", "1 with a scheduler, 0 without.", link.connected.is_set)

@@ -228,9 +228,9 @@ class SchedulerLink:
     # The refill of the window.
 
     def _refill(self, group: Group, limit: int) -> None:
-        """Asks the journal for the next tasks of a group:
+        """Asks the journal for the next tasks of a group.
 
-        in the order of commits, so that none is missed or taken twice.
+        In the order of commits, so that none is missed or taken twice.
         """
 
         def read(connection: Any) -> list[BacklogTask]:

@@ -234,7 +234,10 @@ class ExpireAgent(msgspec.Struct, frozen=True):
 
 
 class AdoptAgents(msgspec.Struct, frozen=True):
-    """A coordinator starts: the agents it finds connected lost their streams, and get the grace period. Answer: None."""
+    """A coordinator starts. Answer: None.
+
+    The agents that it finds connected lost their streams, and get the grace period.
+    """
 
     agents: Sequence[AgentKey]
 

@@ -38,9 +38,9 @@ def allows_retry(policy: RetryPolicy, failure: Failure, *, failures: int) -> boo
 
 
 def backoff_micros(policy: RetryPolicy, task_id: str, *, failures: int) -> int:
-    """The wait before the next attempt, microseconds:
+    """The wait before the next attempt, microseconds.
 
-    exponential and bounded, with a jitter that follows from the task's id.
+    Exponential and bounded, with a jitter that follows from the task's id.
     """
     exponent = min(max(failures - 1, 0), 64)
     seconds = policy.initial_backoff_seconds * policy.backoff_multiplier**exponent

@@ -35,9 +35,9 @@ def touch_expire(command: ExpireAgent, touches: Touches) -> None:
 
 
 def expire_agent(ledger: Ledger, command: ExpireAgent) -> None:
-    """Takes back all leases of a session that nobody vouched for until its expire time;
+    """Takes back all leases of a session that nobody vouched for until its expire time.
 
-    a Hello in between has cleared it.
+    A Hello in between has cleared that time.
     """
     agent = ledger.agents.get(command.agent)
     if agent is None or agent.session != command.session or not agent.expire_time or agent.expire_time > ledger.now:

@@ -61,9 +61,9 @@ def intervals_for(lease_ttl_seconds: float) -> Intervals:
 
 
 class Due(msgspec.Struct, frozen=True):
-    """What a tick found:
+    """What a tick found.
 
-    leases that ran out, leases that were never confirmed, and whether the stream has gone silent.
+    Leases that ran out, leases that were never confirmed, and whether the stream has gone silent.
     """
 
     expired: list[LeaseKey]

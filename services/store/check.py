@@ -1,6 +1,6 @@
-"""Checks a database against what it promises:
+"""Checks a database against what it promises.
 
-whole, its log dense, the log's fold equal to the tables, counters equal to counts.
+It is whole, its log is dense, the log's fold equals the tables, and counters equal counts.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def check(connection: Connection) -> list[Finding]:
-    """Runs every check; an empty list means that the database keeps its promises. Reads everything:
+    """Runs every check; an empty list means that the database keeps its promises.
 
-    minutes for a large one.
+    Reads everything: minutes for a large one.
     """
     return [
         *integrity(connection),

@@ -12,9 +12,9 @@ from services.store.schema import coordinators
 
 
 def claim_term(connection: Connection, coordinator_id: str) -> Identity:
-    """Raises the term of every coordinator on this SQLite file, and takes our own:
+    """Raises the term of every coordinator on this SQLite file, and takes our own.
 
-    whoever wrote before cannot commit any more.
+    Whoever wrote before cannot commit any more.
     """
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     connection.execute(update(coordinators).values(term=coordinators.c.term + 1))

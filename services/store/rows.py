@@ -27,9 +27,9 @@ def text(value: Any) -> str:
 
 
 def getter(columns: Iterable[str], *, json: frozenset[str] = frozenset()) -> Callable[[Any], Row]:
-    """Takes these attributes of a value;
+    """Takes these attributes of a value.
 
-    those in `json` must be the last columns, and stand for themselves as text, or NULL.
+    Those in `json` must be the last columns; they stand for themselves as text, or NULL.
     """
     names = list(columns)
     plain = [name for name in names if name not in json]

@@ -1,6 +1,6 @@
-"""The coordinator's end of the Schedule stream, between the domain and the wire. Hot:
+"""The coordinator's end of the Schedule stream, between the domain and the wire.
 
-one ready task costs one field-wise add.
+Hot: a ready task costs one field-wise add.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A cheap look at the messages of the hot path: one that passes keeps every rule, so the rules need not be run.
 
-Running protovalidate over a batch of reports costs 15 µs a report and more, a third of all that the coordinator does for a
-task. What does not pass here is judged by protovalidate as everything else is, so the .proto files stay the only place that
-says what is wrong; `tests/transport/test_surely_valid.py` holds this look against them.
+Running protovalidate over a batch of reports costs 15 µs a report and more, a third of all that the coordinator does
+for a task. What does not pass here is judged by protovalidate as everything else is, so the .proto files stay the only
+place that says what is wrong; `tests/transport/test_surely_valid.py` holds this look against them.
 """
 
 from __future__ import annotations
