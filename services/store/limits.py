@@ -31,7 +31,7 @@ SQLITE_CHECKPOINT_PAGES = 8_000
 # Rows that one page of a list may look at: some ten milliseconds. What lies behind is for the next page.
 TASKS_SCAN_MAX = 100_000
 
-# Bytes of documents that one page of a list may load, wanted or not: payloads are not shown in lists, but are read with the rest.
+# Bytes of documents that one page of a list may load: payloads are not shown in lists, but are read with the rest.
 PAGE_DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
 
 # Events that one page of the feed may look at when most of them are filtered out.

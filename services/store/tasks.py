@@ -79,8 +79,8 @@ def list_tasks(connection: Connection, filter_: TaskFilter, *, before: str, limi
     """The newest tasks that the filter wants. A page may be short without being the last."""
     page = find_tasks(connection, filter_, before=before, limit=limit)
     found = _read_many(connection, filter_.namespace, page.ids) if page.ids else []
-    before = page.before if len(found) == len(page.ids) else found[-1].row.id
-    return TaskPage(found, before, read_position(connection))
+    more = page.before if len(found) == len(page.ids) else found[-1].row.id
+    return TaskPage(found, more, read_position(connection))
 
 
 def list_attempts(connection: Connection, namespace: str, task_id: str, *, after: int, limit: int) -> AttemptPage:

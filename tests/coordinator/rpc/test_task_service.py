@@ -9,8 +9,10 @@ import pytest
 from missioncontrol.v1 import task_pb2
 from missioncontrol.v1 import task_service_pb2 as wire
 
-from services.domain.commands import CancelTask, ReportKind
+from services.coordinator import pages
+from services.domain.commands import CancelTask, ReportKind, WakeTasks
 from services.domain.failure import Failure, FailureReason, Progress
+from services.store import tasks as stored_tasks
 from services.store.tasks import get_task
 from services.transport.convert_task import spec_of
 from tests.coordinator.rpc.harness import Coordinator, reading, refusal, submit
@@ -194,6 +196,51 @@ async def test_pages_go_on_where_the_one_before_ended(coordinator: Coordinator) 
             break
 
     assert seen == created[::-1]
+
+
+async def test_pages_of_large_tasks_are_cut_and_nothing_is_left_out(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_tasks, "PAGE_DOCUMENT_BYTES_MAX", 500)
+    monkeypatch.setattr(pages, "PAGE_BYTES_MAX", 1_000)
+    created = [(await coordinator.create(payload={"data": b"x" * 100})).id for _ in range(10)]
+    created += [(await coordinator.create(labels={"long": "x" * 250})).id for _ in range(10)]
+    seen: list[str] = []
+    sizes: list[int] = []
+    token = ""
+    while not sizes or token:
+        page = await coordinator.tasks.ListTasks(wire.ListTasksRequest(page_token=token))
+        seen += [task.id for task in page.tasks]
+        sizes.append(len(page.tasks))
+        token = page.next_page_token
+
+    assert seen == created[::-1]
+    assert 1 < max(sizes) < 10
+
+
+async def test_pages_of_large_attempts_are_cut_and_nothing_is_left_out(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_tasks, "PAGE_DOCUMENT_BYTES_MAX", 500)
+    store = coordinator.store
+    created = await coordinator.create(retry_policy={"attempts_max": 9, "initial_backoff": {}})
+    await store.admit()
+    output = task_pb2.Payload(data=b"x" * 300).SerializeToString()
+    for token in range(1, 6):
+        row = await row_of(coordinator, created)
+        if row.state == task_pb2.TASK_STATE_SCHEDULED:
+            await store.journal.submit(WakeTasks([created.id]))
+        await store.grant(row)
+        await store.report(row, ReportKind.FAILED, token=token, failure=Failure(1), document=output, digest="d")
+    seen, page_token, pages_read = [], "", 0
+    while not pages_read or page_token:
+        page = await coordinator.tasks.ListAttempts(wire.ListAttemptsRequest(task_id=created.id, page_token=page_token))
+        seen += [attempt.token for attempt in page.attempts]
+        page_token = page.next_page_token
+        pages_read += 1
+
+    assert seen == [1, 2, 3, 4, 5]
+    assert pages_read == 3
 
 
 @pytest.mark.parametrize("token", ["garbage", "e30", "WzEsIngiLCJ5Il0", "WzEsIngiLDVd", "💥"])
