@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
@@ -399,6 +400,26 @@ async def test_a_watch_of_a_missing_task_is_refused(coordinator: Coordinator) ->
     call = coordinator.tasks.WatchTask(wire.WatchTaskRequest(task_id="missing"))
 
     assert (await refusal(anext(aiter(call)))).code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_watch_ends_as_unavailable_when_the_coordinator_stops(coordinator: Coordinator) -> None:
+    created = await coordinator.create()
+    async with reading(coordinator.tasks.WatchTask(wire.WatchTaskRequest(task_id=created.id))) as call:
+        await anext(aiter(call))
+        coordinator.parts.watchers.close()
+        refused = await refusal(anext(aiter(call)))
+
+    late = await refusal(anext(aiter(watch_further(coordinator, created))))
+    assert refused.code is late.code is grpc.StatusCode.UNAVAILABLE
+
+
+async def watch_further(coordinator: Coordinator, task: task_pb2.Task) -> AsyncGenerator[Any, None]:
+    """What a watch sends after the first message."""
+    first = True
+    async for update in coordinator.tasks.WatchTask(wire.WatchTaskRequest(task_id=task.id)):
+        if not first:
+            yield update
+        first = False
 
 
 async def test_no_end_is_missed_however_the_watch_and_the_change_meet(coordinator: Coordinator) -> None:
