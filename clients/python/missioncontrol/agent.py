@@ -196,7 +196,7 @@ class Agent:
         mailbox = Mailbox(lambda: self._thread.call(connection.turn))
         dispatcher = Dispatcher(self._handlers, mailbox, loop=main_loop, slots=self.slots, name=self.agent_id)
         connection = AgentConnection(
-            AgentSession(hello),
+            AgentSession(hello, handover_seconds=limits.HANDOVER_SECONDS),
             agent_id=self.agent_id,
             addresses=self._addresses,
             mailbox=mailbox,

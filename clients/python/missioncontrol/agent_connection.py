@@ -57,6 +57,7 @@ class AgentConnection:
         self._followed = FollowedOutput()
         self._call: Any = None
         self._writable = asyncio.Event()
+        self._writing = False
         self._timer: asyncio.TimerHandle | None = None
         self._reconnect = Reconnect("")
         self._left = asyncio.Event()
@@ -157,8 +158,8 @@ class AgentConnection:
 
     def _set_timer(self) -> None:
         due = self._session.next_time()
-        if self._session.connected:
-            due = min(due, self._followed.due_time)
+        if self._session.connected and not self._writing:
+            due = min(due, self._session.next_message_time(), self._followed.due_time)
         if self._timer is not None:
             if self._timer.when() <= due and not self._timer.cancelled() and self._timer.when() > self._clock():
                 return  # It goes off early enough, and is set again then.
@@ -199,15 +200,17 @@ class AgentConnection:
 
     async def _write(self, call: Any) -> None:
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # The reader gets the status of the call.
+            self._writing = True
             await call.write(self._session.connect(self._clock()))
             self.turn()
             while True:
-                message = self._next_message()
-                if message is not None:
+                while (message := self._next_message()) is not None:
                     await call.write(message)
-                    continue
                 self._writable.clear()
+                self._writing = False
+                self._set_timer()
                 await self._writable.wait()
+                self._writing = True
 
     def _next_message(self) -> pb.AgentMessage | None:
         now = self._clock()
@@ -220,8 +223,6 @@ class AgentConnection:
             live = self._followed.next_batch(now)
             if live is not None:
                 message = pb.AgentMessage(output=live)
-        if message is None or message.HasField("goodbye"):
-            self._set_timer()
         return message
 
     def _end_stream(self, effect: Reconnect) -> None:

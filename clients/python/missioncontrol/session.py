@@ -155,16 +155,25 @@ class AgentSession:
             self._stop_all(StopReason.DRAIN)
 
     def next_time(self) -> float:
-        """When `tick` and `next_message` have something to do again, if nothing happens before; at the latest."""
+        """When `tick` and `take_effects` have something to do again, if nothing happens before; at the latest."""
         return min(
             self.liveness.silence_time,
-            self.liveness.heartbeat_time(self.leases.shortest_ttl),
             self._self_stop_time,
             self._run_limits[0][0] if self._run_limits else inf,
             self._unclaimed_time(),
-            self._notes.due_time if self.connected else inf,
             self.drain.next_time,
+            inf if self.connected else self.drain.leave_time,
         )
+
+    def next_message_time(self) -> float:
+        """When `next_message` has something to say by the time alone.
+
+        Apart from `next_time`, since an owner that cannot send just now must not be woken for it again and again.
+        """
+        if not self.connected:
+            return inf
+        heartbeat_time = self.liveness.heartbeat_time(self.leases.shortest_ttl)
+        return min(heartbeat_time, self._notes.due_time, self.drain.leave_time)
 
     # --- Happenings in the agent
 

@@ -21,7 +21,8 @@ class Drain:
     """Goodbye was said, or there was nobody to say it to."""
     _own_time: float = inf
     _ordered_time: float = inf
-    _leave_time: float = inf
+    leave_time: float = inf
+    """When work that did not stop is left behind."""
     _end_time: float = inf
 
     @property
@@ -31,15 +32,15 @@ class Drain:
 
     @property
     def next_time(self) -> float:
-        """When time alone changes something."""
-        return min(self._own_time, self._ordered_time, self._leave_time, self._end_time)
+        """When time alone changes something, besides `leave_time`."""
+        return min(self._own_time, self._ordered_time, self._end_time, self.leave_time + limits.GOODBYE_SECONDS)
 
     def leave_within(self, now: float, drain_seconds: float, leave_seconds: float) -> None:
         """The agent leaves: what runs may do so for `drain_seconds`; after `leave_seconds` more it is left behind."""
         self.notice_due = self.notice_due or not self.own
         self.own = True
         self._own_time = min(self._own_time, now + drain_seconds)
-        self._leave_time = min(self._leave_time, now + drain_seconds + leave_seconds)
+        self.leave_time = min(self.leave_time, now + drain_seconds + leave_seconds)
 
     def order(self, now: float, limit_seconds: float) -> None:
         """A drain was ordered. Repeating it does not make the time longer."""
@@ -63,10 +64,10 @@ class Drain:
 
     def goodbye(self, *, idle: bool, now: float) -> pb.AgentMessage | None:
         """The last message, once nothing is left to do, or the time for leaving is over."""
-        if not self.own or self.left or not (idle or now >= self._leave_time):
+        if not self.own or self.left or not (idle or now >= self.leave_time):
             return None
         self.left = True
-        self._leave_time, self._end_time = inf, now + limits.GOODBYE_SECONDS
+        self.leave_time, self._end_time = inf, now + limits.GOODBYE_SECONDS
         message = "the agent leaves" if idle else "the agent leaves; some work did not stop in time"
         return pb.AgentMessage(goodbye=pb.Goodbye(message=message))
 
@@ -75,8 +76,10 @@ class Drain:
         if self.left and now >= self._end_time:
             self._end_time = inf
             return Leave()
-        if self.own and not connected and not self.left and (idle or now >= self._leave_time):
+        # A coordinator that does not read keeps Goodbye from being sent: it is not waited for either.
+        unheard = now >= self.leave_time + limits.GOODBYE_SECONDS
+        if self.own and not self.left and (unheard or (not connected and (idle or now >= self.leave_time))):
             self.left = True
-            self._leave_time = inf
+            self.leave_time = inf
             return Leave()
         return None

@@ -51,6 +51,7 @@ class Peer:
         self.echoes = self.acknowledges = True
         self.refusal: tuple[grpc.StatusCode, str] | None = None
         self.keeps = True
+        self.reads = True
         self.echo_seconds = 2.0
         self.port = 0
         self._number = 0
@@ -149,7 +150,7 @@ class Peer:
         stream = Stream(first.hello, context)
         stream.outgoing.put_nowait(self._welcome(first.hello))
         self.streams.append(stream)
-        reader = asyncio.create_task(self._read(stream, requests))
+        reader = asyncio.create_task(self._read(stream, requests) if self.reads else asyncio.sleep(0))
         try:
             while (message := await stream.outgoing.get()) is not None:
                 yield message

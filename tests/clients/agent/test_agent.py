@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from missioncontrol import agent_limits as limits
 from missioncontrol.agent import Agent
 from missioncontrol.agent_errors import AgentRefused, AgentSuperseded, HandlerError, PermanentError
 from missioncontrol.command import CommandInput, CommandOutput
@@ -159,6 +160,31 @@ async def test_sync_handlers_and_commands_run_while_an_async_one_blocks_the_loop
     report = await peer.ended("1")
 
     assert report.succeeded.output.data == b"true"
+
+
+async def test_a_lease_that_a_blocked_loop_does_not_take_is_given_back(
+    agent: Agent, peer: Peer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HANDOVER_SECONDS", 0.3)
+    given_back = threading.Event()
+
+    @agent.handler("block")
+    async def block() -> bool:
+        return given_back.wait(10.0)
+
+    @agent.handler("quick")
+    async def quick() -> None: ...
+
+    await start()
+    peer.lease(lease("block", task_id="1"))
+    await peer.until(lambda: peer.events("1"))
+    peer.lease(lease("quick", task_id="2"))
+    watch = threading.Thread(target=lambda: asyncio.run(peer.until(lambda: peer.events("2"))) or given_back.set())
+    watch.start()
+    await peer.ended("1")
+    watch.join()
+
+    assert peer.events("2") == ["rejected"]
 
 
 async def test_a_cancel_reaches_async_sync_and_command(agent: Agent, peer: Peer, start: Start, tmp_path: Path) -> None:
@@ -309,6 +335,40 @@ async def test_silence_of_the_coordinator_makes_it_connect_again(agent: Agent, p
     peer.echoes = False
 
     await peer.until(lambda: len(peer.streams) >= 2)
+
+
+async def test_a_coordinator_that_does_not_read_blocks_neither_the_session_nor_a_core(
+    agent: Agent, peer: Peer, start: Start
+) -> None:
+    stopped = asyncio.Event()
+
+    @agent.handler("large")
+    async def large() -> bytes:
+        return b"x" * 262_144
+
+    @agent.handler("waits")
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            stopped.set()
+
+    peer.reads, peer.echo_seconds = False, 60.0
+    await start()
+    peer.lease(lease("waits"))
+    for number in range(0, 60, 3):
+        peer.lease(*[lease("large", task_id=str(number + each)) for each in range(3)])
+    used = time.process_time()
+    began = time.monotonic()
+    async with asyncio.timeout(10):
+        await (
+            stopped.wait()
+        )  # By the agent itself: two thirds of the time to live after the last echo, which is Welcome.
+
+    assert time.monotonic() - began < 3.0
+    assert time.process_time() - used < 1.0
+    peer.reads = True
+    peer.cut()
 
 
 async def test_it_tries_the_next_address_when_one_is_dead(peer: Peer) -> None:

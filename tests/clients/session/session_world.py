@@ -133,7 +133,7 @@ class World:
                 self._do(effect)
         while (message := self.session.next_message(self.now)) is not None:
             self._send("up", message, self._receive_up)
-        due = self.session.next_time()
+        due = min(self.session.next_time(), self.session.next_message_time())
         if due < self._wake_time or self._wake_time <= self.now:
             assert due > self.now or not self.session.connected, "the session would spin"
             self._wake_time = due

@@ -176,7 +176,7 @@ def test_heartbeats_come_at_the_interval_and_six_times_in_the_shortest_ttl() -> 
     running(session, lease("x", ttl=1.2), now=INTERVAL)
 
     said(session, INTERVAL)
-    assert session.next_time() == pytest.approx(INTERVAL + 0.2)
+    assert session.next_message_time() == pytest.approx(INTERVAL + 0.2)
 
 
 def test_the_set_of_leases_is_sent_until_a_heartbeat_of_its_version_was_echoed() -> None:
@@ -418,6 +418,17 @@ def test_leaving_does_not_wait_for_ever_for_work_that_does_not_stop() -> None:
     session.take_effects(1.0)
 
     assert said(session, 2.0)[-1].HasField("goodbye")
+
+
+def test_leaving_does_not_wait_for_ever_for_a_coordinator_that_does_not_read() -> None:
+    session = connected()
+    running(session, lease("x"))
+    session.leave(0.0, drain_seconds=0.0, leave_seconds=1.0)
+    session.take_effects(0.0)
+
+    assert session.take_effects(1.0) == []
+    assert session.next_time() == 1.0 + limits.GOODBYE_SECONDS
+    assert session.take_effects(1.0 + limits.GOODBYE_SECONDS) == [Leave()]
 
 
 def test_an_agent_that_is_nowhere_connected_leaves_without_a_word() -> None:
