@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from missioncontrol.agent import Agent
+    from missioncontrol.agent_errors import AgentError, AgentRefused, AgentSuperseded, HandlerError, PermanentError
     from missioncontrol.calls.events import FeedReset
     from missioncontrol.client import Client
+    from missioncontrol.command import CommandInput, CommandOutput
+    from missioncontrol.command_executor import CommandSettings
     from missioncontrol.context import TaskContext
     from missioncontrol.errors import (
         Aborted,
@@ -44,19 +47,27 @@ __version__ = "0.1.0"
 __all__ = [
     "Aborted",
     "Agent",
+    "AgentError",
+    "AgentRefused",
+    "AgentSuperseded",
     "AlreadyExists",
     "BatchRefused",
     "CallError",
     "Client",
+    "CommandInput",
+    "CommandOutput",
+    "CommandSettings",
     "DeadlineExceeded",
     "FailedPrecondition",
     "FeedReset",
     "FieldViolation",
+    "HandlerError",
     "Internal",
     "InvalidArgument",
     "MissionControlError",
     "NotFound",
     "PayloadError",
+    "PermanentError",
     "PermissionDenied",
     "ResourceExhausted",
     "RetryPolicy",
@@ -74,8 +85,16 @@ __all__ = [
 
 _HOMES = {
     "Agent": "missioncontrol.agent",
+    "AgentError": "missioncontrol.agent_errors",
+    "AgentRefused": "missioncontrol.agent_errors",
+    "AgentSuperseded": "missioncontrol.agent_errors",
     "Client": "missioncontrol.client",
+    "CommandInput": "missioncontrol.command",
+    "CommandOutput": "missioncontrol.command",
+    "CommandSettings": "missioncontrol.command_executor",
     "FeedReset": "missioncontrol.calls.events",
+    "HandlerError": "missioncontrol.agent_errors",
+    "PermanentError": "missioncontrol.agent_errors",
     "RetryPolicy": "missioncontrol.requests",
     "TaskContext": "missioncontrol.context",
     "TaskHandle": "missioncontrol.handle",

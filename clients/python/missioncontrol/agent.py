@@ -57,9 +57,9 @@ class Agent:
     `slots`: how many tasks run at once (default: what CPUs and memory allow, see `slots.default_slots`).
     `queue_limit`: how many leases it holds beyond these, not started: hides the way to the coordinator where tasks
     are short, and takes them away from other agents where they are long.
-    `resources`: for tasks that ask for some (default: `cpus` and `memory_bytes` of the machine or container).
-    `queues`: where it takes work from (default: all). `commands`: how it runs tasks of kind "command"; None: not at
-    all.
+    `resources`: for tasks that ask for some; `cpus` and `memory_bytes` of the machine or container are declared
+    besides. `queues`: where it takes work from (default: all). `commands`: how it runs tasks of kind "command"; None:
+    not at all.
     """
 
     def __init__(  # noqa: PLR0913 -- all but the first are named by the caller, and each is one thing that an agent says of itself
@@ -102,7 +102,7 @@ class Agent:
             queues=queues,
             slots=self.slots,
             queue_limit=queue_limit,
-            resources=capacity.resources if resources is None else resources,
+            resources={**capacity.resources, **(resources or {})},
             sdk=f"missioncontrol-python/{__version__}",
             host=socket.gethostname(),
         )

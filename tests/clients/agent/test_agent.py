@@ -175,14 +175,19 @@ async def test_a_lease_that_a_blocked_loop_does_not_take_is_given_back(
     @agent.handler("quick")
     async def quick() -> None: ...
 
+    async def from_outside() -> None:
+        # On a loop of its own: that of this test is the one that is blocked.
+        peer.lease(lease("block", task_id="1"))
+        await peer.until(lambda: peer.events("1"))
+        peer.lease(lease("quick", task_id="2"))
+        await peer.until(lambda: peer.events("2"))
+        given_back.set()
+
     await start()
-    peer.lease(lease("block", task_id="1"))
-    await peer.until(lambda: peer.events("1"))
-    peer.lease(lease("quick", task_id="2"))
-    watch = threading.Thread(target=lambda: asyncio.run(peer.until(lambda: peer.events("2"))) or given_back.set())
-    watch.start()
+    outside = threading.Thread(target=lambda: asyncio.run(from_outside()))
+    outside.start()
     await peer.ended("1")
-    watch.join()
+    outside.join()
 
     assert peer.events("2") == ["rejected"]
 
