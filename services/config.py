@@ -132,6 +132,9 @@ class EventGatewaySettings(ServiceSettings):
     """Settings of `python -m services.event_gateway`."""
 
     event_gateway_listen: ListenAddress = "127.0.0.1:7080"
+    event_gateway_grpc_listen: ListenAddress = Field(
+        default="127.0.0.1:7081", description="gRPC health and reflection, for probes"
+    )
     coordinators: DialAddresses = ("127.0.0.1:7070",)
     metrics_listen: ListenAddress = "127.0.0.1:9466"
     event_gateway_ring_events: int = Field(

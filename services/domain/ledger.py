@@ -162,7 +162,9 @@ class Ledger:
             failure,
             progress,
         )
-        self.events.append(Event(type_, self.now, after.namespace, after.queue, after.id, after.agent_id, data))
+        # An agent is named only if it holds the task, or held it until this change.
+        agent_id = after.agent_id if after.held or (before is not None and before.held) else ""
+        self.events.append(Event(type_, self.now, after.namespace, after.queue, after.id, agent_id, data))
 
     def put_agent(self, after: Agent, type_: EventType | None = None, *, message: str = "") -> None:
         """Changes an agent; its load changes with its tasks' events, anything else records an event of its own."""

@@ -1,7 +1,7 @@
 """The event gateway's process: puts the parts together, runs them, and drains them in order.
 
-Order of a drain, on SIGTERM or SIGINT: readiness ends and every reader's stream is ended cleanly; the HTTP server
-stops; the feed stops; the channels to coordinators close; metrics stop last, so that a drain can be watched.
+Order of a drain, on SIGTERM or SIGINT: health and readiness end and every reader's stream is ended cleanly; the HTTP
+server stops; the feed stops; the channels to coordinators close; metrics stop last, so that a drain can be watched.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from services.config import EventGatewaySettings
 from services.event_gateway import limits
 from services.event_gateway.feed import Feed
 from services.event_gateway.gateway_metrics import GatewayMetrics
+from services.event_gateway.grpc_health import GrpcHealth
 from services.event_gateway.history import History
 from services.event_gateway.http import Gateway, create_app
 from services.event_gateway.http_server import HttpLimits, HttpServer
 from services.event_gateway.ring import Ring
 from services.event_gateway.upstream import Upstream
+from services.transport.server import ListenError
 
 SERVICE = "event_gateway"
 
@@ -63,6 +65,11 @@ class EventGateway:
         """What the routes work on."""
         return self._gateway
 
+    @property
+    def ready(self) -> bool:
+        """Whether a reader gets the feed up to its head."""
+        return self._feed.ready and not self._ring.closed
+
     async def start(self) -> str:
         """Listens, begins to follow, and returns "host:port". Raises OSError if it cannot listen."""
         address = await self._http.start()
@@ -93,13 +100,22 @@ async def serve(settings: EventGatewaySettings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     metrics_address = await metrics_listener.start()
+    health = GrpcHealth(lambda: event_gateway.ready, listen=settings.event_gateway_grpc_listen, registry=registry)
     try:
         address = await event_gateway.start()
+        grpc_address = await health.start()
         telemetry.write_address_file(settings.address_file, SERVICE, address=address, metrics_address=metrics_address)
-        log.info("listening", address=address, metrics_address=metrics_address, coordinators=settings.coordinators)
+        log.info(
+            "listening",
+            address=address,
+            grpc_address=grpc_address,
+            metrics_address=metrics_address,
+            coordinators=settings.coordinators,
+        )
         await _first(stop, event_gateway)
         log.info("draining")
     finally:
+        await health.stop()
         await event_gateway.stop()
         await metrics_listener.stop()
     log.info("stopped")
@@ -123,7 +139,7 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except OSError as error:
+    except (OSError, ListenError) as error:
         sys.stderr.write(f"missioncontrol: {error}\n")
         raise SystemExit(1) from error
     finally:

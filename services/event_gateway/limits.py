@@ -51,3 +51,6 @@ LINGER_SECONDS_MAX = 10.0
 
 # Between two attempts of one reader to get its history while no coordinator answers.
 HISTORY_RETRY_SECONDS = 1.0
+
+# The gRPC health service learns of a change of readiness within this time.
+HEALTH_POLL_SECONDS = 0.5

@@ -135,6 +135,8 @@ class Fleet:
         coordinator = await self._found(COORDINATOR)
         if self.plan.gateway_listen:
             gateway = {"EVENT_GATEWAY_LISTEN": self.plan.gateway_listen, "COORDINATORS": coordinator.address}
+            if self.plan.gateway_listen == ANY_PORT:
+                gateway["EVENT_GATEWAY_GRPC_LISTEN"] = ANY_PORT
             self._launch(GATEWAY, gateway)
         for agent in self.plan.agents:
             self.start_agent(agent)

@@ -6,11 +6,15 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.event_gateway.conftest import ScriptedFeed, start_coordinator
 from tests.event_gateway.http_client import open_reader
@@ -21,6 +25,7 @@ async def gateway_process(tmp_path: Path, **settings: str) -> AsyncIterator[asyn
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MISSIONCONTROL_")}
     values = {
         "EVENT_GATEWAY_LISTEN": "127.0.0.1:0",
+        "EVENT_GATEWAY_GRPC_LISTEN": "127.0.0.1:0",
         "METRICS_LISTEN": "127.0.0.1:0",
         "ADDRESS_FILE": str(tmp_path / "address.json"),
         "STOP_GRACE_SECONDS": "3",
@@ -81,3 +86,24 @@ async def test_an_address_in_use_is_one_clear_line(feed: ScriptedFeed, tmp_path:
         expected = f"missioncontrol: event_gateway cannot listen on {coordinator.address}: Address already in use\n"
         assert errors.decode() == expected
     await coordinator.stop(grace_seconds=0)
+
+
+async def test_its_health_by_grpc_is_its_readiness(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    grpc_listen = f"127.0.0.1:{port}"
+    coordinator = await start_coordinator(ScriptedFeed())
+    async with gateway_process(tmp_path, COORDINATORS=coordinator.address, EVENT_GATEWAY_GRPC_LISTEN=grpc_listen):
+        await addresses(tmp_path)
+        async with grpc.aio.insecure_channel(grpc_listen) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            request = health_pb2.HealthCheckRequest(service="readiness")
+            async with asyncio.timeout(20):
+                while (await stub.Check(request)).status != health_pb2.HealthCheckResponse.SERVING:
+                    await asyncio.sleep(0.02)
+            await coordinator.stop(grace_seconds=0)
+            async with asyncio.timeout(20):
+                while (await stub.Check(request)).status != health_pb2.HealthCheckResponse.NOT_SERVING:
+                    await asyncio.sleep(0.02)
+            alive = await stub.Check(health_pb2.HealthCheckRequest(service="liveness"))
+            assert alive.status == health_pb2.HealthCheckResponse.SERVING
