@@ -254,8 +254,9 @@ class AgentConnection:
                 await self._left.wait()
 
     def _jitter_seconds(self) -> float:
-        if self._attempts == 1:
-            longest = self._session.liveness.jitter_seconds
-        else:
-            longest = min(limits.RECONNECT_SECONDS * 2 ** min(self._attempts, 16), limits.RECONNECT_SECONDS_MAX)
+        longest = jitter = self._session.liveness.jitter_seconds
+        if self._attempts > 1:
+            # Where leases are short the jitter is, too, and long waits would cost them.
+            most = min(limits.RECONNECT_SECONDS_MAX, max(2 * jitter, limits.RECONNECT_SECONDS_MAX / 3))
+            longest = min(limits.RECONNECT_SECONDS * 2 ** min(self._attempts, 16), most)
         return random.uniform(0, longest)  # noqa: S311 -- nothing secret

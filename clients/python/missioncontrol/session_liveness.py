@@ -20,7 +20,7 @@ class Liveness:
 
     interval_seconds: float = limits.HEARTBEAT_SECONDS
     echo_seconds: float = limits.ECHO_SECONDS
-    jitter_seconds: float = limits.RECONNECT_SECONDS_MAX
+    jitter_seconds: float = limits.RECONNECT_SECONDS
     welcomed: bool = False
     echoed_sent_time: float = -inf
     """When the last heartbeat (or Hello) that the coordinator answered was sent."""
