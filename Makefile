@@ -19,6 +19,8 @@ TEST_WORKERS_MAX ?= 8
 # Extra arguments for pytest, such as `make test TESTS=tests/domain`.
 TESTS ?=
 TEST_FLAGS ?=
+# The seed of `make faults`; without one it goes somewhere new and prints where.
+SEED ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
@@ -89,7 +91,7 @@ bench: setup ## Measures throughput and latency (about 2 minutes) and writes ben
 	@$(BIN)/python -m benchmarks
 
 faults: setup ## Runs the long tests: many kill -9 of every process under load.
-	@$(BIN)/python -m pytest -m slow --timeout 1800 $(TEST_FLAGS) $(TESTS)
+	@FAULTS_SEED='$(SEED)' $(BIN)/python -m pytest -m slow --timeout 1800 $(TEST_FLAGS) $(TESTS)
 
 clean: ## Removes what the other targets made: the environment, build/ and the caches. Keeps var/, the data of `make up`.
 	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info clients/python/*.egg-info

@@ -127,7 +127,7 @@ async def _kill_in_the_middle(fleet: Fleet, board: Board, display: Display, job_
     held = len(board.running_on(VICTIM))
     victim.kill()
     display.say(
-        f"{VICTIM} (pid {victim.pid}) killed with {signal.SIGKILL.name} while it ran {held} tasks; "
+        f"{VICTIM} (pid {victim.pid}) killed with {signal.SIGKILL.name} while it ran {held} task(s); "
         f"its leases end within {LEASE_TTL_SECONDS:g} s"
     )
 

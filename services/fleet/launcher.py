@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -166,12 +166,12 @@ class Fleet:
         process.start()
         return process
 
-    async def wait_agents_ready(self, wanted: Collection[str], timeout_seconds: float = START_SECONDS_MAX) -> None:
+    async def wait_agents_ready(self, wanted: Iterable[str], timeout_seconds: float = START_SECONDS_MAX) -> None:
         """Returns when the coordinator lists every one of these as READY. One that ends first is an error."""
-        deadline = time.monotonic() + timeout_seconds
+        deadline, awaited = time.monotonic() + timeout_seconds, set(wanted)
         async with grpc.aio.insecure_channel(self.address) as channel:
             agents = agent_service_pb2_grpc.AgentServiceStub(channel)
-            while missing := set(wanted) - await _ready_agents(agents):
+            while missing := awaited - await _ready_agents(agents):
                 for agent in missing & self.agents.keys():
                     self.agents[agent].assert_running()
                 if time.monotonic() > deadline:

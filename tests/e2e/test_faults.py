@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 
 import pytest
 
+from services.domain.event import EventType
 from services.fleet.audit import redelivered
+from services.fleet.feed import FeedFollower
 from tests.conftest import StartFleet, work_agent
-from tests.e2e.storm import run_storm
+from tests.e2e.proxy import Proxy
+from tests.e2e.storm import Ledger, make_requests, rest, run_storm, submit
 
 # `make faults SEED=…` replays one; otherwise every run of the long form goes somewhere new.
-SEED = int(os.environ.get("MISSIONCONTROL_TEST_SEED") or int.from_bytes(os.urandom(3)))
+SEED = int(os.environ.get("FAULTS_SEED") or int.from_bytes(os.urandom(3)))
 AGENTS = tuple(work_agent(f"agent-{number}") for number in (1, 2, 3))
 
 
@@ -23,6 +28,34 @@ async def test_nothing_is_lost_or_done_twice_while_processes_are_killed(start_fl
 
     assert aftermath.findings() == []
     assert len(aftermath.tasks) == 300
+
+
+async def test_agents_whose_streams_are_cut_and_whose_acks_are_lost_do_everything_once(start_fleet: StartFleet) -> None:
+    """S5: answers to reports are swallowed, then the streams are cut; the agents repeat themselves until heard."""
+    fleet = await start_fleet(agents=())
+    chance = random.Random(5)
+    async with Proxy(fleet.address) as proxy:
+        for plan in AGENTS:
+            fleet.start_agent(plan, address=proxy.address)
+        await fleet.wait_agents_ready(plan.id for plan in AGENTS)
+        follower, ledger = FeedFollower(fleet.gateway_url), Ledger()
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(follower.run())
+            requests = make_requests(300, seed=5)
+            submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=6))
+            while not submitting.done():
+                await asyncio.sleep(chance.uniform(0.1, 0.5))
+                proxy.swallow_replies = True
+                await asyncio.sleep(chance.uniform(0.0, 0.2))
+                proxy.cut()
+                proxy.swallow_replies = False
+            aftermath = await rest(fleet, follower, ledger)
+            following.cancel()
+
+    assert aftermath.findings() == []
+    assert len(aftermath.tasks) == 300
+    assert {task.redeliveries for task in aftermath.tasks} == {0}
+    assert sum(event.type is EventType.AGENT_DISCONNECTED for event in aftermath.events) > 10
 
 
 @pytest.mark.slow
