@@ -92,6 +92,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     metrics = CoordinatorMetrics(registry)
     for listener in (feed, queues, documents, connections, link, timers, watchers, metrics):
         journal.subscribe(listener.on_committed)
+    journal.foretell(link)
     queues.found(await journal.read(read_configured))
     link.found(await journal.read(read_groups))
     await journal.submit(AdoptAgents(await journal.read(read_present_agents)))

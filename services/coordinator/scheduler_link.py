@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,15 @@ from services.coordinator.limits import (
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.window import Changes, Group, Window
 from services.domain.agent import Agent, AgentKey
-from services.domain.commands import GrantLeases, Placement, PlacementOutcome
+from services.domain.commands import (
+    Command,
+    CreateAnswer,
+    Created,
+    CreateTasks,
+    GrantLeases,
+    Placement,
+    PlacementOutcome,
+)
 from services.domain.queue import Queue, QueueKey
 from services.store.backlog import BacklogGroup, BacklogTask, read_ready
 from services.store.flush import Committed
@@ -77,6 +86,26 @@ class SchedulerLink:
             self._changed_queues[queue.key] = queue
         # After the answers of this commit: so results and the load that they led to go into one message.
         asyncio.get_running_loop().call_soon(self._wake.set)
+
+    def foretell(self, command: Command) -> None:
+        """Announces tasks that are about to be committed."""
+        if not isinstance(command, CreateTasks) or not self.connected.is_set():
+            return
+        now = time.time_ns() // 1000
+        for new in command.tasks:
+            if new.not_before_time <= now:
+                self.window.announce(new, now=now)
+        self._wake.set()
+
+    def settle(self, command: Command, answer: list[CreateAnswer] | Exception) -> None:
+        """Takes those back that were not accepted."""
+        if not isinstance(command, CreateTasks):
+            return
+        results = [None] * len(command.tasks) if isinstance(answer, Exception) else answer
+        for new, result in zip(command.tasks, results, strict=True):
+            if not isinstance(result, Created) or result.deduplicated:
+                self.window.retract(new.id)
+                self._wake.set()
 
     def _note_agent(self, agent: Agent) -> None:
         if agent.connected:

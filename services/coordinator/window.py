@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from services.coordinator.limits import EMPTY_GROUPS_MAX, WINDOW_TASKS_MAX
+from services.domain.commands import NewTask
 from services.domain.requirements import Requirements
 from services.domain.task import Task
 from services.store.backlog import BacklogTask
@@ -32,6 +33,11 @@ class Group:
         self.unsent = 0
         self.end: tuple[int, str] = (0, "")
         self.refilling = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether tasks of it wait behind the window, or the window is full."""
+        return self.unsent > 0 or self.refilling or len(self.tasks) >= WINDOW_TASKS_MAX
 
     @property
     def empty(self) -> bool:
@@ -72,6 +78,21 @@ class Window:
             self._drop(task)
         for granted in committed.granted:
             self.leave(granted.task.id)
+
+    def announce(self, new: NewTask, *, now: int) -> None:
+        """A task that is about to be committed: told at once, if nothing of its group is behind the window.
+
+        The scheduler then decides while the submit is still being written, and the grant is in the same flush or the
+        next. `retract` takes back a task that was not accepted.
+        """
+        group = self._group((new.namespace, new.queue, new.priority, new.needs_id), new.kind, new.requirements)
+        if not group.behind:
+            self._take(group, BacklogTask(new.id, now, new.affinity_key, ()))
+
+    def retract(self, task_id: str) -> None:
+        """An announced task that was not accepted."""
+        if self.leave(task_id):
+            self.changes.removed.append(task_id)
 
     def found(self, key: GroupKey, kind: str, *, requirements: Requirements, count: int) -> None:
         """A group that was in the database when the coordinator started."""
@@ -132,12 +153,16 @@ class Window:
     def _add(self, task: Task, requirements: Requirements) -> None:
         group = self._group((task.namespace, task.queue, task.priority, task.needs_id), task.kind, requirements)
         key = (task.queued_time, task.id)
-        behind = group.unsent > 0 or group.refilling or len(group.tasks) >= WINDOW_TASKS_MAX
-        if behind and key > group.end:
+        announced = task.id in group.tasks
+        if not announced and group.behind and key > group.end:
             group.unsent += 1
             self._ask(group)
             return
-        group.end = max(group.end, key)
+        if not group.unsent and not group.refilling:
+            # With others behind the window its end stays where they begin: the refill passes over what is known.
+            group.end = max(group.end, key)
+        if announced:
+            return
         self._take(group, BacklogTask(task.id, task.queued_time, task.affinity_key, task.avoid))
 
     def _take(self, group: Group, waiting: BacklogTask) -> None:

@@ -26,6 +26,7 @@ class Touches:
 
     def __init__(self) -> None:
         self.task_ids: set[str] = set()
+        self.created: set[str] = set()  # tasks that these very commands make: not there yet
         self.agents: set[AgentKey] = set()
         self.holders: set[AgentKey] = set()  # agents of which every lease is wanted
         self.queues: set[QueueKey] = set()

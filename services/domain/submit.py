@@ -12,6 +12,7 @@ from services.domain.task import Task, TaskState
 def touch_create(command: CreateTasks, touches: Touches) -> None:
     """What a submit reads: its request ids and its queues."""
     for task in command.tasks:
+        touches.created.add(task.id)
         touches.queues.add((task.namespace, task.queue))
         if task.request_id:
             touches.requests.add((task.namespace, task.request_id))

@@ -132,8 +132,9 @@ class Flusher:
     def _read(self, touches: Touches) -> Ledger:
         """Everything that the commands touch, and what follows from it."""
         ledger = Ledger(time.time_ns() // 1000, self._rules)
-        if touches.task_ids:
-            self._take_tasks(ledger, self._rows(statements.READ_TASKS, touches.task_ids))
+        wanted = touches.task_ids - touches.created
+        if wanted:
+            self._take_tasks(ledger, self._rows(statements.READ_TASKS, wanted))
         if touches.holders:
             self._take_tasks(ledger, self._rows(statements.READ_HELD, touches.holders))
         tasks = ledger.tasks.values()

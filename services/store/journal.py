@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -31,6 +31,16 @@ log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
 Read = Callable[[Connection], Any]
 Listener = Callable[[Committed], None]
+
+
+class Herald(Protocol):
+    """Somebody who wants to know of commands before they are committed."""
+
+    def foretell(self, command: Command) -> None:
+        """The command was queued. Called on the event loop."""
+
+    def settle(self, command: Command, answer: Any) -> None:
+        """Its answer, or the error that it is, after the listeners were told. Called once for each one foretold."""
 
 
 class Entry:
@@ -52,6 +62,7 @@ class Journal:
         self._rules = rules
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._listeners: list[Listener] = []
+        self._heralds: list[Herald] = []
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._started: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,12 +96,20 @@ class Journal:
         """
         self._listeners.append(listener)
 
+    def foretell(self, herald: Herald) -> None:
+        """Tells the herald of each command when it is queued, and of its answer."""
+        self._heralds.append(herald)
+
     def submit(self, command: Command) -> asyncio.Future[Any]:
         """Queues a command.
 
         The awaitable gives its answer after the commit, or raises the domain error that is its answer.
         """
-        return self._put(command)
+        future = self._put(command)
+        if not future.done():
+            for herald in self._heralds:
+                herald.foretell(command)
+        return future
 
     def read(self, function: Callable[[Connection], Answer]) -> asyncio.Future[Answer]:
         """Queues a read on the writer's connection.
@@ -212,6 +231,9 @@ class Journal:
             for listener in self._listeners:
                 listener(committed)
         for entry, answer in zip(entries, answers, strict=True):
+            if not callable(entry.work):
+                for herald in self._heralds:
+                    herald.settle(entry.work, answer)
             if entry.future.done():
                 continue  # the caller went away; what it asked for is done all the same
             if isinstance(answer, Exception):

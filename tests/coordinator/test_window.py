@@ -8,7 +8,7 @@ import pytest
 
 from services.coordinator import window as module
 from services.coordinator.window import Group, Window
-from services.domain.commands import CreateTasks
+from services.domain.commands import CreateTasks, GrantLeases, Placement, PlacementOutcome
 from services.store.backlog import BacklogTask, read_groups, read_ready
 from tests.store.world import NAMESPACE, World, new_task
 
@@ -137,3 +137,51 @@ def test_a_snapshot_is_the_whole_window_and_nothing_is_told_again(backlog: Backl
     snapshot = backlog.window.snapshot()
     assert [task.task_id for tasks in snapshot.ready.values() for task in tasks] == sorted(backlog.told)
     assert not backlog.window.take_changes().any
+
+
+def announce(backlog: Backlog, count: int) -> None:
+    for number in range(count):
+        backlog.window.announce(new_task(f"t{backlog.count + number:05}"), now=1)
+    backlog.tell()
+
+
+def test_an_announced_task_is_told_before_its_commit_and_not_again_after_it(backlog: Backlog) -> None:
+    announce(backlog, 3)
+    assert len(backlog.told) == 3
+    backlog.submit(3)
+    assert len(backlog.told) == 3
+    assert backlog.window.pending() == 3
+
+
+def test_an_announced_task_that_was_not_accepted_is_taken_back(backlog: Backlog) -> None:
+    announce(backlog, 2)
+    backlog.window.retract("t00000")
+    backlog.tell()
+    assert sorted(backlog.told) == ["t00001"]
+
+
+def test_what_is_behind_the_window_is_not_passed_over_by_an_announced_task(backlog: Backlog) -> None:
+    """The announced one is committed after others that went behind the window in between."""
+    backlog.submit(LIMIT - 1)
+    backlog.window.announce(new_task("z-late"), now=1)
+    backlog.tell()
+    backlog.submit(5)
+    backlog.world.flush(CreateTasks([new_task("z-late")]))
+    backlog.commit()
+    while len(backlog.told) > 1:
+        backlog.place(min(backlog.told))
+        backlog.refill()
+    assert backlog.window.pending() == len(backlog.told)
+
+
+def test_an_announced_task_may_be_granted_in_the_flush_that_makes_it(backlog: Backlog) -> None:
+    announce(backlog, 1)
+    created = CreateTasks([new_task("t00000")])
+    grant = GrantLeases([Placement(1, "t00000", "a", 1)], [("default", "a")])
+    answers = backlog.world.flush(created, grant)
+    assert answers[1] == [PlacementOutcome.GRANTED]
+    backlog.told.clear()
+    backlog.commit()
+    assert backlog.told == {}
+    assert backlog.window.pending() == 0
+    assert backlog.world.task("t00000").version == 2
