@@ -8,8 +8,8 @@ import sqlite3
 from pathlib import Path
 
 
-def machine() -> dict[str, str | int]:
-    """The machine, for latest.json."""
+def machine() -> dict[str, str | int | float]:
+    """The machine, for latest.json, with the load that it had from others before the benchmark began."""
     return {
         "cpu": _value("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
@@ -17,6 +17,7 @@ def machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "kernel": f"{platform.system()} {platform.release()}",
+        "load_average": round(os.getloadavg()[0], 2),
     }
 
 
