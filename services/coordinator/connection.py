@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
 import structlog
@@ -19,7 +19,7 @@ from missioncontrol.v1 import agent_service_pb2 as wire
 from services.coordinator.limits import REPORT_BATCHES_MAX
 from services.coordinator.outbox import Outbox
 from services.coordinator.output_relay import OutputRelay
-from services.domain.agent import DrainMode
+from services.domain.agent import AgentKey, DrainMode
 from services.domain.commands import (
     AgentAction,
     ApplyReports,
@@ -55,6 +55,7 @@ class Connection:
         self.outbox = Outbox()
         self.goodbye: str | None = None
         self.drain_mode = DrainMode.NONE
+        self.on_delivered: Callable[[AgentKey, list[LeaseKey]], None] = lambda _key, _leases: None
         self._journal = journal
         self._relay = relay
         self._vouch_seconds = vouch_seconds
@@ -103,11 +104,12 @@ class Connection:
     async def _speak(self, writer: MessageWriter) -> None:
         while True:
             message = await self.outbox.next()
-            if message.HasField("leases"):
-                batch = message.leases
-                leases = [(lease.task_id, lease.token) for lease in batch.leases]
-                self.session.sent(batch.number, leases, now=time.monotonic())
+            leases = [(lease.task_id, lease.token) for lease in message.leases.leases]
+            if leases:
+                self.session.sent(message.leases.number, leases, now=time.monotonic())
             await writer.write(message)
+            if leases:
+                self.on_delivered(self.session.key, leases)
 
     async def _listen(self, messages: AsyncIterator[wire.AgentMessage]) -> None:
         async for message in messages:

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import structlog
 from missioncontrol.v1 import agent_service_pb2 as wire
@@ -72,7 +71,7 @@ class Connections:
         self._deliveries: set[asyncio.Task[None]] = set()
         relay.on_first_follower = self._follow_output
         relay.on_last_gone = self._unfollow_output
-        self._followed: dict[str, Any] = {}
+        self._followed: dict[str, str] = {}
 
     # What others ask.
 
@@ -101,6 +100,7 @@ class Connections:
         admission: Admission = await self._journal.submit(command)
         connection = self._enter(command, admission)
         connection.outbox.say(self._welcome(admission, version))
+        self._follow_delivered(command.agent, list(connection.session.leases))
         try:
             await connection.converse(messages, writer)
         finally:
@@ -125,6 +125,7 @@ class Connections:
         vouch_seconds = self._intervals.lease_ttl * 2 / 3
         connection = Connection(session, command.incarnation, self._journal, self._relay, vouch_seconds=vouch_seconds)
         connection.drain_mode = admission.drain_mode
+        connection.on_delivered = self._follow_delivered
         earlier = self._live.get(command.agent)
         self._live[command.agent] = connection
         self._absent.pop(command.agent, None)
@@ -196,7 +197,7 @@ class Connections:
             else:
                 ready[connection.session.key].append(Offer(grant, document))
         for key, offers in ready.items():
-            self._offer(self._live[key], offers)
+            self._live[key].outbox.offer(offers)
         if unread:
             delivery = asyncio.ensure_future(self._deliver(unread))
             self._deliveries.add(delivery)
@@ -219,16 +220,14 @@ class Connections:
             if found is None:
                 connection.session.sent(0, [(task.id, task.token)], now=time.monotonic())
             elif (task.id, task.token) in connection.session.leases:
-                self._offer(connection, [Offer(grant, found.document, found.checkpoint)])
+                connection.outbox.offer([Offer(grant, found.document, found.checkpoint)])
 
-    def _offer(self, connection: Connection, offers: list[Offer]) -> None:
-        """Offers leases, with the order to send the output of those that somebody follows."""
-        connection.outbox.offer(offers)
+    def _follow_delivered(self, key: AgentKey, leases: list[LeaseKey]) -> None:
+        """Orders the output of those leases that somebody follows already. The agent has to know the lease first."""
         if self._followed:
-            for offer in offers:
-                task = offer.granted.task
-                if task.id in self._followed:
-                    self._order(connection.session.key, "follow_output", (task.id, task.token))
+            for lease in leases:
+                if lease[0] in self._followed:
+                    self._order(key, "follow_output", lease)
 
     def _order(self, key: AgentKey, kind: str, lease: LeaseKey) -> None:
         """Adds one lease to the orders of an agent that is here."""

@@ -7,10 +7,12 @@ place that says what is wrong; `tests/transport/test_surely_valid.py` holds this
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import Message
-from missioncontrol.v1 import agent_service_pb2
+from missioncontrol.v1 import agent_service_pb2, task_service_pb2
 
 TASK_ID_CHARACTERS_MAX = 16  # a character is at most 4 bytes; the rule is 64 bytes
 UUID_CHARACTERS = 36
@@ -20,8 +22,47 @@ CONTENT_TYPE_CHARACTERS_MAX = 32  # the rule is 128 bytes
 CUSTOM_USAGE_MAX = 32
 
 
+# The parts of a spec that have rules and that most submits leave out.
+SPEC_RULED = ("requirements", "not_before_time", "queue_time_limit", "run_time_limit", "retry_policy")
+REQUEST_ID_CHARACTERS_MAX = 32  # the rule is 128 bytes
+NAME = re.compile(r"[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?", re.ASCII)
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+
+
+def submit_surely_valid(request: Any) -> bool:
+    """Whether a CreateTaskRequest keeps its rules, and has no NUL byte in a string: a plain one, as most are."""
+    spec = request.spec
+    request_id = request.request_id
+    return (
+        request.HasField("spec")
+        and _names_are_fine(spec.namespace, spec.queue, spec.kind)
+        and (
+            len(request_id) <= REQUEST_ID_CHARACTERS_MAX
+            or (len(request_id) == UUID_CHARACTERS and request_id.isascii())
+        )
+        and len(spec.payload.data) <= PAYLOAD_BYTES_MAX
+        and len(spec.payload.content_type) <= CONTENT_TYPE_CHARACTERS_MAX
+        and "\0" not in request_id
+        and "\0" not in spec.payload.content_type
+        and -100 <= spec.priority <= 100
+        and not (spec.labels or spec.affinity_key or spec.trace_parent or spec.trace_state)
+        and not any(map(spec.HasField, SPEC_RULED))
+    )
+
+
+@lru_cache(maxsize=1024)
+def _names_are_fine(namespace: str, queue: str, kind: str) -> bool:
+    return bool(
+        (not namespace or NAMESPACE.fullmatch(namespace))
+        and (not queue or NAME.fullmatch(queue))
+        and NAME.fullmatch(kind)
+    )
+
+
 def surely_valid(message: Message) -> bool:
     """Whether the message keeps its rules beyond doubt. False only means that the rules have to be asked."""
+    if isinstance(message, task_service_pb2.CreateTaskRequest):
+        return submit_surely_valid(message)
     if not isinstance(message, agent_service_pb2.AgentMessage):
         return False
     content = message.WhichOneof("content")

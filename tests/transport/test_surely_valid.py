@@ -7,9 +7,10 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from missioncontrol.v1 import agent_service_pb2 as wire
+from missioncontrol.v1 import task_service_pb2 as tasks
 
-from services.transport.surely_valid import surely_valid
-from services.transport.validation import validate_rules
+from services.transport.surely_valid import submit_surely_valid, surely_valid
+from services.transport.validation import validate, validate_rules
 
 numbers = st.integers(0, 3)
 ids = st.sampled_from(["", "t", "ü" * 16, "ü" * 36, "𝄞" * 16, "x" * 36, "x" * 64, "x" * 65]) | st.text(max_size=70)
@@ -41,6 +42,43 @@ def test_what_passes_keeps_every_rule(batch: list[wire.Report]) -> None:
     message = wire.AgentMessage(reports=wire.ReportBatch(reports=batch))
     if surely_valid(message):
         assert validate_rules(message) == []
+
+
+names = st.sampled_from(["", "default", "a-b", "-a", "A", "a/b", "a b", "ä", "x" * 63, "x" * 64, "x" * 129, "a\0b"])
+
+
+@st.composite
+def submits(draw: st.DrawFn) -> tasks.CreateTaskRequest:
+    request = tasks.CreateTaskRequest(request_id=draw(ids | st.just("a\0b")))
+    if draw(st.booleans()):
+        request.spec.SetInParent()
+    for field in ("namespace", "queue", "kind"):
+        if draw(st.booleans()):
+            setattr(request.spec, field, draw(names))
+    request.spec.priority = draw(st.sampled_from([0, 100, 101, -101]))
+    request.spec.payload.data = b"x" * draw(st.sampled_from([0, 262_144, 262_145]))
+    request.spec.payload.content_type = draw(st.sampled_from(["", "text/plain", "ü" * 65, "a\0"]))
+    if draw(st.booleans()):
+        request.spec.labels[draw(names)] = "x"
+    if draw(st.booleans()):
+        request.spec.trace_parent = "nonsense"
+    if draw(st.booleans()):
+        request.spec.retry_policy.attempts_max = draw(st.sampled_from([3, 1001]))
+    return request
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(request=submits())
+def test_a_submit_that_passes_keeps_every_rule(request: tasks.CreateTaskRequest) -> None:
+    if submit_surely_valid(request):
+        assert validate(request) == []
+
+
+def test_a_plain_submit_passes() -> None:
+    request = tasks.CreateTaskRequest(request_id="01a20a1e-51bf-73b4-93c2-1e2bfc3d29b3")
+    request.spec.kind = "work"
+    request.spec.payload.data = b"\0\1"
+    assert surely_valid(request)
 
 
 def test_what_an_agent_says_all_day_passes() -> None:

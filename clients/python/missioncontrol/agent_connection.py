@@ -118,6 +118,7 @@ class AgentConnection:
         kind, key, content = happening
         if kind is HappeningKind.CLAIMED:
             self._session.claimed(key, now)
+            self._followed.claimed(key, self._dispatcher.output(key))
         elif kind is HappeningKind.ENDED:
             self._followed.finish(key)
             self._session.ended(key, content, now)

@@ -27,20 +27,30 @@ class FollowedOutput:
     _followed: dict[LeaseKey, _Followed] = field(default_factory=dict)
     _dirty: dict[LeaseKey, _Followed] = field(default_factory=dict)
     _final: dict[LeaseKey, _Followed] = field(default_factory=dict)
+    _wanted: set[LeaseKey] = field(default_factory=set)
     _sent_time: float = -inf
 
     def follow(self, key: LeaseKey, output: LiveOutput | None) -> None:
-        """Sends this lease's output from the oldest byte kept; again from there if it was followed before. None: it
-        has no
-        work."""
+        """Sends this lease's output from the oldest byte kept; again from there if it was followed before.
+
+        None: its work has not begun; `claimed` will tell.
+        """
         if output is None:
+            self._wanted.add(key)
             return
         output.followed = True
         self._followed[key] = _Followed(key, output)
         self.written(key)
 
+    def claimed(self, key: LeaseKey, output: LiveOutput | None) -> None:
+        """The work of this lease has begun: its output is sent if somebody asked for it before."""
+        if key in self._wanted:
+            self._wanted.discard(key)
+            self.follow(key, output)
+
     def unfollow(self, key: LeaseKey) -> None:
         """Sends no more of it."""
+        self._wanted.discard(key)
         followed = self._followed.pop(key, None)
         if followed is not None:
             followed.output.followed = False
@@ -54,6 +64,7 @@ class FollowedOutput:
 
     def finish(self, key: LeaseKey) -> None:
         """The lease's work has ended: what is left of its output goes before its outcome."""
+        self._wanted.discard(key)
         followed = self._followed.get(key)
         if followed is not None:
             self.unfollow(key)
