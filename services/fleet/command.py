@@ -35,6 +35,7 @@ _LISTENS = {
     SCHEDULER: ("MISSIONCONTROL_SCHEDULER_LISTEN", "127.0.0.1:7071"),
     GATEWAY: ("MISSIONCONTROL_EVENT_GATEWAY_LISTEN", "127.0.0.1:7080"),
 }
+_GATEWAY_GRPC = "MISSIONCONTROL_EVENT_GATEWAY_GRPC_LISTEN"
 _METRICS = {COORDINATOR: "127.0.0.1:9464", SCHEDULER: "127.0.0.1:9465", GATEWAY: "127.0.0.1:9466"}
 
 
@@ -77,14 +78,20 @@ def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: floa
         coordinator_listen=listens[COORDINATOR],
         scheduler_listen=listens[SCHEDULER],
         gateway_listen=listens[GATEWAY],
-        # Whoever takes any free port for a service has another fleet here, and the metrics go with it.
-        metrics_listen={name: ANY_PORT if listens[name].endswith(":0") else _METRICS[name] for name in _METRICS},
+        gateway_grpc_listen=os.environ.get(_GATEWAY_GRPC, _beside(listens[GATEWAY], "127.0.0.1:7081")),
+        metrics_listen={name: _beside(listens[name], default) for name, default in _METRICS.items()},
     )
+
+
+def _beside(listen: str, default: str) -> str:
+    """A second port: whoever takes any free port for a service has another fleet here, and the rest goes with it."""
+    return ANY_PORT if listen.endswith(":0") else default
 
 
 def check_ports(plan: FleetPlan) -> None:
     """Raises PortTakenError, which names the port, if one of the plan's ports is taken."""
-    listens = [plan.coordinator_listen, plan.scheduler_listen, plan.gateway_listen, *plan.metrics_listen.values()]
+    listens = [plan.coordinator_listen, plan.scheduler_listen, plan.gateway_listen, plan.gateway_grpc_listen]
+    listens += plan.metrics_listen.values()
     for listen in listens:
         host, _, port = listen.rpartition(":")
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:

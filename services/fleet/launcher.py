@@ -34,6 +34,12 @@ AGENT_DRAIN = "5s"
 AGENT_STOP_SECONDS = 20.0
 ANY_PORT = "127.0.0.1:0"
 _PREFIX = "MISSIONCONTROL_"
+# The setting of the port that others dial.
+_LISTEN = {
+    COORDINATOR: f"{_PREFIX}COORDINATOR_LISTEN",
+    SCHEDULER: f"{_PREFIX}SCHEDULER_LISTEN",
+    GATEWAY: f"{_PREFIX}EVENT_GATEWAY_LISTEN",
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ class FleetPlan:
     coordinator_listen: str = ANY_PORT
     scheduler_listen: str = ANY_PORT
     gateway_listen: str = ANY_PORT
+    gateway_grpc_listen: str = ANY_PORT
     metrics_listen: Mapping[str, str] = field(default_factory=dict)
     log_level: str = "info"
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -134,10 +141,14 @@ class Fleet:
         )
         coordinator = await self._found(COORDINATOR)
         if self.plan.gateway_listen:
-            gateway = {"EVENT_GATEWAY_LISTEN": self.plan.gateway_listen, "COORDINATORS": coordinator.address}
-            if self.plan.gateway_listen == ANY_PORT:
-                gateway["EVENT_GATEWAY_GRPC_LISTEN"] = ANY_PORT
-            self._launch(GATEWAY, gateway)
+            self._launch(
+                GATEWAY,
+                {
+                    "EVENT_GATEWAY_LISTEN": self.plan.gateway_listen,
+                    "EVENT_GATEWAY_GRPC_LISTEN": self.plan.gateway_grpc_listen,
+                    "COORDINATORS": coordinator.address,
+                },
+            )
         for agent in self.plan.agents:
             self.start_agent(agent)
         if self.plan.gateway_listen:
@@ -229,11 +240,11 @@ class Fleet:
 
 def _pinned(spec: ProcessSpec, listening: Listening) -> ProcessSpec:
     """The same service on the ports that it has now, so that those who dial it find it again after a restart."""
-    environment = dict(spec.environment)
-    for key in environment:
-        if key.startswith(_PREFIX) and key.endswith("_LISTEN"):
-            environment[key] = listening.metrics_address if key.endswith("METRICS_LISTEN") else listening.address
-    return replace(spec, environment=environment)
+    pinned = {
+        _LISTEN[spec.name]: listening.address,
+        f"{_PREFIX}METRICS_LISTEN": listening.metrics_address,
+    }
+    return replace(spec, environment={**spec.environment, **pinned})
 
 
 def _agent_arguments(plan: AgentPlan) -> tuple[str, ...]:
