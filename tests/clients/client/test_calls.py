@@ -43,19 +43,22 @@ async def test_a_submit_is_repeated_with_the_same_request_id_until_somebody_answ
 
 async def test_a_reply_that_is_lost_gives_the_task_that_was_made(conversation: Conversation) -> None:
     tasks: dict[str, str] = {}
+    accepted = asyncio.Event()
 
     async def accept(request: Any, context: Any) -> Any:
         seen = request.request_id in tasks
         task_id = tasks.setdefault(request.request_id, f"t-{len(tasks) + 1}")
         if not seen:
-            await conversation.server.stop(0)  # Done, and the connection is gone before anybody hears of it.
+            accepted.set()
+            await asyncio.Event().wait()  # Done, and the connection goes before anybody hears of it.
         return task_service_pb2.CreateTaskResponse(task=task_pb2.Task(id=task_id), deduplicated=seen)
 
     conversation.peer.answers("CreateTask", accept)
     restarted = Peer()
     restarted.answers("CreateTask", accept)
     submitting = asyncio.create_task(conversation.client.submit("build"))
-    await conversation.server.wait_for_termination()
+    await accepted.wait()
+    await conversation.server.stop(0)
     server, _ = await serve(restarted, conversation.address)
 
     handle = await submitting
