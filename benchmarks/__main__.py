@@ -29,7 +29,7 @@ WARM_UP_TASKS = 3_000
 THROUGHPUT_TASKS, THROUGHPUT_ROUNDS = 25_000, 3
 SINGLE_TASKS = 6_000
 # The processes of the benchmark need every core of a small machine for themselves.
-BUSY_LOAD = 0.7
+BUSY_FRACTION_MAX = 0.1
 LATENCY_TASKS, LATENCY_TASKS_PER_SECOND = 1_000, 50.0
 
 
@@ -59,8 +59,9 @@ def main() -> int:
     """Measures, prints, writes; returns the exit code."""
     console = Console(highlight=False, soft_wrap=True)
     begin, here = time.monotonic(), machine()
-    if float(here["load_average"]) > BUSY_LOAD:
-        console.print(f"bench: others keep this machine busy (load {here['load_average']}): expect low figures")
+    busy = float(here["busy_before"])
+    if busy > BUSY_FRACTION_MAX:
+        console.print(f"bench: others keep {busy:.0%} of this machine's cores busy: expect low figures")
     with tempfile.TemporaryDirectory(prefix="missioncontrol-bench-") as folder:
         try:
             run = uvloop.run(measure(Path(folder), console))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import time
 from pathlib import Path
 
 
 def machine() -> dict[str, str | int | float]:
-    """The machine, for latest.json, with the load that it had from others before the benchmark began."""
+    """The machine, for latest.json, and how busy others kept it before the benchmark began."""
     return {
         "cpu": _value("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
@@ -17,8 +18,16 @@ def machine() -> dict[str, str | int | float]:
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "kernel": f"{platform.system()} {platform.release()}",
-        "load_average": round(os.getloadavg()[0], 2),
+        "busy_before": round(busy_fraction(), 2),
     }
+
+
+def busy_fraction() -> float:
+    """How much of all cores was in use during a second; 0 where /proc does not tell."""
+    before = _cpu_ticks()
+    time.sleep(1.0)
+    total, idle = (after - earlier for after, earlier in zip(_cpu_ticks(), before, strict=True))
+    return 1 - idle / total if total else 0.0
 
 
 def cpu_seconds(pid: int) -> float:
@@ -29,6 +38,16 @@ def cpu_seconds(pid: int) -> float:
     except FileNotFoundError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_ticks() -> tuple[int, int]:
+    """Of all cores since the start of the machine: all ticks, and the idle ones."""
+    path = Path("/proc/stat")
+    if not path.exists():
+        return 0, 0
+    ticks = [int(field) for field in path.read_text().splitlines()[0].split()[1:9]]
+    # user, nice, system, idle, iowait, …
+    return sum(ticks), ticks[3] + ticks[4]
 
 
 def _value(file: str, key: str) -> str:
