@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import QueuePool
 
 from services.domain.errors import FailedPrecondition, Unavailable
@@ -29,14 +29,8 @@ from services.store.limits import (
 
 def open_database(url: str) -> Engine:
     """An engine for this URL, ready to use. Raises FailedPrecondition for one that is not supported."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        raise FailedPrecondition(
-            f"database {parsed.get_backend_name()!r} is not supported: use sqlite:///path/to/file.db"
-        )
-    if not parsed.database or parsed.database == ":memory:":
-        raise FailedPrecondition("the SQLite database must be a file: sqlite:///path/to/file.db")
-    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    parsed, file = _read_url(url)
+    file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         parsed,
         poolclass=QueuePool,
@@ -48,6 +42,13 @@ def open_database(url: str) -> Engine:
     )
     event.listen(engine, "connect", prepare_sqlite)
     return engine
+
+
+def require_database(url: str) -> None:
+    """Raises FailedPrecondition if there is nothing to open, for those who must not make an empty database instead."""
+    _, file = _read_url(url)
+    if not file.is_file() or not file.stat().st_size:
+        raise FailedPrecondition(f"there is no database in {file}")
 
 
 def prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
@@ -99,3 +100,17 @@ def ensure_schema(connection: Connection) -> None:
             f"the database has schema version {version}, this program needs {schema.SCHEMA_VERSION}: "
             "use the program of the version that made it"
         )
+
+
+def _read_url(url: str) -> tuple[URL, Path]:
+    """The URL in its parts, and its file. Raises FailedPrecondition, which does not show a URL with a password."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except ArgumentError:
+        raise FailedPrecondition("the database URL is none: use sqlite:///path/to/file.db") from None
+    if backend != "sqlite":
+        raise FailedPrecondition(f"database {backend!r} is not supported: use sqlite:///path/to/file.db")
+    if not parsed.database or parsed.database == ":memory:":
+        raise FailedPrecondition("the SQLite database must be a file: sqlite:///path/to/file.db")
+    return parsed, Path(parsed.database)

@@ -23,11 +23,12 @@ from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
 from services.domain.fold import fold, touched
 from services.domain.ledger import CancelOrder, Granted, Ledger, RequestRecord, Revoked, Rules, Touches
-from services.domain.queue import Queue
+from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
 from services.store import rows, statements
 from services.store.limits import REQUIREMENTS_CACHE_MAX
+from services.store.row_cache import RowCache
 from services.store.statements import Write
 
 
@@ -77,6 +78,8 @@ class Flusher:
         self._identity = identity
         self._rules = rules
         self._flush = 0
+        self._cache = RowCache()
+        self._queues: set[QueueKey] = set()  # that the flush looked at
         # Sets of requirements are named by their content, so what was read once stays true.
         self._requirements: dict[str, Requirements] = {}
 
@@ -96,6 +99,7 @@ class Flusher:
             self._requirements = {}  # it may hold what was never committed
             raise
         self._commit()
+        self._cache.remember(ledger, self._queues)
         return answers, committed(ledger, first_sequence)
 
     def _begin(self) -> None:
@@ -118,6 +122,7 @@ class Flusher:
             row = self._connection.execute(statements.LAST_FLUSH, own).fetchone()
             if row is None or row[0] != self._flush:
                 self._requirements = {}
+                self._cache.forget()
                 raise
 
     def _rollback(self) -> None:
@@ -132,18 +137,20 @@ class Flusher:
     def _read(self, touches: Touches) -> Ledger:
         """Everything that the commands touch, and what follows from it."""
         ledger = Ledger(time.time_ns() // 1000, self._rules)
-        wanted = touches.task_ids - touches.created
+        wanted = self._cache.take_tasks(touches.task_ids - touches.created, ledger)
         if wanted:
             self._take_tasks(ledger, self._rows(statements.READ_TASKS, wanted))
         if touches.holders:
             self._take_tasks(ledger, self._rows(statements.READ_HELD, touches.holders))
         tasks = ledger.tasks.values()
         agents = touches.agents | touches.holders | {(t.namespace, t.agent_id) for t in tasks if t.held}
-        if agents:
-            ledger.agents = {a.key: a for a in decode_agents(self._rows(statements.READ_AGENTS, agents))}
-        queues = touches.queues | {(t.namespace, t.queue) for t in tasks}
-        if queues:
-            ledger.queues = {q.key: q for q in decode_queues(self._rows(statements.READ_QUEUES, queues))}
+        unread_agents = self._cache.take_agents(agents, ledger)
+        if unread_agents:
+            ledger.agents.update((a.key, a) for a in decode_agents(self._rows(statements.READ_AGENTS, unread_agents)))
+        self._queues = touches.queues | {(t.namespace, t.queue) for t in tasks}
+        unread_queues = self._cache.take_queues(self._queues, ledger)
+        if unread_queues:
+            ledger.queues.update((q.key, q) for q in decode_queues(self._rows(statements.READ_QUEUES, unread_queues)))
         if touches.requests:
             found = decode_requests(self._rows(statements.READ_REQUESTS, touches.requests))
             ledger.requests = {(r.namespace, r.request_id): r for r in found}

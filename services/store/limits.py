@@ -36,3 +36,8 @@ PAGE_DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
 
 # Events that one page of the feed may look at when most of them are filtered out.
 EVENTS_SCAN_MAX = 20_000
+
+# Rows that the writer remembers: some 400 bytes a task, so 20 MiB; agents of a large fleet; queues.
+CACHED_TASKS_MAX = 50_000
+CACHED_AGENTS_MAX = 20_000
+CACHED_QUEUES_MAX = 10_000

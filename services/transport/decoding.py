@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 
 from services.domain.errors import InvalidArgument
 from services.transport.broken_message import find_fault
+from services.transport.surely_valid import surely_valid
 from services.transport.validation import invalid, nul_violations
 
 Deserializer = Callable[[bytes], Message]
@@ -38,7 +39,7 @@ def _tolerant(
             message = deserialize(encoded)
         except DecodeError:
             return _undecodable(encoded, descriptor)
-        if b"\0" in encoded:
+        if b"\0" in encoded and not surely_valid(message):
             return judge(message, encoded) or message
         return message
 

@@ -1,4 +1,4 @@
-"""A cheap look at the messages of the hot path: one that passes keeps every rule, so the rules need not be run.
+"""A cheap look at the messages of the hot path: one that passes keeps every rule and has no NUL byte in a string.
 
 Running protovalidate over a batch of reports costs 15 µs a report and more, a third of all that the coordinator does
 for a task. What does not pass here is judged by protovalidate as everything else is, so the .proto files stay the only
@@ -19,7 +19,6 @@ UUID_CHARACTERS = 36
 REPORTS_MAX = 128
 PAYLOAD_BYTES_MAX = 262_144
 CONTENT_TYPE_CHARACTERS_MAX = 32  # the rule is 128 bytes
-CUSTOM_USAGE_MAX = 32
 
 
 # The parts of a spec that have rules and that most submits leave out.
@@ -60,7 +59,7 @@ def _names_are_fine(namespace: str, queue: str, kind: str) -> bool:
 
 
 def surely_valid(message: Message) -> bool:
-    """Whether the message keeps its rules beyond doubt. False only means that the rules have to be asked."""
+    """Whether the message is fine beyond doubt. False only means that the rules have to be asked."""
     if isinstance(message, task_service_pb2.CreateTaskRequest):
         return submit_surely_valid(message)
     if not isinstance(message, agent_service_pb2.AgentMessage):
@@ -82,6 +81,8 @@ def _report_is_fine(report: Any) -> bool:
 def _task_id_is_fine(task_id: str) -> bool:
     """Ids that we made are UUIDs in ASCII; anything else short enough is fine, too."""
     characters = len(task_id)
+    if "\0" in task_id:
+        return False
     return 0 < characters <= TASK_ID_CHARACTERS_MAX or (characters == UUID_CHARACTERS and task_id.isascii())
 
 
@@ -90,5 +91,6 @@ def _success_is_fine(succeeded: Any) -> bool:
     return (
         len(output.data) <= PAYLOAD_BYTES_MAX
         and len(output.content_type) <= CONTENT_TYPE_CHARACTERS_MAX
-        and len(succeeded.usage.custom) <= CUSTOM_USAGE_MAX
+        and "\0" not in output.content_type
+        and not succeeded.usage.custom
     )
