@@ -94,7 +94,12 @@ def _refuse_unknown(parameters: QueryParams) -> None:
 
 def _text(name: str, value: str) -> str:
     bytes_max = limits.PARAMETER_BYTES_MAX.get(name)
-    if bytes_max is not None and (len(value.encode()) > bytes_max or "\0" in value):
+    if bytes_max is None:
+        return value
+    # What a wrong byte was decoded to: it would be a filter that silently matches nothing.
+    if "\ufffd" in value:
+        raise QueryError(name, "must be valid UTF-8")
+    if len(value.encode()) > bytes_max or "\0" in value:
         raise QueryError(name, f"must be at most {bytes_max} bytes, without NUL")
     return value
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,12 +19,14 @@ from typing import Annotated, Any
 import typer
 from missioncontrol.cli import exit_codes
 from missioncontrol.cli.failures import complain
+from missioncontrol.cli.printer import OutputFormat
 from rich.console import Console
 
+from services.config import split_address
 from services.fleet.launcher import ANY_PORT, COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan
 from services.fleet.process import FleetError, ManagedProcess
 
-app = typer.Typer(help="Starts a fleet on this machine and keeps it running until Ctrl-C.")
+app = typer.Typer(help="Starts a fleet on this machine and keeps it running until Ctrl-C.", subcommand_metavar="")
 # A process that died is started again after this, then after twice as long, up to the maximum.
 RESTART_SECONDS = 1.0
 RESTART_SECONDS_MAX = 30.0
@@ -39,6 +43,10 @@ _GATEWAY_GRPC = "MISSIONCONTROL_EVENT_GATEWAY_GRPC_LISTEN"
 _METRICS = {COORDINATOR: "127.0.0.1:9464", SCHEDULER: "127.0.0.1:9465", GATEWAY: "127.0.0.1:9466"}
 
 
+class AddressError(FleetError):
+    """A port of the plan is none."""
+
+
 class PortTakenError(FleetError):
     """Somebody else listens on a port of the plan."""
 
@@ -49,13 +57,20 @@ def up(
     agents: Annotated[int, typer.Option(min=0, help="How many agent processes to start.")] = 3,
     slots: Annotated[int, typer.Option(min=1, help="How many tasks each agent runs at once.")] = 2,
     lease_ttl: Annotated[float, typer.Option(min=1, help="Seconds that a lease lives without a heartbeat.")] = 30.0,
+    output: Annotated[
+        OutputFormat, typer.Option("--output", "-o", help="How to write the addresses; json: the rest is on stderr.")
+    ] = OutputFormat.TABLE,
 ) -> None:
     """Starts coordinator, scheduler, event gateway and agents on SQLite, and keeps them running until Ctrl-C."""
     plan = fleet_plan(folder, agents=agents, slots=slots, lease_ttl_seconds=lease_ttl)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, stderr=output is OutputFormat.JSON)
+    greet = _greet_programs if output is OutputFormat.JSON else _greet
     try:
         check_ports(plan)
-        asyncio.run(run(plan, console))
+        asyncio.run(run(plan, console, greet=greet))
+    except AddressError as error:
+        complain(str(error))
+        raise typer.Exit(exit_codes.USAGE) from None
     except PortTakenError as error:
         complain(str(error))
         raise typer.Exit(exit_codes.REFUSED) from None
@@ -89,15 +104,15 @@ def _beside(listen: str, default: str) -> str:
 
 
 def check_ports(plan: FleetPlan) -> None:
-    """Raises PortTakenError, which names the port, if one of the plan's ports is taken."""
+    """Raises AddressError or PortTakenError, which name the port, if one of the plan's ports is none or is taken."""
     listens = [plan.coordinator_listen, plan.scheduler_listen, plan.gateway_listen, plan.gateway_grpc_listen]
     listens += plan.metrics_listen.values()
     for listen in listens:
-        host, _, port = listen.rpartition(":")
+        host, port = _split(listen)
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host.strip("[]"), int(port)))
+                probe.bind((host, port))
             except OSError as error:
                 raise PortTakenError(
                     f"cannot listen on {listen} ({error.strerror}): is another fleet running? Stop it, or choose other "
@@ -105,8 +120,15 @@ def check_ports(plan: FleetPlan) -> None:
                 ) from None
 
 
-async def run(plan: FleetPlan, console: Console) -> None:
-    """Starts the fleet, keeps it running, and stops it in order on SIGINT or SIGTERM."""
+def _split(listen: str) -> tuple[str, int]:
+    try:
+        return split_address(listen)
+    except ValueError as error:
+        raise AddressError(f"cannot listen on {listen!r}: {error}") from None
+
+
+async def run(plan: FleetPlan, console: Console, *, greet: Callable[[Fleet, Console], None]) -> None:
+    """Starts the fleet, greets once it is up, keeps it running, and stops it in order on SIGINT or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -117,7 +139,7 @@ async def run(plan: FleetPlan, console: Console) -> None:
         return
     fleet = starting.result()
     try:
-        _greet(fleet, console)
+        greet(fleet, console)
         watch = Watch(fleet, console)
         await watch.run(stopping)
         console.print("\nstopping: agents, event gateway, scheduler, coordinator …")
@@ -212,3 +234,15 @@ def _greet(fleet: Fleet, console: Console) -> None:
         "Ctrl-C stops the fleet.",
     ]
     console.print("\n".join(lines), markup=False)
+
+
+def _greet_programs(fleet: Fleet, _console: Console) -> None:
+    """One line of JSON on stdout, once every agent is READY."""
+    addresses = {
+        "coordinator": fleet.address,
+        "scheduler": fleet.listening[SCHEDULER].address,
+        "event_gateway": fleet.gateway_url,
+        "agents": sorted(fleet.agents),
+        "folder": str(fleet.plan.folder),
+    }
+    typer.echo(json.dumps(addresses))

@@ -130,6 +130,7 @@ async def test_other_namespaces_come_only_when_they_are_asked_for(running: Fleet
         ("queues=a", "queues"),
         ("queue=a&queue=b", "queue"),
         ("task=a%00b", "task"),
+        ("queue=%ff", "queue"),
         ("agent=" + "x" * 129, "agent"),
         ("namespace=" + "x" * 64, "namespace"),
     ],

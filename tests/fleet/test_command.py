@@ -66,6 +66,13 @@ async def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
     assert f"cannot listen on {address} (Address already in use)" in (tmp_path / "out").read_text()
 
 
+def test_a_port_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+    code = up(tmp_path, MISSIONCONTROL_SCHEDULER_LISTEN="junk").wait(60)
+
+    assert code == 2
+    assert (tmp_path / "out").read_text() == ("missionctl: cannot listen on 'junk': must be host:port, not 'junk'\n")
+
+
 def agent_pid(folder: Path) -> int:
     """The process that runs the fleet's agent, a child of the launcher."""
     for process in Path("/proc").iterdir():

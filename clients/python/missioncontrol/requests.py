@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
+from missioncontrol import limits
+from missioncontrol.agent_limits import PAYLOAD_BYTES_MAX
+from missioncontrol.errors import PayloadError
 from missioncontrol.payload import encode_payload
 from missioncontrol.selectors import parse_selector
 from missioncontrol.times import to_duration, to_timestamp
@@ -83,7 +86,7 @@ def task_request(
         namespace=options.get("namespace", ""),
         queue=options.get("queue", ""),
         kind=kind,
-        payload=encode_payload(payload, content_type=options.get("content_type")),
+        payload=_payload(payload, options.get("content_type")),
         labels=options.get("labels", {}),
         priority=options.get("priority", 0),
         affinity_key=options.get("affinity_key", ""),
@@ -102,6 +105,17 @@ def failure_reason(name: str) -> task_pb2.FailureReason.ValueType:
     except ValueError:
         names = ", ".join(each.removeprefix("FAILURE_REASON_") for each in task_pb2.FailureReason.keys()[1:])
         raise ValueError(f'"{name}" is no failure reason; there are {names}') from None
+
+
+def _payload(value: object, content_type: str | None) -> task_pb2.Payload:
+    payload = encode_payload(value, content_type=content_type)
+    # The coordinator refuses what is above its limit, by field. What no message can carry would not get there.
+    if len(payload.data) > limits.BATCH_BYTES_MAX:
+        raise PayloadError(
+            f"spec.payload.data: has {len(payload.data)} bytes, must be at most {PAYLOAD_BYTES_MAX}; "
+            "keep it elsewhere and submit its address"
+        )
+    return payload
 
 
 def _set_requirements(spec: task_pb2.TaskSpec, options: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from missioncontrol.errors import PayloadError
 from missioncontrol.requests import RetryPolicy, task_request
 from missioncontrol.v1 import task_pb2
 
@@ -67,3 +68,8 @@ def test_an_unknown_option_is_refused_with_those_that_there_are() -> None:
 def test_an_unknown_failure_reason_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(ValueError, match=r"OFTEN.*TIMEOUT"):
         RetryPolicy(retry_reasons=("OFTEN",)).to_message()
+
+
+def test_a_payload_that_no_message_can_carry_is_refused_with_the_field_and_the_limit() -> None:
+    with pytest.raises(PayloadError, match=r"spec\.payload\.data: has 5000000 bytes, must be at most 262144"):
+        task_request("build", b"x" * 5_000_000)
