@@ -85,7 +85,9 @@ def test_a_command_of_the_server_says_what_to_install_where_it_is_not(
     capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert run([name, "check", "--what"], commands=()) == exit_codes.NOT_INSTALLED
-    assert "pip install missioncontrol-server" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "missioncontrol-server" in error
+    assert "pip install . ./clients/python" in error
 
 
 def test_a_command_of_another_package_is_loaded_when_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,8 @@ KNOWN = {
     "up": "Starts a fleet on this machine and keeps it running until Ctrl-C (server package).",
     "db": "Looks after a coordinator's database: check and more (server package).",
 }
-SERVER_PACKAGE = "missioncontrol-server"
+# The packages are not in a registry: they are installed from the source tree, the SDK with them so that both fit.
+HOW_TO_INSTALL = "in the folder of Mission Control's source run: pip install . ./clients/python"
 
 
 def installed_commands() -> tuple[EntryPoint, ...]:
@@ -44,7 +45,7 @@ def _load(entry: EntryPoint) -> typer.Typer:
     try:
         loaded = entry.load()
     except ImportError as error:
-        complain(f"`{entry.name}` cannot be loaded ({error}); install it anew: pip install {SERVER_PACKAGE}")
+        complain(f"`{entry.name}` cannot be loaded ({error}); install it anew: {HOW_TO_INSTALL}")
         raise SystemExit(exit_codes.NOT_INSTALLED) from None
     if not isinstance(loaded, typer.Typer):
         complain(f"`{entry.name}` of {entry.value} is no command: a typer.Typer is expected")
@@ -54,7 +55,7 @@ def _load(entry: EntryPoint) -> typer.Typer:
 
 def _missing(name: str) -> Callable[[], None]:
     def command() -> None:
-        complain(f"`{name}` is part of the server, which is not installed here; pip install {SERVER_PACKAGE}")
+        complain(f"`{name}` is part of missioncontrol-server, which is not installed here; {HOW_TO_INSTALL}")
         raise typer.Exit(exit_codes.NOT_INSTALLED)
 
     return command
