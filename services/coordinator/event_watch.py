@@ -14,7 +14,7 @@ from functools import partial
 from missioncontrol.v1 import event_service_pb2 as wire
 
 from services.coordinator.feed import Chunk, Feed, Tail, chunks_of
-from services.coordinator.limits import POSITION_SECONDS, WATCH_EVENTS_MAX, WATCH_WRITE_SECONDS
+from services.coordinator.limits import POSITION_SECONDS, WATCH_EVENTS_MAX, WATCH_PAUSE_SECONDS, WATCH_WRITE_SECONDS
 from services.domain.errors import SlowReader
 from services.domain.event import Event, Position, parse_position
 from services.domain.event_filter import EventFilter
@@ -113,6 +113,7 @@ class EventWatch:
             chunks = tail.take()
             if chunks:
                 await self._send_chunks(chunks)
+                await self._pause()
             elif not tail.fallen:
                 await self._move_position()
             if self._finished():
@@ -120,6 +121,11 @@ class EventWatch:
             if not chunks:
                 await self._feed.wait(beyond=tail.sequence, seconds=self._position_due())
         raise self._slow_reader()
+
+    async def _pause(self) -> None:
+        """Lets a busy feed gather: the first event after a quiet time goes at once, the next messages hold what came."""
+        if self._follow:
+            await asyncio.sleep(max(0.0, self._said_at + WATCH_PAUSE_SECONDS - time.monotonic()))
 
     async def _send_chunks(self, chunks: list[Chunk]) -> None:
         self._feed.check_open()

@@ -6,12 +6,14 @@ It gathers while the stream is busy, and leaves in as few messages as the contra
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from contextlib import suppress
 
 import msgspec
 from missioncontrol.v1 import agent_service_pb2 as wire
 
-from services.coordinator.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
+from services.coordinator.limits import ACK_PAUSE_SECONDS, MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
 from services.domain.ledger import Granted
 from services.transport import convert_lease
 
@@ -40,6 +42,7 @@ class Outbox:
         self._first: deque[wire.CoordinatorMessage] = deque()
         self._ack = 0
         self._acked = 0
+        self._acked_at = 0.0
         self._refusals: list[wire.Refusal] = []
         self._orders: wire.Orders | None = None
         self._batch = 0
@@ -79,7 +82,15 @@ class Outbox:
             if message is not None:
                 return message
             self._wake.clear()
-            await self._wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._ack_due()):
+                    await self._wake.wait()
+
+    def _ack_due(self) -> float | None:
+        """Seconds until an acknowledgement may go out; None if there is none to give."""
+        if self._ack <= self._acked and not self._refusals:
+            return None
+        return max(0.0, self._acked_at + ACK_PAUSE_SECONDS - time.monotonic())
 
     def _compose(self) -> wire.CoordinatorMessage | None:
         if self._first:
@@ -87,13 +98,16 @@ class Outbox:
         if self._orders is not None:
             orders, self._orders = self._orders, None
             return wire.CoordinatorMessage(orders=orders)
-        if self._ack > self._acked or self._refusals:
-            self._acked = self._ack
-            refusals, self._refusals = self._refusals, []
-            return wire.CoordinatorMessage(report_ack=wire.ReportAck(number=self._ack, refusals=refusals))
         if self._offers:
             return self._compose_leases()
+        if self._ack_due() == 0:
+            return self._compose_ack()
         return None
+
+    def _compose_ack(self) -> wire.CoordinatorMessage:
+        self._acked, self._acked_at = self._ack, time.monotonic()
+        refusals, self._refusals = self._refusals, []
+        return wire.CoordinatorMessage(report_ack=wire.ReportAck(number=self._ack, refusals=refusals))
 
     def _compose_leases(self) -> wire.CoordinatorMessage:
         """A batch of leases, each built in its place in the message."""

@@ -22,6 +22,7 @@ from services.coordinator.limits import (
     PLACEMENT_BATCHES_MAX,
     PLACEMENTS_MAX,
     SCHEDULE_MESSAGE_TASKS_MAX,
+    SCHEDULE_PAUSE_SECONDS,
     SCHEDULER_RECONNECT_SECONDS_MAX,
     SCHEDULER_RECONNECT_SECONDS_MIN,
 )
@@ -173,6 +174,7 @@ class SchedulerLink:
             self._wake.clear()
             for request in self._take_changes():
                 await call.write(request)
+            await asyncio.sleep(SCHEDULE_PAUSE_SECONDS)
 
     async def _hear(self, call: Any, answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]]) -> None:
         """Receives placements and asks the journal to grant them."""
