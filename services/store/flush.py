@@ -62,6 +62,18 @@ class Identity(msgspec.Struct, frozen=True):
     term: int
 
 
+class Prepared:
+    """A flush that waits for its COMMIT."""
+
+    __slots__ = ("answers", "first_sequence", "ledger", "queues")
+
+    def __init__(self, answers: list[Any], ledger: Ledger, first_sequence: int, queues: set[QueueKey]) -> None:
+        self.answers = answers
+        self.ledger = ledger
+        self.first_sequence = first_sequence
+        self.queues = queues
+
+
 decode_tasks = msgspec.json.Decoder(list[Task]).decode
 decode_agents = msgspec.json.Decoder(list[Agent]).decode
 decode_queues = msgspec.json.Decoder(list[Queue]).decode
@@ -86,9 +98,15 @@ class Flusher:
     def flush(self, commands: Sequence[Command]) -> tuple[list[Any], Committed]:
         """Applies the commands in one transaction. Returns their answers, in order, and what was committed.
 
-        An answer that is a MissionControlError is that command's refusal. Raises TermLost, or what the database
-        raises; nothing was changed then.
+        An answer that is a MissionControlError is that command's refusal. Raises TermLost, or what the database raises;
+        nothing was changed then.
         """
+        prepared = self.prepare(commands)
+        self.commit()
+        return prepared.answers, self.settle(prepared)
+
+    def prepare(self, commands: Sequence[Command]) -> Prepared:
+        """All of a flush but its COMMIT. If it raises, the transaction is gone; otherwise `commit` has to follow."""
         self._begin()
         try:
             ledger = self._read(touched(commands))
@@ -98,22 +116,13 @@ class Flusher:
             self._rollback()
             self._requirements = {}  # it may hold what was never committed
             raise
-        self._commit()
-        self._cache.remember(ledger, self._queues)
-        return answers, committed(ledger, first_sequence)
+        return Prepared(answers, ledger, first_sequence, self._queues)
 
-    def _begin(self) -> None:
-        """Opens the transaction, behind the fence."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._flush += 1
-        identity = self._identity
-        fence = (self._flush, identity.coordinator_id, identity.term)
-        if self._connection.execute(statements.FENCE, fence).rowcount != 1:
-            self._rollback()
-            raise TermLost(f"coordinator {identity.coordinator_id} has lost term {identity.term}")
+    def commit(self) -> None:
+        """The COMMIT: waits for the disk. May run in another thread than the rest, at no other time.
 
-    def _commit(self) -> None:
-        """Commits. If the answer was an error, the flush's number in our own row tells whether it happened."""
+        If the answer was an error, the flush's number in our own row tells whether it happened.
+        """
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error:
@@ -124,6 +133,21 @@ class Flusher:
                 self._requirements = {}
                 self._cache.forget()
                 raise
+
+    def settle(self, prepared: Prepared) -> Committed:
+        """What the commit made real; remembered for the next flush."""
+        self._cache.remember(prepared.ledger, prepared.queues)
+        return committed(prepared.ledger, prepared.first_sequence)
+
+    def _begin(self) -> None:
+        """Opens the transaction, behind the fence."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._flush += 1
+        identity = self._identity
+        fence = (self._flush, identity.coordinator_id, identity.term)
+        if self._connection.execute(statements.FENCE, fence).rowcount != 1:
+            self._rollback()
+            raise TermLost(f"coordinator {identity.coordinator_id} has lost term {identity.term}")
 
     def _rollback(self) -> None:
         """Gives the transaction up, if there still is one."""

@@ -1,19 +1,23 @@
 """The journal: the one writer, and the group commit that makes it fast.
 
-Callers put commands into a queue. A thread with the only writing connection takes whatever is there (bounded), runs
-it as one flush, and answers every caller after the commit. No timer: an idle journal commits at once, a busy one
-batches by itself. Listeners hear of each commit on the event loop, in the order of commits, before the answers of
-that commit are given: whoever reads an answer finds the feed at least as far.
+Callers put commands into a queue. Whatever is there (bounded) is run as one flush: read, folded and written on the event
+loop, committed in a thread, since the COMMIT waits for the disk. While it does, the next flush gathers. No timer: an idle
+journal commits at once, a busy one batches by itself. Listeners hear of each commit in the order of commits, before the
+answers of that commit are given: whoever reads an answer finds the feed at least as far.
+
+The statements run on the loop, not in the thread: between two threads the interpreter lock changed hands with every
+statement, and both waited for it. ARCHITECTURE.md has the figures.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -23,7 +27,7 @@ from services.domain.commands import ApplyReports, Command, CreateTasks, GrantLe
 from services.domain.errors import MissionControlError, ResourceExhausted, Unavailable
 from services.domain.ledger import Rules
 from services.store.coordinators import claim_term
-from services.store.flush import Committed, Flusher, TermLost
+from services.store.flush import Committed, Flusher, Prepared, TermLost
 from services.store.limits import FLUSH_COMMANDS_MAX, FLUSH_ITEMS_MAX, JOURNAL_QUEUE_MAX
 
 log = structlog.get_logger(__name__)
@@ -60,37 +64,46 @@ class Journal:
         self._engine = engine
         self._coordinator_id = coordinator_id
         self._rules = rules
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._queue: deque[Entry] = deque()
         self._listeners: list[Listener] = []
         self._heralds: list[Herald] = []
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._started: asyncio.Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._connection: Connection | None = None
+        self._flusher: Flusher | None = None
+        self._committing = False
+        self._scheduled = False
         self._stopping = False
+        self._idle = asyncio.Event()
+        self._suspects = 0  # entries at the head of the queue, one of which broke a flush
+        self._commands_max = FLUSH_COMMANDS_MAX
         self.lost: asyncio.Event = asyncio.Event()
         # When the last flush was committed, by the monotonic clock: what the coordinator's promises to its agents
         # rest on.
         self.renewed_at = 0.0
 
     async def start(self) -> None:
-        """Claims the next term and starts the writer.
+        """Claims the next term and opens the writer.
 
         From then on an earlier coordinator on this database cannot commit.
         """
         self._loop = asyncio.get_running_loop()
-        self._started = self._loop.create_future()
-        self._thread.start()
-        await self._started
+        await self._loop.run_in_executor(self._thread, self._open)
+        self.renewed_at = time.monotonic()
 
     async def stop(self) -> None:
-        """Flushes what is queued, and ends the writer."""
-        if self._thread.is_alive():
-            self._stopping = True
-            self._queue.put(None)
-            await asyncio.to_thread(self._thread.join)
+        """Flushes what is queued, and closes the writer."""
+        self._stopping = True
+        while self._committing or self._queue:
+            self._idle.clear()
+            self._schedule()
+            await self._idle.wait()
+        self._thread.shutdown()
+        if self._connection is not None:
+            self._connection.close()
 
     def subscribe(self, listener: Listener) -> None:
-        """Calls the listener after each commit, on the event loop, in the order of commits.
+        """Calls the listener after each commit, in the order of commits.
 
         It must not block or raise.
         """
@@ -118,139 +131,144 @@ class Journal:
         """
         return self._put(function)
 
+    def _open(self) -> None:
+        """Opens the connection that nobody else uses, and claims the term. In the thread."""
+        self._connection = self._engine.connect()
+        identity = claim_term(self._connection, self._coordinator_id)
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        self._flusher = Flusher(driver, identity, self._rules)
+
     def _put(self, work: Command | Read) -> asyncio.Future[Any]:
         assert self._loop is not None, "the journal was not started"
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._stopping or self.lost.is_set():
             future.set_exception(Unavailable("this coordinator is stopping"))
-        elif self._queue.qsize() >= JOURNAL_QUEUE_MAX:
+        elif len(self._queue) >= JOURNAL_QUEUE_MAX:
             future.set_exception(ResourceExhausted("too many changes wait to be written", retry_seconds=0.5))
         else:
-            self._queue.put(Entry(work, future))
+            self._queue.append(Entry(work, future))
+            self._schedule()
         return future
 
-    # The writer's thread.
+    def _schedule(self) -> None:
+        """Has the queue looked at in the next turn of the loop: what comes in this turn goes into one flush."""
+        if not self._scheduled and not self._committing:
+            assert self._loop is not None
+            self._scheduled = True
+            self._loop.call_soon(self.step)
 
-    def _run(self) -> None:
-        """The life of the writer."""
-        assert self._loop is not None
-        try:
-            connection = self._engine.connect()
-            identity = claim_term(connection, self._coordinator_id)
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            flusher = Flusher(driver, identity, self._rules)
-        except Exception as error:
-            self._loop.call_soon_threadsafe(self._settle_start, error)
+    def step(self) -> None:
+        """One bounded pass: the reads at the head of the queue, then one flush up to its COMMIT."""
+        self._scheduled = False
+        if self._committing:
             return
-        self._loop.call_soon_threadsafe(self._settle_start, None)
-        try:
-            while self.step(connection, flusher):
-                pass
-        except TermLost as error:
-            log.warning("term lost: another coordinator has taken over this database", error=str(error))
-            self._loop.call_soon_threadsafe(self._abandon)
-        finally:
-            connection.close()
+        while self._queue and callable(self._queue[0].work):
+            self._read(self._queue.popleft())
+        entries = self._take()
+        if entries:
+            self._flush(entries)
+        else:
+            self._idle.set()
 
-    def step(self, connection: Connection, flusher: Flusher) -> bool:
-        """Waits for work and does one bounded flush, or one read. False when it is time to stop."""
-        entries, last = self._take()
-        commands = [entry for entry in entries if not callable(entry.work)]
-        if commands:
-            self._flush(flusher, commands)
-        for entry in entries:
-            if callable(entry.work):
-                self._read(connection, entry)
-        return not last
-
-    def _take(self) -> tuple[list[Entry], bool]:
-        """What is queued, bounded; a read ends the batch, so that it sees just what was queued before it."""
+    def _take(self) -> list[Entry]:
+        """The commands at the head of the queue, bounded. A read ends them: it sees just what was queued before it."""
         entries: list[Entry] = []
         items = 0
-        entry = self._queue.get()
-        while entry is not None:
+        while self._queue and len(entries) < self._commands_max and items < FLUSH_ITEMS_MAX:
+            if callable(self._queue[0].work):
+                break
+            entry = self._queue.popleft()
             entries.append(entry)
             items += size(entry.work)
-            full = len(entries) >= FLUSH_COMMANDS_MAX or items >= FLUSH_ITEMS_MAX
-            if full or callable(entry.work):
-                return entries, False
-            try:
-                entry = self._queue.get_nowait()
-            except queue.Empty:
-                return entries, False
-        return entries, True
+        return entries
 
-    def _flush(self, flusher: Flusher, entries: Sequence[Entry]) -> None:
-        """Flushes, and answers. If the data is at fault, each half is tried by itself: one bad command fails alone."""
-        assert self._loop is not None
-        try:
-            answers, committed = flusher.flush([entry.work for entry in entries])  # type: ignore[misc]  # no reads among them
-        except TermLost:
-            self._loop.call_soon_threadsafe(self._deliver, entries, [lost_term()] * len(entries), None)
-            raise
-        except sqlite3.OperationalError as error:
-            log.warning("the database refused a flush", error=str(error), commands=len(entries))
-            unavailable = Unavailable(f"the database cannot be written now: {error}")
-            self._loop.call_soon_threadsafe(self._deliver, entries, [unavailable] * len(entries), None)
-        except Exception as error:
-            if len(entries) == 1:
-                log.exception("a command could not be applied", command=type(entries[0].work).__name__)
-                self._loop.call_soon_threadsafe(self._deliver, entries, [error], None)
-                return
-            middle = len(entries) // 2
-            self._flush(flusher, entries[:middle])
-            self._flush(flusher, entries[middle:])
-        else:
-            self._loop.call_soon_threadsafe(self._deliver, entries, answers, committed)
-
-    def _read(self, connection: Connection, entry: Entry) -> None:
+    def _read(self, entry: Entry) -> None:
         """Runs one read."""
-        assert self._loop is not None
+        assert self._connection is not None
         try:
-            answer = entry.work(connection)  # type: ignore[operator]  # it is a read
+            answer = entry.work(self._connection)  # type: ignore[operator]  # it is a read
         except Exception as error:
             answer = error
-        self._loop.call_soon_threadsafe(self._deliver, [entry], [answer], None)
+        self._answer([entry], [answer])
 
-    # On the event loop.
+    def _flush(self, entries: list[Entry]) -> None:
+        """Prepares a flush and hands its COMMIT to the thread."""
+        assert self._loop is not None
+        assert self._flusher is not None
+        try:
+            prepared = self._flusher.prepare([entry.work for entry in entries])  # type: ignore[misc]  # no reads here
+        except Exception as error:
+            self._refuse(entries, error)
+            self._schedule()
+            return
+        self._committing = True
+        commit = self._loop.run_in_executor(self._thread, self._flusher.commit)
+        commit.add_done_callback(partial(self._finish, entries, prepared))
 
-    def _settle_start(self, error: Exception | None) -> None:
-        assert self._started is not None
-        if error is None:
-            self.renewed_at = time.monotonic()
-            self._started.set_result(None)
+    def _finish(self, entries: list[Entry], prepared: Prepared, commit: asyncio.Future[None]) -> None:
+        """The COMMIT has returned: tells the listeners, answers, and looks at what has gathered."""
+        assert self._flusher is not None
+        self._committing = False
+        error = commit.exception()
+        if error is not None:
+            self._refuse(entries, error)
         else:
-            self._started.set_exception(error)
+            self._absolve(len(entries))
+            self._deliver(entries, prepared.answers, self._flusher.settle(prepared))
+        self._schedule()
 
-    def _deliver(self, entries: Sequence[Entry], answers: Sequence[Any], committed: Committed | None) -> None:
+    def _refuse(self, entries: list[Entry], error: BaseException) -> None:
+        """A flush that was not committed. If the data is at fault, each half is tried by itself: one fails alone."""
+        if isinstance(error, TermLost):
+            log.warning("term lost: another coordinator has taken over this database", error=str(error))
+            self._abandon(entries)
+        elif isinstance(error, sqlite3.OperationalError):
+            log.warning("the database refused a flush", error=str(error), commands=len(entries))
+            self._absolve(len(entries))
+            self._answer(entries, [Unavailable(f"the database cannot be written now: {error}")] * len(entries))
+        elif len(entries) == 1:
+            log.error("a command could not be applied", command=type(entries[0].work).__name__, exc_info=error)
+            self._absolve(1)
+            self._answer(entries, [error])
+        else:
+            self._suspects = max(self._suspects, len(entries))
+            self._commands_max = len(entries) // 2
+            self._queue.extendleft(reversed(entries))
+
+    def _absolve(self, count: int) -> None:
+        """So many suspects are dealt with; after the last of them flushes are large again."""
+        if self._suspects:
+            self._suspects = max(0, self._suspects - count)
+            if not self._suspects:
+                self._commands_max = FLUSH_COMMANDS_MAX
+
+    def _deliver(self, entries: Sequence[Entry], answers: Sequence[Any], committed: Committed) -> None:
         """Tells the listeners, then answers the callers."""
-        if committed is not None:
-            self.renewed_at = time.monotonic()
-        if committed is not None and committed.events:
+        self.renewed_at = time.monotonic()
+        if committed.events:
             for listener in self._listeners:
                 listener(committed)
+        self._answer(entries, answers)
+
+    def _answer(self, entries: Sequence[Entry], answers: Sequence[Any]) -> None:
         for entry, answer in zip(entries, answers, strict=True):
             if not callable(entry.work):
                 for herald in self._heralds:
                     herald.settle(entry.work, answer)
             if entry.future.done():
                 continue  # the caller went away; what it asked for is done all the same
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 entry.future.set_exception(answer)
             else:
                 entry.future.set_result(answer)
 
-    def _abandon(self) -> None:
-        """Nothing can be written any more: refuses what is queued, and says so to whoever waits for `lost`."""
+    def _abandon(self, entries: list[Entry]) -> None:
+        """Nothing can be written any more: refuses everything, and says so to whoever waits for `lost`."""
         self.lost.set()
-        while True:
-            try:
-                entry = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if entry is not None and not entry.future.done():
-                entry.future.set_exception(lost_term())
+        refused = [*entries, *self._queue]
+        self._queue.clear()
+        self._answer(refused, [lost_term()] * len(refused))
 
 
 def lost_term() -> MissionControlError:
