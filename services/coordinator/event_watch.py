@@ -123,7 +123,7 @@ class EventWatch:
         raise self._slow_reader()
 
     async def _pause(self) -> None:
-        """Lets a busy feed gather: the first event after a quiet time goes at once, the next messages hold what came."""
+        """Lets a busy feed gather: the first event after a quiet time goes at once, later messages hold what came."""
         if self._follow:
             await asyncio.sleep(max(0.0, self._said_at + WATCH_PAUSE_SECONDS - time.monotonic()))
 

@@ -1,9 +1,9 @@
 """The journal: the one writer, and the group commit that makes it fast.
 
-Callers put commands into a queue. Whatever is there (bounded) is run as one flush: read, folded and written on the event
-loop, committed in a thread, since the COMMIT waits for the disk. While it does, the next flush gathers. No timer: an idle
-journal commits at once, a busy one batches by itself. Listeners hear of each commit in the order of commits, before the
-answers of that commit are given: whoever reads an answer finds the feed at least as far.
+Callers put commands into a queue. Whatever is there (bounded) is run as one flush: read, folded and written on the
+event loop, committed in a thread, since the COMMIT waits for the disk. While it does, the next flush gathers. No timer:
+an idle journal commits at once, a busy one batches by itself. Listeners hear of each commit in the order of commits,
+before the answers of that commit are given: whoever reads an answer finds the feed at least as far.
 
 The statements run on the loop, not in the thread: between two threads the interpreter lock changed hands with every
 statement, and both waited for it. ARCHITECTURE.md has the figures.
@@ -152,11 +152,15 @@ class Journal:
         return future
 
     def _schedule(self) -> None:
-        """Has the queue looked at in the next turn of the loop: what comes in this turn goes into one flush."""
+        """Has the queue looked at soon.
+
+        What comes in this turn of the loop goes into one flush. It runs in the turn after the next: the heralds' words
+        are then on their way while the flush keeps the loop busy.
+        """
         if not self._scheduled and not self._committing:
             assert self._loop is not None
             self._scheduled = True
-            self._loop.call_soon(self.step)
+            self._loop.call_soon(self._loop.call_soon, self.step)
 
     def step(self) -> None:
         """One bounded pass: the reads at the head of the queue, then one flush up to its COMMIT."""

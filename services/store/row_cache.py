@@ -1,7 +1,7 @@
 """Rows that the one writer has read or written itself, so that the next flush need not read them again.
 
-It is right because nobody else writes: SQLite admits one writer, and the fence ends a coordinator whose database was taken over.
-It holds what was committed, never what was only folded. Bounded; what is not here is read.
+It is right because nobody else writes: SQLite admits one writer, and the fence ends a coordinator whose database was
+taken over. It holds what was committed, never what was only folded. Bounded; what is not here is read.
 """
 
 from __future__ import annotations
