@@ -21,6 +21,7 @@ from services.coordinator.outbox import Outbox
 from services.coordinator.output_relay import OutputRelay
 from services.domain.agent import AgentKey, DrainMode
 from services.domain.commands import (
+    OUTCOMES,
     AgentAction,
     ApplyReports,
     ChangeAgent,
@@ -54,7 +55,7 @@ class Connection:
         self.incarnation = incarnation
         self.outbox = Outbox()
         self.goodbye: str | None = None
-        self.drain_mode = DrainMode.NONE
+        self.drain = (DrainMode.NONE, 0)  # as the agent was told
         self.on_delivered: Callable[[AgentKey, list[LeaseKey]], None] = lambda _key, _leases: None
         self._journal = journal
         self._relay = relay
@@ -145,9 +146,16 @@ class Connection:
         if heartbeat.held_included:
             held = {(lease.task_id, lease.token) for lease in heartbeat.held}
         self.session.heartbeat(held, now=now)
+        self._repeat_cancels()
         if now - self._journal.renewed_at < self._vouch_seconds:
             echo = wire.HeartbeatEcho(number=heartbeat.number, held_version=heartbeat.held_version)
             self.outbox.say(wire.CoordinatorMessage(heartbeat_echo=echo))
+
+    def _repeat_cancels(self) -> None:
+        """Orders again what was cancelled and still goes on: an order may have overtaken its lease."""
+        for lease in self.session.cancelled:
+            self.outbox.orders.cancel.add(task_id=lease[0], token=lease[1])
+            self.outbox.wake()
 
     async def _hear_reports(self, batch: wire.ReportBatch) -> None:
         now = time.monotonic()
@@ -157,8 +165,9 @@ class Connection:
 
     def _put_off(self, report: Report, now: float) -> bool:
         """Whether this progress is kept for later. What ends the attempt makes it pointless."""
-        if report.kind is not ReportKind.PROGRESS:
+        if report.kind in OUTCOMES:
             self._late_progress.pop(report.task_id, None)
+        if report.kind is not ReportKind.PROGRESS:
             return False
         if self.session.takes_progress(report.task_id, now=now):
             self._late_progress.pop(report.task_id, None)

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import structlog
 from missioncontrol.v1 import agent_service_pb2 as wire
@@ -20,7 +21,7 @@ from services.coordinator.documents import Documents
 from services.coordinator.limits import HELLO_SECONDS, SESSION_TICK_SECONDS
 from services.coordinator.outbox import Offer
 from services.coordinator.output_relay import OutputRelay
-from services.domain.agent import Agent, AgentKey, DrainMode
+from services.domain.agent import AgentKey, DrainMode
 from services.domain.commands import Admission, AdmitAgent, EndSession, LeaseKey, RevokeLeases, RevokeReason
 from services.domain.errors import (
     IncarnationSuperseded,
@@ -30,7 +31,7 @@ from services.domain.errors import (
     Unavailable,
 )
 from services.domain.ledger import Granted
-from services.domain.session import Intervals, Session, negotiate
+from services.domain.session import Due, Intervals, Session, negotiate
 from services.domain.task import Task
 from services.store.documents import StoredDocument, read_documents
 from services.store.flush import Committed
@@ -72,6 +73,8 @@ class Connections:
         relay.on_first_follower = self._follow_output
         relay.on_last_gone = self._unfollow_output
         self._followed: dict[str, str] = {}
+        self._partings: dict[AgentKey, EndSession] = {}  # ends of sessions that could not be written yet
+        self._drains: dict[AgentKey, tuple[DrainMode, int]] = {}
 
     # What others ask.
 
@@ -97,10 +100,11 @@ class Connections:
         hello = await self._hello(messages)
         version = negotiate(hello.protocol_version_min, hello.protocol_version_max)
         command = convert_agent.hello(hello, coordinator_id=self._coordinator_id)
-        admission: Admission = await self._journal.submit(command)
+        admission = await self._admit(command)
         connection = self._enter(command, admission)
         connection.outbox.say(self._welcome(admission, version))
-        self._follow_delivered(command.agent, list(connection.session.leases))
+        self._after_delivery(command.agent, list(connection.session.leases))
+        self._order_drain(command.agent)
         try:
             await connection.converse(messages, writer)
         finally:
@@ -111,11 +115,27 @@ class Connections:
             async with asyncio.timeout(HELLO_SECONDS):
                 first = await anext(messages, None)
         except TimeoutError:
-            first = None
-        if first is None or first.WhichOneof("content") != "hello":
+            raise Unavailable(f"no Hello came within {HELLO_SECONDS:g} s; connect again") from None
+        if first is None:
+            raise Unavailable("the stream ended before Hello")
+        if first.WhichOneof("content") != "hello":
             reason = "the first message of the stream must be Hello"
             raise InvalidArgument(reason, fields=[("hello", reason)])
         return first.hello
+
+    async def _admit(self, command: AdmitAgent) -> Admission:
+        """Binds the agent to a session; one whose agent goes away meanwhile is ended as soon as it exists."""
+        answer = self._journal.submit(command)
+        try:
+            admission: Admission = await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            answer.add_done_callback(partial(self._part_unmet, command.agent))
+            raise
+        return admission
+
+    def _part_unmet(self, key: AgentKey, answer: asyncio.Future[Admission]) -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            self._part(EndSession(key, answer.result().session, goodbye=False, message="the agent did not wait"))
 
     def _enter(self, command: AdmitAgent, admission: Admission) -> Connection:
         """Makes the stream the current one of its agent, and ends the one before."""
@@ -124,8 +144,11 @@ class Connections:
         session.keep((((t.id, t.token), self._ttl_of(t) / 1e6) for t in admission.kept), now=now)
         vouch_seconds = self._intervals.lease_ttl * 2 / 3
         connection = Connection(session, command.incarnation, self._journal, self._relay, vouch_seconds=vouch_seconds)
-        connection.drain_mode = admission.drain_mode
-        connection.on_delivered = self._follow_delivered
+        connection.drain = (admission.drain_mode, admission.drain_time)
+        connection.on_delivered = self._after_delivery
+        for task in admission.kept:
+            if task.cancel_request_time:
+                session.cancel((task.id, task.token))
         earlier = self._live.get(command.agent)
         self._live[command.agent] = connection
         self._absent.pop(command.agent, None)
@@ -156,7 +179,17 @@ class Connections:
         command = EndSession(
             key, session.number, goodbye, expire_time=expire_time, message=connection.goodbye or "the stream broke"
         )
-        self._journal.submit(command).add_done_callback(forget)
+        self._part(command)
+
+    def _part(self, command: EndSession) -> None:
+        """Records the end of a session; if it cannot be written, each step tries again until it is."""
+
+        def settle(answer: asyncio.Future[None]) -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                self._partings[command.agent] = command
+
+        self._partings.pop(command.agent, None)
+        self._journal.submit(command).add_done_callback(settle)
 
     # What commits bring.
 
@@ -168,13 +201,27 @@ class Connections:
             if session is not None:
                 session.end((attempt.task_id, attempt.token))
         if committed.granted:
-            self._grant(committed.granted)
+            tasks = committed.tasks
+            # One that was granted and taken back in the same flush is not delivered.
+            self._grant(
+                [
+                    granted
+                    for granted in committed.granted
+                    if tasks[granted.task.id].token == granted.task.token and tasks[granted.task.id].held
+                ]
+            )
         for order in committed.cancels:
+            session = self._session(order.agent)
+            if session is not None:
+                session.cancel((order.task_id, order.token))
             self._order(order.agent, "cancel", (order.task_id, order.token))
         for revoked in committed.revoked:
             self._order(revoked.agent, "drop", (revoked.task_id, revoked.token))
         for agent in committed.agents:
-            self._order_drain(agent)
+            self._drains[agent.key] = (agent.drain_mode, agent.drain_time)
+            if agent.drain_mode is DrainMode.NONE:
+                del self._drains[agent.key]
+            self._order_drain(agent.key)
 
     def _session(self, key: AgentKey) -> Session | None:
         connection = self._live.get(key)
@@ -218,16 +265,21 @@ class Connections:
                 continue
             found: StoredDocument | None = stored.get(task.id)
             if found is None:
-                connection.session.sent(0, [(task.id, task.token)], now=time.monotonic())
+                revoke = RevokeLeases(
+                    connection.session.key, grant.session, [(task.id, task.token)], RevokeReason.UNDELIVERED
+                )
+                self._journal.submit(revoke).add_done_callback(forget)
             elif (task.id, task.token) in connection.session.leases:
                 connection.outbox.offer([Offer(grant, found.document, found.checkpoint)])
 
-    def _follow_delivered(self, key: AgentKey, leases: list[LeaseKey]) -> None:
-        """Orders the output of those leases that somebody follows already. The agent has to know the lease first."""
-        if self._followed:
-            for lease in leases:
-                if lease[0] in self._followed:
-                    self._order(key, "follow_output", lease)
+    def _after_delivery(self, key: AgentKey, leases: list[LeaseKey]) -> None:
+        """Orders what was wanted of these leases before the agent knew them: a cancel, their output."""
+        session = self._session(key)
+        for lease in leases:
+            if session is not None and lease in session.cancelled:
+                self._order(key, "cancel", lease)
+            if lease[0] in self._followed:
+                self._order(key, "follow_output", lease)
 
     def _order(self, key: AgentKey, kind: str, lease: LeaseKey) -> None:
         """Adds one lease to the orders of an agent that is here."""
@@ -236,20 +288,19 @@ class Connections:
             getattr(connection.outbox.orders, kind).add(task_id=lease[0], token=lease[1])
             connection.outbox.wake()
 
-    def _order_drain(self, agent: Agent) -> None:
-        """Tells an agent of a drain that was ordered, or called off."""
-        connection = self._live.get(agent.key)
-        if connection is None or connection.session.number != agent.session:
+    def _order_drain(self, key: AgentKey) -> None:
+        """Tells an agent of a drain that was ordered, changed or called off."""
+        connection = self._live.get(key)
+        drain = self._drains.get(key, (DrainMode.NONE, 0))
+        if connection is None or drain == connection.drain:
             return
-        if agent.drain_mode is not connection.drain_mode:
-            connection.drain_mode = agent.drain_mode
-            if agent.drain_mode is DrainMode.NONE:
-                connection.outbox.orders.resume = True
-            else:
-                orders = connection.outbox.orders
-                now = time.time_ns() // 1000
-                convert_session.put_drain(orders, agent.drain_mode, drain_time=agent.drain_time, now=now)
-            connection.outbox.wake()
+        connection.drain = drain
+        orders = connection.outbox.orders
+        orders.ClearField("drain")
+        orders.resume = drain[0] is DrainMode.NONE
+        if not orders.resume:
+            convert_session.put_drain(orders, drain[0], drain_time=drain[1], now=time.time_ns() // 1000)
+        connection.outbox.wake()
 
     def _follow_output(self, namespace: str, task_id: str) -> None:
         """Somebody wants to see a task's output live."""
@@ -282,28 +333,32 @@ class Connections:
 
     async def step(self, now: float) -> None:
         """One pass over all sessions: revokes what ran out, ends streams that went silent, records late progress."""
+        for command in list(self._partings.values()):
+            self._part(command)
+        revocations: list[RevokeLeases] = []
         for connection in list(self._live.values()):
             connection.flush_progress(now)
-            if await self._revoke_due(connection.session, now):
+            due = connection.session.tick(now)
+            revocations += revoking(connection.session, due)
+            if due.silent:
                 connection.end(Unavailable("no heartbeat came for too long; connect again"))
         for key, session in list(self._absent.items()):
-            await self._revoke_due(session, now)
+            revocations += revoking(session, session.tick(now))
             if not session.leases:
                 self._absent.pop(key, None)
+        await asyncio.gather(*map(self._revoke, revocations))
 
-    async def _revoke_due(self, session: Session, now: float) -> bool:
-        """Revokes what is due; whether the stream has gone silent."""
-        due = session.tick(now)
-        for leases, reason in ((due.expired, RevokeReason.EXPIRED), (due.undelivered, RevokeReason.UNDELIVERED)):
-            if leases:
-                try:
-                    await self._journal.submit(RevokeLeases(session.key, session.number, leases, reason))
-                except MissionControlError as error:
-                    log.warning("leases could not be revoked; the next tick tries again", error=error.message)
-                else:
-                    for lease in leases:
-                        session.end(lease)
-        return due.silent
+    async def _revoke(self, command: RevokeLeases) -> None:
+        """Revokes leases of one session; if that cannot be written, the next tick names them again."""
+        try:
+            await self._journal.submit(command)
+        except MissionControlError as error:
+            log.warning("leases could not be revoked; the next tick tries again", error=error.message)
+            return
+        session = self._session(command.agent)
+        if session is not None and session.number == command.session:
+            for lease in command.leases:
+                session.end(lease)
 
     async def close(self) -> None:
         """Tells every agent to connect again, and ends the streams. Their leases live on."""
@@ -323,3 +378,9 @@ def superseded(earlier: Connection, command: AdmitAgent) -> MissionControlError:
         f"agent {agent_id} was started again elsewhere: this process (incarnation {earlier.incarnation}) has to exit",
         agent_id=agent_id,
     )
+
+
+def revoking(session: Session, due: Due) -> list[RevokeLeases]:
+    """The commands that take back what is due."""
+    found = ((due.expired, RevokeReason.EXPIRED), (due.undelivered, RevokeReason.UNDELIVERED))
+    return [RevokeLeases(session.key, session.number, leases, reason) for leases, reason in found if leases]

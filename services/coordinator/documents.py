@@ -20,13 +20,18 @@ class Documents:
         """Keeps what was submitted; forgets the oldest beyond the bound."""
         for new in committed.created.values():
             self._documents[new.id] = new.document
-            self._bytes += len(new.document)
+            self._bytes += weight(new.document)
         while self._bytes > self._bytes_max:
-            self._bytes -= len(self._documents.popitem(last=False)[1])
+            self._bytes -= weight(self._documents.popitem(last=False)[1])
 
     def take(self, task_id: str) -> bytes | None:
         """The document, if it is here; a task is rarely leased twice, so it is forgotten."""
         document = self._documents.pop(task_id, None)
         if document is not None:
-            self._bytes -= len(document)
+            self._bytes -= weight(document)
         return document
+
+
+def weight(document: bytes) -> int:
+    """Memory that an entry takes, bytes: the document, its key and its place."""
+    return len(document) + 400

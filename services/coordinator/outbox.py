@@ -98,11 +98,9 @@ class Outbox:
         if self._orders is not None:
             orders, self._orders = self._orders, None
             return wire.CoordinatorMessage(orders=orders)
-        if self._offers:
-            return self._compose_leases()
         if self._ack_due() == 0:
             return self._compose_ack()
-        return None
+        return self._compose_leases() if self._offers else None
 
     def _compose_ack(self) -> wire.CoordinatorMessage:
         self._acked, self._acked_at = self._ack, time.monotonic()

@@ -88,7 +88,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         ttl_of=queues.lease_ttl_micros,
     )
     link = SchedulerLink(journal, queues, address=settings.scheduler, coordinator_id=settings.coordinator_id)
-    timers = Timers(journal, readers)
+    timers = Timers(journal, readers, lease_ttl_seconds=settings.lease_ttl_seconds)
     metrics = CoordinatorMetrics(registry)
     for listener in (feed, queues, documents, connections, link, timers, watchers, metrics):
         journal.subscribe(listener.on_committed)

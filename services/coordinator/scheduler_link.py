@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import grpc
@@ -21,6 +21,8 @@ from missioncontrol.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 from services.coordinator.limits import (
     PLACEMENT_BATCHES_MAX,
     PLACEMENTS_MAX,
+    REFILL_RETRY_SECONDS,
+    SCHEDULE_MESSAGE_BYTES_MAX,
     SCHEDULE_MESSAGE_TASKS_MAX,
     SCHEDULE_PAUSE_SECONDS,
     SCHEDULER_RECONNECT_SECONDS_MAX,
@@ -65,6 +67,7 @@ class SchedulerLink:
         self._placed: dict[str, int] = {}  # tasks with a placement of this stream that waits for its result
         self._wake = asyncio.Event()
         self._alone = False
+        self._streaming = False
         self.connected = asyncio.Event()
 
     # What the start finds, and what commits bring.
@@ -85,6 +88,8 @@ class SchedulerLink:
             self._note_agent(agent)
         for queue in committed.queues:
             self._changed_queues[queue.key] = queue
+        if not self._streaming:
+            self.window.discard_changes()
         # After the answers of this commit: so results and the load that they led to go into one message.
         asyncio.get_running_loop().call_soon(self._wake.set)
 
@@ -160,6 +165,7 @@ class SchedulerLink:
                 for part in done:
                     part.result()
             finally:
+                self._streaming = False
                 for part in parts:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
@@ -208,53 +214,59 @@ class SchedulerLink:
                 outcomes = [PlacementOutcome.NOT_VISIBLE] * len(placements)
             for placement, outcome in zip(placements, outcomes, strict=True):
                 self._placed.pop(placement.task_id, None)
-                if outcome is PlacementOutcome.TASK_GONE:
-                    self.window.leave(placement.task_id)
-                self._results.append((placement.number, outcome))
+                self._results.append((placement.number, self._final(placement, outcome)))
             self._wake.set()
+
+    def _final(self, placement: Placement, outcome: PlacementOutcome) -> PlacementOutcome:
+        """The outcome as the scheduler is told it: a task that was announced and then not accepted will never come."""
+        gone = self.window.group_of(placement.task_id) is None
+        return PlacementOutcome.TASK_GONE if outcome is PlacementOutcome.NOT_VISIBLE and gone else outcome
 
     # Messages.
 
-    def _snapshot(self) -> Iterator[wire.ScheduleRequest]:
+    def _snapshot(self) -> list[wire.ScheduleRequest]:
         """Everything, in messages of bounded size. What was noted until now is part of it."""
         changes = self.window.snapshot()
         self._changed_agents.clear()
         self._changed_queues.clear()
         self._wake.clear()
-        first = wire.ScheduleRequest(coordinator_id=self._coordinator_id, snapshot=True)
-        first.queues.extend(convert_schedule.queue(queue) for queue in self._queues.all())
-        first.agents.extend(convert_schedule.agent(agent) for agent in self._agents.values())
-        first.groups.extend(convert_schedule.group(group) for group in changes.groups.values())
-        requests = [first, *ready_messages(changes)]
+        self._streaming = True
+        messages = Messages()
+        messages.requests[0].coordinator_id = self._coordinator_id
+        messages.put_queues(self._queues.all())
+        messages.put_groups(changes.groups.values())
+        for agent in self._agents.values():
+            messages.put_agent(agent)
+        requests = [*messages.requests, *ready_messages(changes)]
         for request in requests:
             request.snapshot = True
         requests[-1].snapshot_complete = True
-        yield from requests
+        return requests
 
-    def _take_changes(self) -> Iterator[wire.ScheduleRequest]:
+    def _take_changes(self) -> list[wire.ScheduleRequest]:
         """What has changed since the last message, in messages of bounded size."""
         changes = self.window.take_changes()
-        first = wire.ScheduleRequest()
-        first.groups.extend(convert_schedule.group(group) for group in changes.groups.values())
+        messages = Messages()
+        first = messages.requests[0]
+        for number, outcome in self._results:
+            first.results.add(number=number, outcome=convert_schedule.outcome(outcome))
         first.removed_task_ids.extend(changes.removed)
         first.removed_groups.extend(changes.removed_groups)
-        first.queues.extend(convert_schedule.queue(queue) for queue in self._changed_queues.values())
+        messages.put_queues(self._changed_queues.values())
+        messages.put_groups(changes.groups.values())
         for key in self._changed_agents:
             agent = self._agents.get(key)
             if agent is None:
                 first.removed_agents.append(f"{key[0]}/{key[1]}")
             else:
-                first.agents.append(convert_schedule.agent(agent))
-        for number, outcome in self._results:
-            first.results.add(number=number, outcome=convert_schedule.outcome(outcome))
+                messages.put_agent(agent)
         self._changed_agents.clear()
         self._changed_queues.clear()
         self._results.clear()
         rest = list(ready_messages(changes))
-        if len(rest) == 1:
+        if len(rest) == 1 and len(messages.requests) == 1:
             first.ready.extend(rest.pop().ready)
-        yield first
-        yield from rest
+        return [*messages.requests, *rest]
 
     # The refill of the window.
 
@@ -269,8 +281,8 @@ class SchedulerLink:
 
         def take(answer: asyncio.Future[list[BacklogTask]]) -> None:
             if answer.cancelled() or answer.exception() is not None:
-                log.warning("the backlog could not be read", group=group.key)
-                self.window.failed(group)
+                log.warning("the backlog could not be read; trying again", group=group.key)
+                asyncio.get_running_loop().call_later(REFILL_RETRY_SECONDS, self.window.failed, group)
                 return
             self.window.refilled(group, answer.result(), asked=limit)
             self._wake.set()
@@ -278,11 +290,44 @@ class SchedulerLink:
         self._journal.read(read).add_done_callback(take)
 
 
+class Messages:
+    """Requests of bounded size: a fleet of thousands of agents does not fit into one."""
+
+    def __init__(self) -> None:
+        self.requests = [wire.ScheduleRequest()]
+        self._bytes = 0
+
+    def put_queues(self, queues: Iterable[Queue]) -> None:
+        """Adds queues, whole."""
+        for value in queues:
+            message = convert_schedule.queue(value)
+            self._with_room(message.ByteSize()).queues.append(message)
+
+    def put_groups(self, groups: Iterable[Group]) -> None:
+        """Adds groups, whole."""
+        for value in groups:
+            message = convert_schedule.group(value)
+            self._with_room(message.ByteSize()).groups.append(message)
+
+    def put_agent(self, value: Agent) -> None:
+        """Adds an agent, whole."""
+        message = convert_schedule.agent(value)
+        self._with_room(message.ByteSize()).agents.append(message)
+
+    def _with_room(self, size: int) -> wire.ScheduleRequest:
+        if self._bytes and self._bytes + size > SCHEDULE_MESSAGE_BYTES_MAX:
+            self.requests.append(wire.ScheduleRequest())
+            self._bytes = 0
+        self._bytes += size
+        return self.requests[-1]
+
+
 def ready_messages(changes: Changes) -> Iterator[wire.ScheduleRequest]:
     """Ready tasks, in messages of bounded size."""
     request = wire.ScheduleRequest()
     room = SCHEDULE_MESSAGE_TASKS_MAX
-    for number, tasks in changes.ready.items():
+    for number, by_id in changes.ready.items():
+        tasks = list(by_id.values())
         for start in range(0, len(tasks), SCHEDULE_MESSAGE_TASKS_MAX):
             part = tasks[start : start + SCHEDULE_MESSAGE_TASKS_MAX]
             if len(part) > room:

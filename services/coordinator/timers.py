@@ -11,6 +11,7 @@ import asyncio
 import time
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.coordinator.limits import RENEW_SECONDS, TIMER_POLL_SECONDS, TIMERS_MAX
 from services.domain.commands import ExpireAgent, Renew, WakeTasks
@@ -26,8 +27,10 @@ log = structlog.get_logger(__name__)
 class Timers:
     """See the module. Listens to the journal to know of timers nearer than the next poll."""
 
-    def __init__(self, journal: Journal, readers: Readers) -> None:
+    def __init__(self, journal: Journal, readers: Readers, *, lease_ttl_seconds: float) -> None:
         self._journal = journal
+        # Agents are vouched for during two thirds of a time to live after a renewal: several have to fit into it.
+        self._renew_seconds = min(RENEW_SECONDS, lease_ttl_seconds / 6)
         self._readers = readers
         self._next = 0
         self._sooner = asyncio.Event()
@@ -44,9 +47,9 @@ class Timers:
         while True:
             try:
                 await self.step(time.time_ns() // 1000)
-            except MissionControlError as error:
-                log.warning("timers could not be worked off; the next look tries again", error=error.message)
-            wait = min((self._next - time.time_ns() // 1000) / 1e6, TIMER_POLL_SECONDS)
+            except (MissionControlError, SQLAlchemyError) as error:
+                log.warning("timers could not be worked off; the next look tries again", error=str(error))
+            wait = min((self._next - time.time_ns() // 1000) / 1e6, TIMER_POLL_SECONDS, self._renew_seconds)
             self._sooner.clear()
             if wait > 0:
                 try:
@@ -63,9 +66,9 @@ class Timers:
             self._next = min(self._next, due.next_wake_time)
         if due.task_ids:
             await self._journal.submit(WakeTasks(due.task_ids))
-        for agent, session in due.agents:
-            await self._journal.submit(ExpireAgent(agent, session))
+        # All at once: the journal writes them together, also when a whole rack is gone.
+        await asyncio.gather(*[self._journal.submit(ExpireAgent(agent, session)) for agent, session in due.agents])
         if len(due.task_ids) == TIMERS_MAX:
             self._next = now
-        if time.monotonic() - self._journal.renewed_at >= RENEW_SECONDS:
+        if time.monotonic() - self._journal.renewed_at >= self._renew_seconds:
             await self._journal.submit(Renew())

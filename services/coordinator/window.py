@@ -14,7 +14,7 @@ from typing import Any
 from services.coordinator.limits import EMPTY_GROUPS_MAX, WINDOW_TASKS_MAX
 from services.domain.commands import NewTask
 from services.domain.requirements import Requirements
-from services.domain.task import Task
+from services.domain.task import Task, TaskState
 from services.store.backlog import BacklogTask
 from services.store.flush import Committed
 
@@ -50,7 +50,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.groups: dict[int, Group] = {}
-        self.ready: dict[int, list[BacklogTask]] = {}
+        self.ready: dict[int, dict[str, BacklogTask]] = {}
         self.removed: list[str] = []
         self.removed_groups: list[int] = []
 
@@ -71,13 +71,21 @@ class Window:
         self.changes = Changes()
 
     def on_committed(self, committed: Committed) -> None:
-        """Takes in what became ready, and lets go of what is ready no more."""
-        for task in committed.ready:
-            self._add(task, committed.requirements[task.needs_id])
-        for task in committed.unready:
-            self._drop(task)
+        """Takes in what became ready, and lets go of what is ready no more.
+
+        A task may be granted and come back in one flush: what counts is where the commit left it.
+        """
         for granted in committed.granted:
             self.leave(granted.task.id)
+        for task in committed.ready:
+            if committed.tasks[task.id].state is TaskState.PENDING:
+                self._add(task, committed.requirements[task.needs_id])
+            else:
+                self.retract(task.id)
+        fresh = {task.id for task in committed.ready}  # never counted as behind the window
+        for task in committed.unready:
+            if task.id not in fresh:
+                self._drop(task)
 
     def announce(self, new: NewTask, *, now: int) -> None:
         """A task that is about to be committed: told at once, if nothing of its group is behind the window.
@@ -91,8 +99,9 @@ class Window:
 
     def retract(self, task_id: str) -> None:
         """An announced task that was not accepted."""
-        if self.leave(task_id):
-            self.changes.removed.append(task_id)
+        group = self.leave(task_id)
+        if group is not None:
+            self._take_back(task_id, group)
 
     def found(self, key: GroupKey, kind: str, *, requirements: Requirements, count: int) -> None:
         """A group that was in the database when the coordinator started."""
@@ -113,17 +122,17 @@ class Window:
         self._ask(group)
 
     def failed(self, group: Group) -> None:
-        """A refill that could not be read; the next change of the group asks again."""
+        """A refill that could not be read: asks again."""
         group.refilling = False
-
-    def leave(self, task_id: str) -> bool:
-        """The task is not ready any more. Whether it was in the window."""
-        group = self._by_task.pop(task_id, None)
-        if group is None:
-            return False
-        group.tasks.pop(task_id, None)
         self._ask(group)
-        return True
+
+    def leave(self, task_id: str) -> Group | None:
+        """The task is not ready any more. The group in whose window it was."""
+        group = self._by_task.pop(task_id, None)
+        if group is not None:
+            group.tasks.pop(task_id, None)
+            self._ask(group)
+        return group
 
     def snapshot(self) -> Changes:
         """Everything that a new stream has to be told; what was to be told on the old one is part of it."""
@@ -132,10 +141,13 @@ class Window:
         for group in self._groups.values():
             everything.groups[group.number] = group
             if group.tasks:
-                everything.ready[group.number] = sorted(
-                    group.tasks.values(), key=lambda waiting: (waiting.queued_time, waiting.task_id)
-                )
+                oldest_first = sorted(group.tasks.values(), key=lambda waiting: (waiting.queued_time, waiting.task_id))
+                everything.ready[group.number] = {waiting.task_id: waiting for waiting in oldest_first}
         return everything
+
+    def discard_changes(self) -> None:
+        """Nobody is there to be told: the next stream begins with a snapshot."""
+        self.changes = Changes()
 
     def take_changes(self) -> Changes:
         """What has not been told yet; it counts as told from now on."""
@@ -168,12 +180,19 @@ class Window:
     def _take(self, group: Group, waiting: BacklogTask) -> None:
         group.tasks[waiting.task_id] = waiting
         self._by_task[waiting.task_id] = group
-        self.changes.ready.setdefault(group.number, []).append(waiting)
+        self.changes.ready.setdefault(group.number, {})[waiting.task_id] = waiting
+
+    def _take_back(self, task_id: str, group: Group) -> None:
+        """Tells that a task is gone; one that was not told of yet is not told at all."""
+        untold = self.changes.ready.get(group.number)
+        if untold is None or untold.pop(task_id, None) is None:
+            self.changes.removed.append(task_id)
 
     def _drop(self, task: Task) -> None:
         """A task that was cancelled or expired: out of the window, or one less behind it."""
-        if self.leave(task.id):
-            self.changes.removed.append(task.id)
+        group = self.leave(task.id)
+        if group is not None:
+            self._take_back(task.id, group)
             return
         group = self._groups.get((task.namespace, task.queue, task.priority, task.needs_id))
         if group is not None and group.unsent > 0 and not group.refilling:

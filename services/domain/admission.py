@@ -131,7 +131,8 @@ def adopt_agents(ledger: Ledger, command: AdoptAgents) -> None:
         agent = ledger.agents.get(key)
         if agent is None or not (agent.connected or agent.leases):
             continue
-        waiting = change(agent, state=AgentState.DISCONNECTED, expire_time=grace_end(ledger, key))
+        expire_time = agent.expire_time or grace_end(ledger, key)  # once: a restart loop does not renew it
+        waiting = change(agent, state=AgentState.DISCONNECTED, expire_time=expire_time)
         ledger.put_agent(waiting, EventType.AGENT_DISCONNECTED, message="the coordinator was started again")
         settle_absent(ledger, waiting)
 
@@ -159,7 +160,8 @@ def cordon(agent: Agent, _command: ChangeAgent, _now: int) -> tuple[Agent, Event
 
 def uncordon(agent: Agent, _command: ChangeAgent, _now: int) -> tuple[Agent, EventType]:
     """New work again: takes off a cordon and an ordered drain."""
-    state = AgentState.READY if agent.state is AgentState.DRAINING else agent.state
+    ordered = agent.drain_mode is not DrainMode.NONE  # an agent that drains by itself goes on doing so
+    state = AgentState.READY if agent.state is AgentState.DRAINING and ordered else agent.state
     after = change(agent, cordoned=False, drain_mode=DrainMode.NONE, drain_time=0, state=state)
     return after, EventType.AGENT_UNCORDONED
 

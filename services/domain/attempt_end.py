@@ -124,7 +124,7 @@ def requeue(ledger: Ledger, task: Task, attempt: Attempt, ending: Ending, *, red
     after = advance(
         task,
         TaskState.PENDING,
-        wake_time=ledger.now + task.queue_limit_micros if task.queue_limit_micros else 0,
+        wake_time=queue_deadline(ledger, task),
         redeliveries=task.redeliveries if redeliveries is None else redeliveries,
         avoid=avoid,
     )
@@ -133,3 +133,10 @@ def requeue(ledger: Ledger, task: Task, attempt: Attempt, ending: Ending, *, red
         task, after, EventType.TASK_REQUEUED, outcome=ending.outcome, failure=ending.failure, message=ending.message
     )
     ledger.ready.append(after)
+
+
+def queue_deadline(ledger: Ledger, task: Task) -> int:
+    """When a requeued task expires. Work that never started goes on waiting; after a start the wait begins anew."""
+    if task.state is TaskState.LEASED:
+        return task.wake_time
+    return ledger.now + task.queue_limit_micros if task.queue_limit_micros else 0

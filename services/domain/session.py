@@ -87,6 +87,7 @@ class Session:
         self._named: Collection[LeaseKey] = frozenset()
         self._unconfirmed: deque[tuple[int, float, Sequence[LeaseKey]]] = deque()
         self._progress: dict[str, float] = {}
+        self.cancelled: set[LeaseKey] = set()  # leases whose work has to stop
         self._ttl_min = float("inf")
 
     @property
@@ -107,6 +108,11 @@ class Session:
         self._since[lease] = now
         self._ttl_min = min(self._ttl_min, ttl_seconds)
 
+    def cancel(self, lease: LeaseKey) -> None:
+        """The work of this lease has to stop: ordered again with each heartbeat until the lease ends."""
+        if lease in self._ttl:
+            self.cancelled.add(lease)
+
     def sent(self, batch: int, leases: Sequence[LeaseKey], *, now: float) -> None:
         """A batch went out; it has to be confirmed."""
         self._unconfirmed.append((batch, now, leases))
@@ -120,6 +126,7 @@ class Session:
         """The lease is over, for whatever reason."""
         self._ttl.pop(lease, None)
         self._since.pop(lease, None)
+        self.cancelled.discard(lease)
         self._progress.pop(lease[0], None)
         if not self._ttl:
             self._ttl_min = float("inf")

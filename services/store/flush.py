@@ -126,21 +126,24 @@ class Flusher:
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error:
+            self._cache.forget()
+            self._requirements = {}
             self._rollback()
             own = (self._identity.coordinator_id, self._identity.term)
             row = self._connection.execute(statements.LAST_FLUSH, own).fetchone()
             if row is None or row[0] != self._flush:
-                self._requirements = {}
-                self._cache.forget()
                 raise
 
     def settle(self, prepared: Prepared) -> Committed:
         """What the commit made real; remembered for the next flush."""
         self._cache.remember(prepared.ledger, prepared.queues)
+        if len(self._requirements) > REQUIREMENTS_CACHE_MAX:
+            self._requirements = {}
         return committed(prepared.ledger, prepared.first_sequence)
 
     def _begin(self) -> None:
-        """Opens the transaction, behind the fence."""
+        """Opens the transaction, behind the fence. One that an earlier error left open is given up first."""
+        self._rollback()
         self._connection.execute("BEGIN IMMEDIATE")
         self._flush += 1
         identity = self._identity
@@ -197,9 +200,6 @@ class Flusher:
         """The cache of requirements, with these in it."""
         missing = wanted - self._requirements.keys()
         if missing:
-            if len(self._requirements) > REQUIREMENTS_CACHE_MAX:
-                self._requirements.clear()
-                missing = wanted
             self._requirements.update(decode_needs(self._rows(statements.READ_NEEDS, missing)))
         return self._requirements
 

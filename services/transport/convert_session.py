@@ -22,7 +22,8 @@ def welcome(
     for task in admission.kept:
         if task.cancel_request_time:
             orders.cancel.add(task_id=task.id, token=task.token)
-    if admission.drain_mode is not DrainMode.NONE:
+    orders.resume = admission.drain_mode is DrainMode.NONE
+    if not orders.resume:
         put_drain(orders, admission.drain_mode, drain_time=admission.drain_time, now=now)
     return wire.CoordinatorMessage(
         welcome=wire.Welcome(

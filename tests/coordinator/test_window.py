@@ -8,7 +8,8 @@ import pytest
 
 from services.coordinator import window as module
 from services.coordinator.window import Group, Window
-from services.domain.commands import CreateTasks, GrantLeases, Placement, PlacementOutcome
+from services.domain.agent import Declaration
+from services.domain.commands import AdmitAgent, CreateTasks, GrantLeases, Placement, PlacementOutcome
 from services.store.backlog import BacklogTask, read_groups, read_ready
 from tests.store.world import NAMESPACE, World, new_task
 
@@ -39,7 +40,7 @@ class Backlog:
     def tell(self) -> None:
         changes = self.window.take_changes()
         for tasks in changes.ready.values():
-            for task in tasks:
+            for task in tasks.values():
                 assert task.task_id not in self.told, "told twice"
                 self.told[task.task_id] = task
         for task_id in changes.removed:
@@ -135,7 +136,7 @@ def test_a_snapshot_is_the_whole_window_and_nothing_is_told_again(backlog: Backl
     backlog.submit(35)
     backlog.place("t00000")
     snapshot = backlog.window.snapshot()
-    assert [task.task_id for tasks in snapshot.ready.values() for task in tasks] == sorted(backlog.told)
+    assert [task_id for tasks in snapshot.ready.values() for task_id in tasks] == sorted(backlog.told)
     assert not backlog.window.take_changes().any
 
 
@@ -185,3 +186,22 @@ def test_an_announced_task_may_be_granted_in_the_flush_that_makes_it(backlog: Ba
     assert backlog.told == {}
     assert backlog.window.pending() == 0
     assert backlog.world.task("t00000").version == 2
+
+
+def test_a_task_that_is_granted_and_comes_back_in_one_flush_stays_in_the_window(backlog: Backlog) -> None:
+    """A process takes an agent's id while a grant to the one before is in the same flush."""
+    backlog.submit(1)
+    grant = GrantLeases([Placement(1, "t00000", "a", 1)], [("default", "a")])
+    hello = AdmitAgent(("default", "a"), "another", Declaration(kinds=("work",), slots=1), [], False, "c1")
+    backlog.world.flush(grant, hello)
+    backlog.told.clear()  # the scheduler forgets what was granted
+    backlog.commit()
+    assert list(backlog.told) == ["t00000"]
+
+
+def test_an_announced_task_that_is_taken_back_before_it_was_told_is_never_told(backlog: Backlog) -> None:
+    backlog.window.announce(new_task("t00000"), now=1)
+    backlog.window.retract("t00000")
+    changes = backlog.window.take_changes()
+    assert not any(changes.ready.values())
+    assert changes.removed == []
