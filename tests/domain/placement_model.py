@@ -182,6 +182,7 @@ class Model:
     def repeat(self, a: int, b: int, c: int) -> None:
         """Send a task again that the view knows, as a refill of a window may."""
         known = [*self.waiting.values(), *(task for _, task, _ in self.outstanding.values())]
+        known = [task for task in known if task.task_id in self.view.tasks]  # what was cancelled is not sent again
         if known:
             self.tell(ready=(known[a % len(known)],))
 
