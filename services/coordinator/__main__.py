@@ -1,6 +1,6 @@
 """`python -m services.coordinator`: connects the parts, and takes them apart in order.
 
-Start: database · journal (claims the term) · what was there · listeners · agents get their grace · loops · server.
+Start: addresses · database · journal (claims the term) · what was there · agents get their grace · server · loops.
 Stop:  NOT_SERVING · streams end, agents connect again elsewhere or later · server · loops · journal · database.
 """
 
@@ -20,7 +20,6 @@ from missioncontrol.v1 import (
     queue_service_pb2_grpc,
     task_service_pb2_grpc,
 )
-from prometheus_client import CollectorRegistry
 
 from services.address_file import write_address_file
 from services.config import CoordinatorSettings, load
@@ -46,7 +45,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         clean = uvloop.run(serve(settings))
-    except (MissionControlError, ListenError) as error:
+    except (MissionControlError, ListenError, OSError) as error:
         sys.stderr.write(f"missioncontrol: {error}\n")
         sys.exit(1)
     finally:
@@ -61,6 +60,12 @@ async def serve(settings: CoordinatorSettings) -> bool:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     registry = new_registry()
     async with AsyncExitStack() as stack:
+        # The addresses first: a process that cannot listen must not take the database from one that does.
+        server = create_server("coordinator", listen=settings.coordinator_listen, registry=registry)
+        server.bind()
+        listener = MetricsListener(registry, listen=settings.metrics_listen)
+        await listener.start()
+        stack.push_async_callback(listener.stop)
         engine = open_database(settings.database_url)
         stack.callback(engine.dispose)
         prepare_schema(engine)
@@ -69,28 +74,25 @@ async def serve(settings: CoordinatorSettings) -> bool:
         stack.push_async_callback(storage.journal.stop)
         stack.callback(storage.readers.close)
         parts = await connect_parts(storage, settings, registry)
-        server = make_server(settings, parts, registry)
-        listener = MetricsListener(registry, listen=settings.metrics_listen)
-        await listener.start()
-        stack.push_async_callback(listener.stop)
+        add_services(server, parts)
         await server.start()
         loops = [asyncio.ensure_future(loop) for loop in parts.loops()]
         write_address_file(
             settings.address_file, "coordinator", address=server.address, metrics_address=listener.address
         )
-        lost = await until_stopped(stopping, parts, loops)
-        await drain(server, parts, loops, grace_seconds=settings.stop_grace_seconds)
+        try:
+            lost = await until_stopped(stopping, parts, loops)
+        finally:
+            await drain(server, parts, loops, grace_seconds=settings.stop_grace_seconds)
     return not lost
 
 
-def make_server(settings: CoordinatorSettings, parts: Parts, registry: CollectorRegistry) -> RpcServer:
-    """The server with all services of the coordinator."""
-    server = create_server("coordinator", listen=settings.coordinator_listen, registry=registry)
+def add_services(server: RpcServer, parts: Parts) -> None:
+    """Registers all services of the coordinator."""
     server.add(task_service_pb2_grpc.add_TaskServiceServicer_to_server, parts.task_service)
     server.add(queue_service_pb2_grpc.add_QueueServiceServicer_to_server, parts.queue_service)
     server.add(agent_service_pb2_grpc.add_AgentServiceServicer_to_server, parts.agent_service)
     server.add(add_event_service, parts.event_service)
-    return server
 
 
 async def until_stopped(stopping: asyncio.Event, parts: Parts, loops: Sequence[asyncio.Future[None]]) -> bool:

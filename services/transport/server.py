@@ -65,11 +65,17 @@ class RpcServer:
         """Registers a servicer by its generated `add_…Servicer_to_server`, each of its handlers in our wrapper."""
         add_servicer(servicer, _Registrar(self._server, self._metrics, self._services))
 
+    def bind(self) -> str:
+        """Takes the address and returns it; for those who need it before `start()`. Raises ListenError."""
+        if not self.address:
+            self.address = self._bind()
+        return self.address
+
     async def start(self) -> str:
         """Listens, says SERVING under every health name and returns "host:port". Raises ListenError."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         add_reflection(self._server, [*self._services, _HEALTH_SERVICE])
-        self.address = self._bind()
+        self.bind()
         await self.mark_ready()
         await self._health.set(LIVENESS, _SERVING)
         await self._server.start()

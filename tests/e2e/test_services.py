@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 
 from missioncontrol import Client
 from missioncontrol.requests import task_request
@@ -76,3 +78,20 @@ async def head(address: str) -> int:
         return (await observer.tasks())[1]
     finally:
         await observer.close()
+
+
+async def test_a_coordinator_that_cannot_listen_leaves_the_running_one_alone(start_fleet: StartFleet) -> None:
+    fleet = await start_fleet()
+    running = fleet.services[COORDINATOR]
+    settings = {**os.environ, **running.spec.environment}
+    settings["MISSIONCONTROL_COORDINATOR_LISTEN"] = fleet.address
+    settings.pop("MISSIONCONTROL_ADDRESS_FILE", None)
+    second = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.coordinator", env=settings, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asyncio.wait_for(second.communicate(), 60)
+    assert second.returncode == 1
+    assert b"cannot listen" in said
+    async with Client(fleet.address) as client:
+        handle = await client.submit("echo", b"still there")
+        assert await handle.result() == b"still there"

@@ -10,9 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.config import CoordinatorSettings
-from services.coordinator.__main__ import make_server
+from services.coordinator.__main__ import add_services
 from services.coordinator.parts import connect_parts, open_storage
 from services.store.database import open_database, prepare_schema
+from services.transport.server import create_server
 from tests.coordinator.rpc.harness import Coordinator
 from tests.store.queries.store import Store
 
@@ -26,7 +27,8 @@ async def coordinator(tmp_path: Path) -> AsyncIterator[Coordinator]:
     storage = open_storage(engine, settings)
     await storage.journal.start()
     parts = await connect_parts(storage, settings, registry)
-    server = make_server(settings, parts, registry)
+    server = create_server("coordinator", listen=settings.coordinator_listen, registry=registry)
+    add_services(server, parts)
     address = await server.start()
     async with grpc.aio.insecure_channel(address) as channel:
         yield Coordinator(parts, Store(storage.journal, storage.readers), channel, address)
