@@ -42,6 +42,7 @@ async def test_a_killed_gateway_costs_its_followers_no_event(start_fleet: StartF
     follower = FeedFollower(fleet.gateway_url)
     async with asyncio.TaskGroup() as group, Client(fleet.address) as client:
         following = group.create_task(follower.run())
+        await asyncio.wait_for(follower.wait_sequence(await head(fleet.address)), 20)
         for _ in range(3):
             handles = await client.submit_many(task_request("nap", 0.01) for _ in range(30))
             fleet.services[GATEWAY].kill()
