@@ -33,7 +33,7 @@ from services.transport.server import ListenError, RpcServer, create_server
 
 log = structlog.get_logger(__name__)
 
-# The interpreter lock changes hands at least this often: the writer's thread must not wait 5 ms for the event loop.
+# The interpreter lock changes hands at least this often: readers' threads must not wait 5 ms for the event loop.
 SWITCH_SECONDS = 0.0005
 
 
