@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 import structlog
@@ -22,7 +22,7 @@ from services.coordinator.limits import HELLO_SECONDS, SESSION_TICK_SECONDS
 from services.coordinator.outbox import Offer
 from services.coordinator.output_relay import OutputRelay
 from services.domain.agent import AgentKey, DrainMode
-from services.domain.commands import Admission, AdmitAgent, EndSession, LeaseKey, RevokeLeases, RevokeReason
+from services.domain.commands import Admission, AdmitAgent, EndSession, LeaseKey, NewTask, RevokeLeases, RevokeReason
 from services.domain.errors import (
     IncarnationSuperseded,
     InvalidArgument,
@@ -208,7 +208,8 @@ class Connections:
                     granted
                     for granted in committed.granted
                     if tasks[granted.task.id].token == granted.task.token and tasks[granted.task.id].held
-                ]
+                ],
+                committed.created,
             )
         for order in committed.cancels:
             session = self._session(order.agent)
@@ -227,7 +228,7 @@ class Connections:
         connection = self._live.get(key)
         return connection.session if connection is not None else self._absent.get(key)
 
-    def _grant(self, granted: list[Granted]) -> None:
+    def _grant(self, granted: list[Granted], created: Mapping[str, NewTask]) -> None:
         """Offers leases whose documents are in memory at once; the others as soon as they are read."""
         now = time.monotonic()
         ready: defaultdict[AgentKey, list[Offer]] = defaultdict(list)
@@ -238,7 +239,7 @@ class Connections:
             if connection is None or connection.session.number != grant.session:
                 continue  # it moved on in between; its Hello has settled the lease, or its time will
             connection.session.grant((task.id, task.token), grant.ttl_micros / 1e6, now=now)
-            document = self._documents.take(task.id) if task.token == 1 else None
+            document = self._document(task, created)
             if document is None:
                 unread.append(grant)
             else:
@@ -249,6 +250,13 @@ class Connections:
             delivery = asyncio.ensure_future(self._deliver(unread))
             self._deliveries.add(delivery)
             delivery.add_done_callback(self._deliveries.discard)
+
+    def _document(self, task: Task, created: Mapping[str, NewTask]) -> bytes | None:
+        """What goes with the task's first lease, if it is in memory; a later one may have a checkpoint."""
+        if task.token > 1:
+            return None
+        new = created.get(task.id)
+        return new.document if new is not None else self._documents.take(task.id)
 
     async def _deliver(self, granted: list[Granted]) -> None:
         """Reads documents and checkpoints, then offers. If it cannot, the leases go back as never delivered."""

@@ -19,6 +19,8 @@ class Documents:
     def on_committed(self, committed: Committed) -> None:
         """Keeps what was submitted; forgets the oldest beyond the bound."""
         for new in committed.created.values():
+            if committed.tasks[new.id].held:
+                continue  # its lease is made from the commit itself
             self._documents[new.id] = new.document
             self._bytes += weight(new.document)
         while self._bytes > self._bytes_max:

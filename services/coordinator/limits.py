@@ -82,6 +82,7 @@ OUTPUT_RECENT_BYTES_MAX = 256 * 1024
 WATCH_PAUSE_SECONDS = 0.005  # between two messages to a follower of the feed
 ACK_PAUSE_SECONDS = 0.010  # between two acknowledgements to an agent, which only keeps the reports for longer
 SCHEDULE_PAUSE_SECONDS = 0.002  # between two messages to the scheduler
+LOAD_PAUSE_SECONDS = 0.050  # until the scheduler hears of loads that nothing waits for
 
 # Agents, groups and queues in one message to the scheduler, bytes: well below what its server receives, 4 MiB.
 SCHEDULE_MESSAGE_BYTES_MAX = 1024 * 1024

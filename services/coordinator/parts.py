@@ -104,7 +104,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         connections=connections,
         link=link,
         timers=timers,
-        task_service=TaskService(journal, readers, watchers, relay),
+        task_service=TaskService(journal, readers, watchers, relay, link.standing),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections),
         event_service=EventService(feed, readers),

@@ -19,6 +19,7 @@ from missioncontrol.v1 import scheduler_service_pb2 as wire
 from missioncontrol.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
 from services.coordinator.limits import (
+    LOAD_PAUSE_SECONDS,
     PLACEMENT_BATCHES_MAX,
     PLACEMENTS_MAX,
     REFILL_RETRY_SECONDS,
@@ -29,6 +30,7 @@ from services.coordinator.limits import (
     SCHEDULER_RECONNECT_SECONDS_MIN,
 )
 from services.coordinator.queue_book import QueueBook
+from services.coordinator.standing import StandingPlacements
 from services.coordinator.window import Changes, Group, Window
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import (
@@ -60,12 +62,15 @@ class SchedulerLink:
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
         self._agents: dict[AgentKey, Agent] = {}
+        self.standing = StandingPlacements(self._agents, self.window.waits)
         self._queues = queues
         self._changed_agents: set[AgentKey] = set()
+        self._urgent_agents = False  # more than the load of one of them changed
         self._changed_queues: dict[QueueKey, Queue] = {}
         self._results: list[tuple[int, PlacementOutcome]] = []
         self._placed: dict[str, int] = {}  # tasks with a placement of this stream that waits for its result
         self._wake = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
         self._alone = False
         self._streaming = False
         self.connected = asyncio.Event()
@@ -81,7 +86,7 @@ class SchedulerLink:
     def on_committed(self, committed: Committed) -> None:
         """Notes what the scheduler has to be told."""
         for granted in committed.granted:
-            if granted.task.id not in self._placed:
+            if granted.task.id not in self._placed and granted.task.id not in committed.created:
                 self.window.changes.removed.append(granted.task.id)  # granted on the word of an earlier stream
         self.window.on_committed(committed)
         for agent in committed.agents:
@@ -90,23 +95,42 @@ class SchedulerLink:
             self._changed_queues[queue.key] = queue
         if not self._streaming:
             self.window.discard_changes()
-        # After the answers of this commit: so results and the load that they led to go into one message.
-        asyncio.get_running_loop().call_soon(self._wake.set)
+        if self.window.holds_any or self._is_urgent():
+            # After the answers of this commit: so results and the load that they led to go into one message.
+            asyncio.get_running_loop().call_soon(self._wake.set)
+        else:
+            self._wake_later()
+
+    def _is_urgent(self) -> bool:
+        """Whether there is more to tell than how loaded the agents are."""
+        return bool(self._urgent_agents or self._changed_queues or self._results or self.window.changes.any)
+
+    def _wake_later(self) -> None:
+        """Nothing waits that the loads could matter to: they are told together with those of the next moments."""
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LOAD_PAUSE_SECONDS, self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._later = None
+        self._wake.set()
 
     def foretell(self, command: Command) -> None:
-        """Announces tasks that are about to be committed."""
+        """Announces tasks that are about to be committed and have no standing placement."""
         if not isinstance(command, CreateTasks) or not self.connected.is_set():
             return
         now = time.time_ns() // 1000
-        for new in command.tasks:
-            if new.not_before_time <= now:
+        placements = command.placements or [None] * len(command.tasks)
+        for new, placement in zip(command.tasks, placements, strict=True):
+            if placement is None and new.not_before_time <= now:
                 self.window.announce(new, now=now)
-        self._wake.set()
+                self._wake.set()
 
     def settle(self, command: Command, answer: list[CreateAnswer] | Exception) -> None:
         """Takes those back that were not accepted."""
         if not isinstance(command, CreateTasks):
             return
+        if command.placements:
+            self.standing.settle(command.placements, command.tasks)
         results = [None] * len(command.tasks) if isinstance(answer, Exception) else answer
         for new, result in zip(command.tasks, results, strict=True):
             if not isinstance(result, Created) or result.deduplicated:
@@ -114,11 +138,14 @@ class SchedulerLink:
                 self._wake.set()
 
     def _note_agent(self, agent: Agent) -> None:
+        before = self._agents.get(agent.key)
         if agent.connected:
             self._agents[agent.key] = agent
         else:
             self._agents.pop(agent.key, None)
         self._changed_agents.add(agent.key)
+        if before is None or before.session != agent.session or before.accepting != agent.accepting:
+            self._urgent_agents = True
 
     # The stream.
 
@@ -155,6 +182,7 @@ class SchedulerLink:
             answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]] = asyncio.Queue(PLACEMENT_BATCHES_MAX)
             self._placed.clear()
             self._results.clear()
+            self.standing.withdraw_all()
             parts = [
                 asyncio.ensure_future(self._tell(call)),
                 asyncio.ensure_future(self._hear(call, answers)),
@@ -166,6 +194,7 @@ class SchedulerLink:
                     part.result()
             finally:
                 self._streaming = False
+                self.standing.withdraw_all()
                 for part in parts:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
@@ -189,12 +218,23 @@ class SchedulerLink:
             if response is grpc.aio.EOF:
                 return
             self._note_presence()
+            for standing in response.standing:
+                self._take_offer(standing)
             placements = [Placement(p.number, p.task_id, p.agent_id, p.session) for p in response.placements]
             for start in range(0, len(placements), PLACEMENTS_MAX):
                 part = placements[start : start + PLACEMENTS_MAX]
-                self._placed.update((placement.task_id, placement.number) for placement in part)
+                for placement in part:
+                    self._placed[placement.task_id] = placement.number
+                    self.window.placed(placement.task_id)
                 agents = set(self._named(part))
                 await answers.put((part, self._journal.submit(GrantLeases(part, sorted(agents)))))
+
+    def _take_offer(self, standing: wire.StandingPlacement) -> None:
+        group = self.window.group_numbered(standing.group_id)
+        if group is not None:
+            namespace = group.key[0]
+            agents = [((namespace, agent.agent_id), agent.session) for agent in standing.agents]
+            self.standing.offer(group.key, agents)
 
     def _named(self, placements: list[Placement]) -> Iterator[AgentKey]:
         """The agents of placements, each in its task's namespace; a task that has left the window needs none."""
@@ -214,6 +254,7 @@ class SchedulerLink:
                 outcomes = [PlacementOutcome.NOT_VISIBLE] * len(placements)
             for placement, outcome in zip(placements, outcomes, strict=True):
                 self._placed.pop(placement.task_id, None)
+                self.window.refused(placement.task_id)
                 self._results.append((placement.number, self._final(placement, outcome)))
             self._wake.set()
 
@@ -229,6 +270,7 @@ class SchedulerLink:
         changes = self.window.snapshot()
         self._changed_agents.clear()
         self._changed_queues.clear()
+        self._urgent_agents = False
         self._wake.clear()
         self._streaming = True
         messages = Messages()
@@ -262,6 +304,7 @@ class SchedulerLink:
                 messages.put_agent(agent)
         self._changed_agents.clear()
         self._changed_queues.clear()
+        self._urgent_agents = False
         self._results.clear()
         rest = list(ready_messages(changes))
         if len(rest) == 1 and len(messages.requests) == 1:

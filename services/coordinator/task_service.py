@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, nullcontext
 from functools import partial
@@ -12,6 +13,7 @@ from missioncontrol.v1 import task_service_pb2 as wire
 
 from services.coordinator import pages
 from services.coordinator.output_relay import OutputFollower, OutputRelay
+from services.coordinator.standing import StandingPlacements
 from services.coordinator.watchers import TaskWatch, TaskWatchers
 from services.domain.commands import CancelTask, CreateAnswer, CreateTasks, NewTask
 from services.domain.errors import FailedPrecondition, InvalidArgument, MissionControlError
@@ -31,8 +33,16 @@ from services.transport.validation import invalid, validate_items
 class TaskService(task_service_pb2_grpc.TaskServiceServicer):
     """See the contract."""
 
-    def __init__(self, journal: Journal, readers: Readers, watchers: TaskWatchers, relay: OutputRelay) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        readers: Readers,
+        watchers: TaskWatchers,
+        relay: OutputRelay,
+        standing: StandingPlacements,
+    ) -> None:
         self._journal = journal
+        self._standing = standing
         self._readers = readers
         self._watchers = watchers
         self._relay = relay
@@ -48,7 +58,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         """Submits many tasks; each has a result of its own."""
         prepared = prepare(request)
         good = [item for item in prepared if isinstance(item, NewTask)]
-        answers: list[CreateAnswer] = await self._journal.submit(CreateTasks(good)) if good else []
+        answers: list[CreateAnswer] = await self._journal.submit(self._command(good)) if good else []
         response = wire.BatchCreateTasksResponse()
         later = iter(answers)
         for item in prepared:
@@ -119,7 +129,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
 
     async def _create(self, new: NewTask, spec: task_pb2.TaskSpec) -> tuple[task_pb2.Task, bool]:
         """Submits one task. Returns it without its payload, and whether it is of an earlier submit."""
-        [answer] = await self._journal.submit(CreateTasks([new]))
+        [answer] = await self._journal.submit(self._command([new]))
         if isinstance(answer, MissionControlError):
             raise answer
         if answer.task is None:
@@ -127,6 +137,9 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
             return light_task(stored), True
         spec.ClearField("payload")
         return convert_task.task(answer.task, spec=spec), False
+
+    def _command(self, tasks: list[NewTask]) -> CreateTasks:
+        return CreateTasks(tasks, self._standing.choose(tasks, time.time_ns() // 1000))
 
     async def _read(self, namespace: str, task_id: str) -> tuple[StoredTask, Position]:
         return await self._readers.run(partial(get_task, namespace=namespace or DEFAULT_NAMESPACE, task_id=task_id))

@@ -30,6 +30,7 @@ class Group:
         self.kind = kind
         self.requirements = requirements
         self.tasks: dict[str, BacklogTask] = {}
+        self.placed: set[str] = set()  # of these, the ones whose placement waits for its result
         self.unsent = 0
         self.end: tuple[int, str] = (0, "")
         self.refilling = False
@@ -41,8 +42,13 @@ class Group:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits in it."""
+        """Whether nothing is in it."""
         return not self.tasks and not self.unsent
+
+    @property
+    def waits(self) -> bool:
+        """Whether a task of it waits for a placement."""
+        return self.unsent > 0 or len(self.tasks) > len(self.placed)
 
 
 class Changes:
@@ -66,6 +72,7 @@ class Window:
     def __init__(self, refill: Callable[[Group, int], Any]) -> None:
         self._refill = refill
         self._groups: dict[GroupKey, Group] = {}
+        self._by_number: dict[int, Group] = {}
         self._by_task: dict[str, Group] = {}
         self._numbers = 0
         self.changes = Changes()
@@ -131,8 +138,31 @@ class Window:
         group = self._by_task.pop(task_id, None)
         if group is not None:
             group.tasks.pop(task_id, None)
+            group.placed.discard(task_id)
             self._ask(group)
         return group
+
+    def placed(self, task_id: str) -> None:
+        """The scheduler has proposed an agent for the task."""
+        group = self._by_task.get(task_id)
+        if group is not None:
+            group.placed.add(task_id)
+
+    def refused(self, task_id: str) -> None:
+        """The proposal came to nothing: if the task is still here, it waits again."""
+        group = self._by_task.get(task_id)
+        if group is not None:
+            group.placed.discard(task_id)
+
+    def waits(self, key: GroupKey) -> bool:
+        """Whether a task of the group waits for a placement."""
+        group = self._groups.get(key)
+        return group is not None and group.waits
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether any task is in the window."""
+        return bool(self._by_task)
 
     def snapshot(self) -> Changes:
         """Everything that a new stream has to be told; what was to be told on the old one is part of it."""
@@ -140,6 +170,7 @@ class Window:
         everything = Changes()
         for group in self._groups.values():
             everything.groups[group.number] = group
+            group.placed.clear()
             if group.tasks:
                 oldest_first = sorted(group.tasks.values(), key=lambda waiting: (waiting.queued_time, waiting.task_id))
                 everything.ready[group.number] = {waiting.task_id: waiting for waiting in oldest_first}
@@ -157,6 +188,10 @@ class Window:
     def group_of(self, task_id: str) -> Group | None:
         """The group in whose window the task is."""
         return self._by_task.get(task_id)
+
+    def group_numbered(self, number: int) -> Group | None:
+        """The group with this number, if it is remembered."""
+        return self._by_number.get(number)
 
     def pending(self) -> int:
         """Ready tasks, in the window and behind it."""
@@ -211,6 +246,7 @@ class Window:
             self._forget_empty()
             self._numbers += 1
             group = self._groups[key] = Group(self._numbers, key, kind, requirements)
+            self._by_number[group.number] = group
             self.changes.groups[group.number] = group
         return group
 
@@ -220,6 +256,6 @@ class Window:
             return
         for key, group in list(self._groups.items()):
             if group.empty and not group.refilling:
-                del self._groups[key]
+                del self._groups[key], self._by_number[group.number]
                 self.changes.groups.pop(group.number, None)
                 self.changes.removed_groups.append(group.number)

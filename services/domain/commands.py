@@ -49,9 +49,14 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CreateTasks(msgspec.Struct, frozen=True):
-    """Submit. Answer: for each task a Created or the error that keeps it out."""
+    """Submit. Answer: for each task a Created or the error that keeps it out.
+
+    `placements` names, for each task, the agent that it may go to at once (None: the scheduler has to be asked). It is
+    as long as `tasks`, or empty.
+    """
 
     tasks: Sequence[NewTask]
+    placements: Sequence[Placement | None] = ()
 
 
 class Created(msgspec.Struct, frozen=True, gc=False):

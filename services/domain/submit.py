@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from services.domain.commands import CreateAnswer, Created, CreateTasks, NewTask
+from services.domain.agent import AgentKey
+from services.domain.commands import CreateAnswer, Created, CreateTasks, NewTask, Placement, PlacementOutcome
 from services.domain.errors import AlreadyExists
 from services.domain.event import EventType
+from services.domain.grant import grant_lease
 from services.domain.ledger import Ledger, RequestRecord, Touches
 from services.domain.task import Task, TaskState
 
@@ -16,15 +18,24 @@ def touch_create(command: CreateTasks, touches: Touches) -> None:
         touches.queues.add((task.namespace, task.queue))
         if task.request_id:
             touches.requests.add((task.namespace, task.request_id))
+    for task, placement in zip(command.tasks, command.placements, strict=bool(command.placements)):
+        if placement is not None:
+            touches.agents.add((task.namespace, placement.agent_id))
 
 
 def create_tasks(ledger: Ledger, command: CreateTasks) -> list[CreateAnswer]:
     """Submits each task, or says why not; a bad one fails alone."""
-    return [create_task(ledger, new) for new in command.tasks]
+    eligible: dict[tuple[str, str, AgentKey], bool] = {}
+    placements = command.placements or [None] * len(command.tasks)
+    return [
+        create_task(ledger, new, placement, eligible) for new, placement in zip(command.tasks, placements, strict=True)
+    ]
 
 
-def create_task(ledger: Ledger, new: NewTask) -> CreateAnswer:
-    """Submits one task."""
+def create_task(
+    ledger: Ledger, new: NewTask, placement: Placement | None, eligible: dict[tuple[str, str, AgentKey], bool]
+) -> CreateAnswer:
+    """Submits one task, and leases it in the same breath if its placement holds. `eligible` is as in `grant_lease`."""
     if new.request_id:
         earlier = ledger.requests.get((new.namespace, new.request_id))
         if earlier is not None:
@@ -38,6 +49,8 @@ def create_task(ledger: Ledger, new: NewTask) -> CreateAnswer:
         ledger.requirements[new.needs_id] = new.requirements
         ledger.new_requirements[new.needs_id] = new.requirements
     ledger.put_task(None, task, EventType.TASK_CREATED)
+    if placement is not None and grant_lease(ledger, placement, eligible) is PlacementOutcome.GRANTED:
+        return Created(task.id, ledger.tasks[task.id])
     if task.state is TaskState.PENDING:
         ledger.ready.append(task)
     return Created(task.id, task)

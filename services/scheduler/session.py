@@ -16,6 +16,7 @@ from services.domain.placement import PLACEMENTS_MAX, plan
 from services.domain.requirements import FilterReason
 from services.domain.schedule import Unplaceable
 from services.domain.schedule_view import ScheduleView
+from services.domain.standing import Standing, StandingOffers
 from services.domain.unplaceable import report
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics
@@ -32,6 +33,9 @@ class ScheduleSession:
         # The groups that were reported as not placeable, by their first reason.
         self.unplaceable: dict[int, FilterReason] = {}
         self._decoder = ScheduleDecoder()
+        self._standing = StandingOffers()
+        # Whether something was received since the offers were last revised at their own time.
+        self._loads_changed = False
         self._metrics = metrics
         self._stopwatch = stopwatch
         self._more = False
@@ -48,7 +52,7 @@ class ScheduleSession:
             self.unplaceable.pop(group_id, None)
         self._check_limits()
         self.snapshot_complete = self.snapshot_complete or request.snapshot_complete
-        self._more = True
+        self._more = self._loads_changed = True
 
     def decide(self, now: int) -> pb.ScheduleResponse | None:
         """Return the next response, None if there is nothing to say. Repeat it while `more`."""
@@ -60,7 +64,8 @@ class ScheduleSession:
         self._metrics.planned(len(placements), self._stopwatch() - started)
         self._more = len(placements) == PLACEMENTS_MAX
         news = [] if self._more or now < self._report_time else self._report(now)
-        return schedule_response(placements, news) if placements or news else None
+        offers = [] if self._more else self._revise(now)
+        return schedule_response(placements, news, offers) if placements or news or offers else None
 
     @property
     def more(self) -> bool:
@@ -71,10 +76,16 @@ class ScheduleSession:
         """Return when `decide` has something to do again if nothing is received, None if never."""
         if not self.snapshot_complete:
             return None
-        due = self.view.next_time()
-        if not self.view.backlog.unexplained:
-            return due
-        return self._report_time if due is None else min(due, self._report_time)
+        times = [self.view.next_time()]
+        if self.view.backlog.unexplained:
+            times.append(self._report_time)
+        if self._loads_changed:
+            times.append(self._standing.next_time())
+        return min((time for time in times if time is not None), default=None)
+
+    def _revise(self, now: int) -> list[Standing]:
+        self._loads_changed = self._loads_changed and now < self._standing.next_time()
+        return self._standing.revise(self.view, now)
 
     def _report(self, now: int) -> list[Unplaceable]:
         self._report_time = now + limits.REPORT_INTERVAL_MICROS

@@ -23,6 +23,7 @@ from services.domain.schedule import (
     TaskGroup,
     Unplaceable,
 )
+from services.domain.standing import Standing
 from services.domain.task import Avoided
 
 _OUTCOMES = {int(outcome): outcome for outcome in PlacementOutcome}
@@ -83,7 +84,9 @@ class ScheduleDecoder:
         return profile
 
 
-def schedule_response(placements: Iterable[Placement], unplaceable: Iterable[Unplaceable]) -> pb.ScheduleResponse:
+def schedule_response(
+    placements: Iterable[Placement], unplaceable: Iterable[Unplaceable], standing: Iterable[Standing] = ()
+) -> pb.ScheduleResponse:
     """Write a response."""
     response = pb.ScheduleResponse()
     add = response.placements.add
@@ -96,6 +99,10 @@ def schedule_response(placements: Iterable[Placement], unplaceable: Iterable[Unp
         )
     for group in unplaceable:
         _add_unplaceable(response, group)
+    for offer in standing:
+        agents = response.standing.add(group_id=offer.group_id).agents
+        for agent_id, session in offer.agents:
+            agents.add(agent_id=agent_id, session=session)
     return response
 
 

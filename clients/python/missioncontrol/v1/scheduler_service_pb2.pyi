@@ -502,6 +502,7 @@ class ScheduleResponse(_message.Message):
 
     PLACEMENTS_FIELD_NUMBER: _builtins.int
     UNPLACEABLE_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def placements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Placement]:
         """Tasks and the agents that they should go to, in the order of the decisions. At most 500."""
@@ -510,19 +511,78 @@ class ScheduleResponse(_message.Message):
     def unplaceable(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unplaceable]:
         """Groups that cannot be placed, each sent when its reasons change. `reasons` empty: it can be placed again."""
 
+    @_builtins.property
+    def standing(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingPlacement]:
+        """Offers for new tasks, each sent when it changes."""
+
     def __init__(
         self,
         *,
         placements: _abc.Iterable[Global___Placement] | None = ...,
         unplaceable: _abc.Iterable[Global___Unplaceable] | None = ...,
+        standing: _abc.Iterable[Global___StandingPlacement] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["placements", b"placements", "unplaceable", b"unplaceable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["placements", b"placements", "standing", b"standing", "unplaceable", b"unplaceable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScheduleResponse: _TypeAlias = ScheduleResponse  # noqa: Y015
+
+@_typing.final
+class StandingPlacement(_message.Message):
+    """Where new tasks of a group may go without being asked about. Replaces what was said of the group before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.int
+    """The group's number."""
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingAgent]:
+        """The agents; at most 32. Empty: none, the offer is withdrawn."""
+
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.int = ...,
+        agents: _abc.Iterable[Global___StandingAgent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "group_id", b"group_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingPlacement: _TypeAlias = StandingPlacement  # noqa: Y015
+
+@_typing.final
+class StandingAgent(_message.Message):
+    """An agent that is offered for new tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent's id, in the group's namespace."""
+    session: _builtins.int
+    """The agent's session that the offer was made for."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        session: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingAgent: _TypeAlias = StandingAgent  # noqa: Y015
 
 @_typing.final
 class Placement(_message.Message):

@@ -38,7 +38,13 @@ class SchedulerServiceStub:
     3. The scheduler answers with placements. It keeps each placement's slot and resources reserved until the result
     comes. The results, and the agents' load that they led to, are in the same ScheduleRequest.
     4. Placements are proposals. The coordinator's transaction decides; a stale one is refused and harmless.
-    5. The stream may break at any time. The coordinator dials again and begins with 1.
+    5. While nothing waits that could use them, the scheduler offers agents in advance: a standing placement says to which
+    agents new tasks of a group may go without being asked about. The coordinator then grants a task in the very
+    transaction that creates it, to one of these agents with a free slot, the least loaded first, and never tells the
+    scheduler of that task; the agents' load tells it enough. A task for which none has a free slot comes as in 2. An
+    offer holds until it is replaced, withdrawn, or the stream ends. It reserves nothing: as with placements, the
+    transaction decides.
+    6. The stream may break at any time. The coordinator dials again and begins with 1.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
@@ -70,7 +76,13 @@ class SchedulerServiceServicer:
     3. The scheduler answers with placements. It keeps each placement's slot and resources reserved until the result
     comes. The results, and the agents' load that they led to, are in the same ScheduleRequest.
     4. Placements are proposals. The coordinator's transaction decides; a stale one is refused and harmless.
-    5. The stream may break at any time. The coordinator dials again and begins with 1.
+    5. While nothing waits that could use them, the scheduler offers agents in advance: a standing placement says to which
+    agents new tasks of a group may go without being asked about. The coordinator then grants a task in the very
+    transaction that creates it, to one of these agents with a free slot, the least loaded first, and never tells the
+    scheduler of that task; the agents' load tells it enough. A task for which none has a free slot comes as in 2. An
+    offer holds until it is replaced, withdrawn, or the stream ends. It reserves nothing: as with placements, the
+    transaction decides.
+    6. The stream may break at any time. The coordinator dials again and begins with 1.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
@@ -112,7 +124,13 @@ class SchedulerService:
     3. The scheduler answers with placements. It keeps each placement's slot and resources reserved until the result
     comes. The results, and the agents' load that they led to, are in the same ScheduleRequest.
     4. Placements are proposals. The coordinator's transaction decides; a stale one is refused and harmless.
-    5. The stream may break at any time. The coordinator dials again and begins with 1.
+    5. While nothing waits that could use them, the scheduler offers agents in advance: a standing placement says to which
+    agents new tasks of a group may go without being asked about. The coordinator then grants a task in the very
+    transaction that creates it, to one of these agents with a free slot, the least loaded first, and never tells the
+    scheduler of that task; the agents' load tells it enough. A task for which none has a free slot comes as in 2. An
+    offer holds until it is replaced, withdrawn, or the stream ends. It reserves nothing: as with placements, the
+    transaction decides.
+    6. The stream may break at any time. The coordinator dials again and begins with 1.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
