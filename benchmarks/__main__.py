@@ -24,7 +24,7 @@ from services.fleet.process import FleetError, ManagedProcess, ProcessSpec
 
 LATEST = Path(__file__).with_name("latest.json")
 # Wide enough that the agents' windows never starve the path that is measured.
-AGENT_SLOTS = 512
+AGENT_SLOTS = 2_048
 WARM_UP_TASKS = 3_000
 THROUGHPUT_TASKS, THROUGHPUT_ROUNDS = 25_000, 3
 SINGLE_TASKS = 6_000

@@ -42,12 +42,14 @@ class StandingOffers:
     def __init__(self) -> None:
         self._said: dict[int, Standing] = {}
         self._due = 0
+        self._contested = 0
 
     def revise(self, view: ScheduleView, now: int) -> list[Standing]:
         """Return the offers that differ from what was said. Call it after `plan`."""
-        free = ~contested(view)
+        before, self._contested = self._contested, contested(view)
+        free = ~self._contested
         news = list(self._withdrawn(view, free))
-        if now >= self._due:
+        if now >= self._due or before & free:
             self._due = now + REVISE_INTERVAL_MICROS
             groups = view.backlog.groups
             newest = islice(reversed(groups.values()), GROUPS_MAX)
