@@ -7,8 +7,8 @@ import time
 from sqlalchemy import Connection, update
 from sqlalchemy.dialects.sqlite import insert
 
-from services.store.flush import Identity
 from services.store.schema import coordinators
+from services.store.writer import Identity
 
 
 def claim_term(connection: Connection, coordinator_id: str) -> Identity:

@@ -1,11 +1,9 @@
-"""One flush: a transaction that reads what its commands touch, folds them in order, and writes the result with its
-events.
+"""One flush: reads what its commands touch, folds them in order, and says what is to be written.
 
-    BEGIN · fence · read · fold (pure) · write rows · counter · events · COMMIT
+    read · fold (pure) · rows → `writer.py`
 
-The transaction excludes every other writer from BEGIN on, so what was read is what is changed. The fence is the first
-statement: a coordinator whose term was raised by another finds no row, and ends. Nothing is answered before the
-COMMIT.
+Only one flush is under way at a time, and the writer's fence admits nobody else: so what was read is what is changed,
+although the transaction begins only then. Nothing is answered before its COMMIT.
 """
 
 from __future__ import annotations
@@ -29,11 +27,7 @@ from services.domain.task import Task
 from services.store import rows, statements
 from services.store.limits import REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
-from services.store.statements import Write
-
-
-class TermLost(Exception):
-    """Another coordinator has taken over this database: nothing may be written any more."""
+from services.store.writer import Batch, Writer
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,22 +49,15 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     requirements: dict[str, Requirements]  # of the tasks in `ready`
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """Who writes: the coordinator's id and its term."""
-
-    coordinator_id: str
-    term: int
-
-
 class Prepared:
-    """A flush that waits for its COMMIT."""
+    """A flush that waits to be written."""
 
-    __slots__ = ("answers", "first_sequence", "ledger", "queues")
+    __slots__ = ("answers", "batch", "ledger", "queues")
 
-    def __init__(self, answers: list[Any], ledger: Ledger, first_sequence: int, queues: set[QueueKey]) -> None:
+    def __init__(self, answers: list[Any], ledger: Ledger, batch: Batch, queues: set[QueueKey]) -> None:
         self.answers = answers
         self.ledger = ledger
-        self.first_sequence = first_sequence
+        self.batch = batch
         self.queues = queues
 
 
@@ -83,79 +70,68 @@ decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
 
 
 class Flusher:
-    """Runs flushes on one connection, which nobody else uses. Not thread-safe."""
+    """Makes flushes, with a connection to read from. Not thread-safe."""
 
-    def __init__(self, connection: sqlite3.Connection, identity: Identity, rules: Rules) -> None:
+    def __init__(self, connection: sqlite3.Connection, rules: Rules) -> None:
         self._connection = connection
-        self._identity = identity
         self._rules = rules
+        self._head: int | None = None
         self._flush = 0
         self._cache = RowCache()
         self._queues: set[QueueKey] = set()  # that the flush looked at
         # Sets of requirements are named by their content, so what was read once stays true.
         self._requirements: dict[str, Requirements] = {}
 
-    def flush(self, commands: Sequence[Command]) -> tuple[list[Any], Committed]:
-        """Applies the commands in one transaction. Returns their answers, in order, and what was committed.
+    def flush(self, commands: Sequence[Command], writer: Writer) -> tuple[list[Any], Committed]:
+        """Applies the commands in one transaction, here and now. Returns their answers, and what was committed.
 
-        An answer that is a MissionControlError is that command's refusal. Raises TermLost, or what the database raises;
-        nothing was changed then.
+        An answer that is a MissionControlError is that command's refusal. Raises what the writer raises.
         """
         prepared = self.prepare(commands)
-        self.commit()
+        try:
+            writer.write(prepared.batch)
+        except BaseException:
+            self.discard()
+            raise
         return prepared.answers, self.settle(prepared)
 
     def prepare(self, commands: Sequence[Command]) -> Prepared:
-        """All of a flush but its COMMIT. If it raises, the transaction is gone; otherwise `commit` has to follow."""
-        self._begin()
+        """All of a flush but its transaction, on top of the one before, which may be on its way to the database still.
+
+        `settle` has to follow once it is written, in the same order; or `discard`, for all of them.
+        """
         try:
             ledger = self._read(touched(commands))
             answers = [fold(ledger, command) for command in commands]
-            first_sequence = self._write(ledger)
+            batch = self._batch(ledger)
         except BaseException:
-            self._rollback()
-            self._requirements = {}  # it may hold what was never committed
+            self._requirements = self._cache.unwritten_requirements()  # it may hold what will never be written
             raise
-        return Prepared(answers, ledger, first_sequence, self._queues)
-
-    def commit(self) -> None:
-        """The COMMIT: waits for the disk. May run in another thread than the rest, at no other time.
-
-        If the answer was an error, the flush's number in our own row tells whether it happened.
-        """
-        try:
-            self._connection.execute("COMMIT")
-        except sqlite3.Error:
-            self._cache.forget()
-            self._requirements = {}
-            self._rollback()
-            own = (self._identity.coordinator_id, self._identity.term)
-            row = self._connection.execute(statements.LAST_FLUSH, own).fetchone()
-            if row is None or row[0] != self._flush:
-                raise
+        self._head = batch.head + batch.events
+        self._cache.hold(ledger)
+        return Prepared(answers, ledger, batch, self._queues)
 
     def settle(self, prepared: Prepared) -> Committed:
-        """What the commit made real; remembered for the next flush."""
+        """What was written is real: remembered for the next flush."""
         self._cache.remember(prepared.ledger, prepared.queues)
-        if len(self._requirements) > REQUIREMENTS_CACHE_MAX:
-            self._requirements = {}
-        return committed(prepared.ledger, prepared.first_sequence)
+        return committed(prepared.ledger, prepared.batch.head + 1)
 
-    def _begin(self) -> None:
-        """Opens the transaction, behind the fence. One that an earlier error left open is given up first."""
-        self._rollback()
-        self._connection.execute("BEGIN IMMEDIATE")
+    def discard(self) -> None:
+        """Something was not written, or nobody knows whether: what was remembered is not certain any more."""
+        self._cache.forget()
+        self._requirements = {}
+        self._head = None
+
+    def _batch(self, ledger: Ledger) -> Batch:
+        """What the ledger has to have written, with the numbers of its events."""
+        if self._head is None:
+            self._head = self._connection.execute(statements.READ_HEAD).fetchone()[0]
+        head = self._head
+        written = [*changed_rows(ledger), events_of(ledger, head)]
         self._flush += 1
-        identity = self._identity
-        fence = (self._flush, identity.coordinator_id, identity.term)
-        if self._connection.execute(statements.FENCE, fence).rowcount != 1:
-            self._rollback()
-            raise TermLost(f"coordinator {identity.coordinator_id} has lost term {identity.term}")
-
-    def _rollback(self) -> None:
-        """Gives the transaction up, if there still is one."""
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        return Batch(
+            self._flush, [(place, rows) for place, rows in enumerate(written) if rows], head, len(ledger.events)
+        )
 
     def _rows(self, statement: str, keys: Iterable[Any]) -> str:
         """Runs a read for these keys; returns its JSON array."""
@@ -169,6 +145,7 @@ class Flusher:
             self._take_tasks(ledger, self._rows(statements.READ_TASKS, wanted))
         if touches.holders:
             self._take_tasks(ledger, self._rows(statements.READ_HELD, touches.holders))
+            self._cache.correct_held(touches.holders, ledger)
         tasks = ledger.tasks.values()
         agents = touches.agents | touches.holders | {(t.namespace, t.agent_id) for t in tasks if t.held}
         unread_agents = self._cache.take_agents(agents, ledger)
@@ -181,6 +158,7 @@ class Flusher:
         if touches.requests:
             found = decode_requests(self._rows(statements.READ_REQUESTS, touches.requests))
             ledger.requests = {(r.namespace, r.request_id): r for r in found}
+            self._cache.take_requests(ledger)
         self._read_attempts(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
         return ledger
@@ -195,29 +173,16 @@ class Flusher:
         if past:
             found = decode_attempts(self._rows(statements.READ_ATTEMPTS, past))
             ledger.attempts = {(a.task_id, a.token): a for a in found}
+            self._cache.take_attempts(ledger)
 
     def _known_requirements(self, wanted: set[str]) -> dict[str, Requirements]:
-        """The cache of requirements, with these in it."""
+        """The cache of requirements, with these in it. The fold adds new ones to it."""
+        if len(self._requirements) > REQUIREMENTS_CACHE_MAX:
+            self._requirements = self._cache.unwritten_requirements()
         missing = wanted - self._requirements.keys()
         if missing:
             self._requirements.update(decode_needs(self._rows(statements.READ_NEEDS, missing)))
         return self._requirements
-
-    def _write(self, ledger: Ledger) -> int:
-        """Writes the rows, then the events; returns the sequence of the first one."""
-        for statement, written in writes(ledger):
-            self._run(statement, written)
-        if not ledger.events:
-            return 0
-        head = self._connection.execute(statements.ADVANCE_FEED, (len(ledger.events),)).fetchone()[0]
-        first: int = head - len(ledger.events) + 1
-        self._run(statements.APPEND_EVENTS, [rows.event(first + i, e) for i, e in enumerate(ledger.events)])
-        return first
-
-    def _run(self, statement: Write, written: Sequence[rows.Row]) -> None:
-        """Runs a write over its rows."""
-        for sql, parameters in statement.batches(written):
-            self._connection.execute(sql, parameters)
 
 
 def is_current(task: Task | None, token: int) -> bool:
@@ -225,25 +190,30 @@ def is_current(task: Task | None, token: int) -> bool:
     return task is not None and task.held and task.token == token
 
 
-def writes(ledger: Ledger) -> list[tuple[Write, list[rows.Row]]]:
-    """The statements of a flush with their rows, in the one order in which tables are written."""
+def changed_rows(ledger: Ledger) -> list[list[rows.Row]]:
+    """The rows of a flush, in the order of `statements.WRITES`."""
     tasks = ledger.tasks
     created = [rows.created_task(tasks[task_id]) for task_id in ledger.created]
     changed = [rows.changed_task(tasks[i]) for i in ledger.changed_tasks if i not in ledger.created]
     agents = changed_agents(ledger)
     return [
-        (statements.CREATE_REQUESTS, [rows.request(record) for record in ledger.new_requests]),
-        (statements.CREATE_NEEDS, [rows.need(pair) for pair in ledger.new_requirements.items()]),
-        (statements.CREATE_TASKS, created),
-        (statements.CREATE_DETAILS, [rows.detail(new) for new in ledger.created.values()]),
-        (statements.CHANGE_TASKS, changed),
-        (statements.CREATE_ATTEMPTS, [rows.attempt(ended) for ended in ledger.ended]),
-        (statements.KEEP_CHECKPOINTS, [rows.checkpoint(pair) for pair in ledger.checkpoints.items()]),
-        (statements.KEEP_PROGRESS, [rows.progress(pair) for pair in ledger.progress.items()]),
-        (statements.ADMIT_AGENTS, [rows.admitted_agent(a) for a in agents if a.key in ledger.admitted]),
-        (statements.CHANGE_AGENTS, [rows.changed_agent(a) for a in agents if a.key not in ledger.admitted]),
-        (statements.CHANGE_QUEUES, [rows.queue(ledger.queues[key]) for key in ledger.changed_queues]),
+        [rows.request(record) for record in ledger.new_requests],
+        [rows.need(pair) for pair in ledger.new_requirements.items()],
+        created,
+        [rows.detail(new) for new in ledger.created.values()],
+        changed,
+        [rows.attempt(ended) for ended in ledger.ended],
+        [rows.checkpoint(pair) for pair in ledger.checkpoints.items()],
+        [rows.progress(pair) for pair in ledger.progress.items()],
+        [rows.admitted_agent(a) for a in agents if a.key in ledger.admitted],
+        [rows.changed_agent(a) for a in agents if a.key not in ledger.admitted],
+        [rows.queue(ledger.queues[key]) for key in ledger.changed_queues],
     ]
+
+
+def events_of(ledger: Ledger, head: int) -> list[rows.Row]:
+    """The events of a flush, numbered from the head on: the last of `statements.WRITES`."""
+    return [rows.event(sequence, event) for sequence, event in enumerate(ledger.events, head + 1)]
 
 
 def changed_agents(ledger: Ledger) -> list[Agent]:

@@ -1,12 +1,12 @@
 """The journal: the one writer, and the group commit that makes it fast.
 
-Callers put commands into a queue. Whatever is there (bounded) is run as one flush: read, folded and written on the
-event loop, committed in a thread, since the COMMIT waits for the disk. While it does, the next flush gathers. No timer:
-an idle journal commits at once, a busy one batches by itself. Listeners hear of each commit in the order of commits,
-before the answers of that commit are given: whoever reads an answer finds the feed at least as far.
+Callers put commands into a queue. Whatever is there (bounded) is run as one flush: read and folded on the event loop,
+written and committed by the writer's process. While it does, the next flush gathers. No timer: an idle journal commits
+at once, a busy one batches by itself. Listeners hear of each commit in the order of commits, before the answers of that
+commit are given: whoever reads an answer finds the feed at least as far.
 
-The statements run on the loop, not in the thread: between two threads the interpreter lock changed hands with every
-statement, and both waited for it. ARCHITECTURE.md has the figures.
+The writer is a process, not a thread: between two threads the interpreter lock changed hands with every statement, and
+both waited for it. ARCHITECTURE.md has the figures.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -27,8 +27,10 @@ from services.domain.commands import ApplyReports, Command, CreateTasks, GrantLe
 from services.domain.errors import MissionControlError, ResourceExhausted, Unavailable
 from services.domain.ledger import Rules
 from services.store.coordinators import claim_term
-from services.store.flush import Committed, Flusher, Prepared, TermLost
-from services.store.limits import FLUSH_COMMANDS_MAX, FLUSH_ITEMS_MAX, JOURNAL_QUEUE_MAX
+from services.store.flush import Committed, Flusher, Prepared
+from services.store.limits import FLUSH_COMMANDS_MAX, FLUSH_ITEMS_MAX, JOURNAL_QUEUE_MAX, PIPELINED_ITEMS_MIN
+from services.store.writer import TermLost, WriteRefused
+from services.store.writer_process import WriterGone, WriterProcess, start_writer
 
 log = structlog.get_logger(__name__)
 
@@ -67,11 +69,13 @@ class Journal:
         self._queue: deque[Entry] = deque()
         self._listeners: list[Listener] = []
         self._heralds: list[Herald] = []
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Connection | None = None
         self._flusher: Flusher | None = None
-        self._committing = False
+        self._writer: WriterProcess | None = None
+        self._queued_items = 0
+        self._writing = False
+        self._next: tuple[list[Entry], Prepared] | None = None  # prepared while the one before is being written
         self._scheduled = False
         self._stopping = False
         self._idle = asyncio.Event()
@@ -88,17 +92,24 @@ class Journal:
         From then on an earlier coordinator on this database cannot commit.
         """
         self._loop = asyncio.get_running_loop()
-        await self._loop.run_in_executor(self._thread, self._open)
+        self._connection = self._engine.connect()
+        identity = claim_term(self._connection, self._coordinator_id)
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        self._flusher = Flusher(driver, self._rules)
+        assert self._engine.url.database is not None
+        self._writer = await start_writer(Path(self._engine.url.database), identity)
         self.renewed_at = time.monotonic()
 
     async def stop(self) -> None:
         """Flushes what is queued, and closes the writer."""
         self._stopping = True
-        while self._committing or self._queue:
+        while self._writing or self._queue:
             self._idle.clear()
             self._schedule()
             await self._idle.wait()
-        self._thread.shutdown()
+        if self._writer is not None:
+            await self._writer.stop()
         if self._connection is not None:
             self._connection.close()
 
@@ -125,19 +136,11 @@ class Journal:
         return future
 
     def read(self, function: Callable[[Connection], Answer]) -> asyncio.Future[Answer]:
-        """Queues a read on the writer's connection.
+        """Queues a read between two flushes.
 
         It sees all earlier commits, and its answer comes before later ones are told.
         """
         return self._put(function)
-
-    def _open(self) -> None:
-        """Opens the connection that nobody else uses, and claims the term. In the thread."""
-        self._connection = self._engine.connect()
-        identity = claim_term(self._connection, self._coordinator_id)
-        driver = self._connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        self._flusher = Flusher(driver, identity, self._rules)
 
     def _put(self, work: Command | Read) -> asyncio.Future[Any]:
         assert self._loop is not None, "the journal was not started"
@@ -148,6 +151,7 @@ class Journal:
             future.set_exception(ResourceExhausted("too many changes wait to be written", retry_seconds=0.5))
         else:
             self._queue.append(Entry(work, future))
+            self._queued_items += size(work)
             self._schedule()
         return future
 
@@ -157,17 +161,28 @@ class Journal:
         What comes in this turn of the loop goes into one flush. It runs in the turn after the next: the heralds' words
         are then on their way while the flush keeps the loop busy.
         """
-        if not self._scheduled and not self._committing:
+        if not self._scheduled and self._may_flush():
             assert self._loop is not None
             self._scheduled = True
             self._loop.call_soon(self._loop.call_soon, self.step)
 
+    def _may_flush(self) -> bool:
+        """Whether the next flush may be prepared: one that is being written is waited for, unless much has gathered.
+
+        A read waits in any case, and so does whatever follows a flush that failed.
+        """
+        if not self._writing:
+            return True
+        enough = self._queued_items >= PIPELINED_ITEMS_MIN and not callable(self._queue[0].work)
+        return enough and self._next is None and not self._suspects
+
     def step(self) -> None:
-        """One bounded pass: the reads at the head of the queue, then one flush up to its COMMIT."""
+        """One bounded pass: the reads at the head of the queue, then one flush up to its transaction."""
         self._scheduled = False
-        if self._committing:
+        if not self._may_flush():
             return
         while self._queue and callable(self._queue[0].work):
+            self._queued_items -= 1
             self._read(self._queue.popleft())
         entries = self._take()
         if entries:
@@ -185,6 +200,7 @@ class Journal:
             entry = self._queue.popleft()
             entries.append(entry)
             items += size(entry.work)
+        self._queued_items -= items
         return entries
 
     def _read(self, entry: Entry) -> None:
@@ -197,8 +213,7 @@ class Journal:
         self._answer([entry], [answer])
 
     def _flush(self, entries: list[Entry]) -> None:
-        """Prepares a flush and hands its COMMIT to the thread."""
-        assert self._loop is not None
+        """Prepares a flush and hands it to the writer, at once or after the one that it has."""
         assert self._flusher is not None
         try:
             prepared = self._flusher.prepare([entry.work for entry in entries])  # type: ignore[misc]  # no reads here
@@ -206,28 +221,49 @@ class Journal:
             self._refuse(entries, error)
             self._schedule()
             return
-        self._committing = True
-        commit = self._loop.run_in_executor(self._thread, self._flusher.commit)
-        commit.add_done_callback(partial(self._finish, entries, prepared))
+        if self._writing:
+            self._next = (entries, prepared)
+        else:
+            self._write(entries, prepared)
+
+    def _write(self, entries: list[Entry], prepared: Prepared) -> None:
+        assert self._writer is not None
+        self._writing = True
+        self._writer.commit(prepared.batch).add_done_callback(partial(self._finish, entries, prepared))
 
     def _finish(self, entries: list[Entry], prepared: Prepared, commit: asyncio.Future[None]) -> None:
-        """The COMMIT has returned: tells the listeners, answers, and looks at what has gathered."""
+        """The writer has answered: tells the listeners, answers, and looks at what has gathered."""
         assert self._flusher is not None
-        self._committing = False
+        self._writing = False
+        following, self._next = self._next, None
         error = commit.exception()
         if error is not None:
+            self._flusher.discard()
+            if following is not None:  # it was made on top of what was not written
+                self._put_back(following[0])
             self._refuse(entries, error)
         else:
+            if following is not None:
+                self._write(*following)
             self._absolve(len(entries))
             self._deliver(entries, prepared.answers, self._flusher.settle(prepared))
         self._schedule()
+
+    def _put_back(self, entries: list[Entry]) -> None:
+        """These come first again, in their order."""
+        self._queue.extendleft(reversed(entries))
+        self._queued_items += sum(size(entry.work) for entry in entries)
 
     def _refuse(self, entries: list[Entry], error: BaseException) -> None:
         """A flush that was not committed. If the data is at fault, each half is tried by itself: one fails alone."""
         if isinstance(error, TermLost):
             log.warning("term lost: another coordinator has taken over this database", error=str(error))
             self._abandon(entries)
-        elif isinstance(error, sqlite3.OperationalError):
+        elif isinstance(error, WriterGone):
+            # What it had may be written or not: nobody may be told either, so this coordinator has to begin anew.
+            log.error("the writer has ended; this coordinator ends, too", error=str(error))
+            self._abandon(entries)
+        elif isinstance(error, (WriteRefused, sqlite3.OperationalError)):
             log.warning("the database refused a flush", error=str(error), commands=len(entries))
             self._absolve(len(entries))
             self._answer(entries, [Unavailable(f"the database cannot be written now: {error}")] * len(entries))
@@ -238,7 +274,7 @@ class Journal:
         else:
             self._suspects = max(self._suspects, len(entries))
             self._commands_max = len(entries) // 2
-            self._queue.extendleft(reversed(entries))
+            self._put_back(entries)
 
     def _absolve(self, count: int) -> None:
         """So many suspects are dealt with; after the last of them flushes are large again."""
@@ -272,6 +308,7 @@ class Journal:
         self.lost.set()
         refused = [*entries, *self._queue]
         self._queue.clear()
+        self._queued_items = 0
         self._answer(refused, [lost_term()] * len(refused))
 
 

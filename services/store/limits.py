@@ -18,6 +18,10 @@ FLUSH_COMMANDS_MAX = 256
 # Items (tasks, placements, reports) in one flush, for the same reason.
 FLUSH_ITEMS_MAX = 1_000
 
+# So much has to have gathered before the next flush is prepared while one is being written: small ones would only be
+# more of them.
+PIPELINED_ITEMS_MIN = 300
+
 # Commands that wait for a flush. Beyond it callers get RESOURCE_EXHAUSTED: a queue that only grows helps nobody.
 JOURNAL_QUEUE_MAX = 10_000
 
@@ -41,3 +45,6 @@ EVENTS_SCAN_MAX = 20_000
 CACHED_TASKS_MAX = 50_000
 CACHED_AGENTS_MAX = 20_000
 CACHED_QUEUES_MAX = 10_000
+
+# A writer that has nothing to do ends at once; one that hangs on its disk is killed, and its transaction with it.
+WRITER_STOP_SECONDS = 10.0

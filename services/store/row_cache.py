@@ -1,16 +1,18 @@
 """Rows that the one writer has read or written itself, so that the next flush need not read them again.
 
 It is right because nobody else writes: SQLite admits one writer, and the fence ends a coordinator whose database was
-taken over. It holds what was committed, never what was only folded. Bounded; what is not here is read.
+taken over. What was committed is kept within bounds, and read again when it is not here. What is on its way to the
+database cannot be read there yet, so all of it is here until it is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from services.domain.agent import Agent, AgentKey
 from services.domain.ledger import Ledger
 from services.domain.queue import Queue, QueueKey
+from services.domain.requirements import Requirements
 from services.domain.task import Task
 from services.store.limits import CACHED_AGENTS_MAX, CACHED_QUEUES_MAX, CACHED_TASKS_MAX
 
@@ -19,6 +21,7 @@ class RowCache:
     """See the module. A queue that nobody configured is remembered as such."""
 
     def __init__(self) -> None:
+        self._unwritten: list[Ledger] = []
         self._tasks: dict[str, Task] = {}
         self._agents: dict[AgentKey, Agent] = {}
         self._queues: dict[QueueKey, Queue | None] = {}
@@ -27,7 +30,7 @@ class RowCache:
         """Puts the tasks that are here into the ledger; returns the others."""
         missing = []
         for task_id in wanted:
-            task = self._tasks.get(task_id)
+            task = self._unwritten_task(task_id) or self._tasks.get(task_id)
             if task is None:
                 missing.append(task_id)
             else:
@@ -38,7 +41,7 @@ class RowCache:
         """Puts the agents that are here into the ledger; returns the others."""
         missing = []
         for key in wanted:
-            agent = self._agents.get(key)
+            agent = self._unwritten_agent(key) or self._agents.get(key)
             if agent is None:
                 missing.append(key)
             else:
@@ -49,14 +52,42 @@ class RowCache:
         """Puts the configured queues that are here into the ledger; returns those of which nothing is known."""
         missing = []
         for key in wanted:
-            if key not in self._queues:
-                missing.append(key)
-            elif (queue := self._queues[key]) is not None:
+            queue = self._unwritten_queue(key) or self._queues.get(key)
+            if queue is not None:
                 ledger.queues[key] = queue
+            elif key not in self._queues:
+                missing.append(key)
         return missing
 
+    def correct_held(self, holders: Container[AgentKey], ledger: Ledger) -> None:
+        """After the tasks that agents hold were read: puts in what has changed about that and is not written yet."""
+        for earlier in self._unwritten:
+            for task_id in earlier.changed_tasks:
+                task = earlier.tasks[task_id]
+                if task_id in ledger.tasks or (task.held and (task.namespace, task.agent_id) in holders):
+                    ledger.tasks[task_id] = task
+
+    def take_requests(self, ledger: Ledger) -> None:
+        """Puts the request ids into the ledger that are not written yet."""
+        for earlier in self._unwritten:
+            ledger.requests.update(((r.namespace, r.request_id), r) for r in earlier.new_requests)
+
+    def take_attempts(self, ledger: Ledger) -> None:
+        """Puts the ended attempts into the ledger that are not written yet."""
+        for earlier in self._unwritten:
+            ledger.attempts.update(((a.task_id, a.token), a) for a in earlier.ended)
+
+    def unwritten_requirements(self) -> dict[str, Requirements]:
+        """Sets of requirements that are not written yet, by their names."""
+        return {name: found for earlier in self._unwritten for name, found in earlier.new_requirements.items()}
+
+    def hold(self, ledger: Ledger) -> None:
+        """Keeps all that a flush has changed, until it is written."""
+        self._unwritten.append(ledger)
+
     def remember(self, ledger: Ledger, queues: Iterable[QueueKey]) -> None:
-        """Takes in what a flush has committed, and which queues it knows to be configured or not."""
+        """The flush is written: it may be read, and is remembered; so is which queues are configured or not."""
+        self._unwritten.remove(ledger)
         self._make_room()
         for task_id in ledger.changed_tasks:
             task = ledger.tasks[task_id]
@@ -70,9 +101,28 @@ class RowCache:
 
     def forget(self) -> None:
         """Nothing is certain any more."""
+        self._unwritten.clear()
         self._tasks.clear()
         self._agents.clear()
         self._queues.clear()
+
+    def _unwritten_task(self, task_id: str) -> Task | None:
+        for earlier in self._unwritten:
+            if task_id in earlier.changed_tasks:
+                return earlier.tasks[task_id]
+        return None
+
+    def _unwritten_agent(self, key: AgentKey) -> Agent | None:
+        for earlier in self._unwritten:
+            if key in earlier.changed_agents:
+                return earlier.agents[key]
+        return None
+
+    def _unwritten_queue(self, key: QueueKey) -> Queue | None:
+        for earlier in self._unwritten:
+            if key in earlier.changed_queues:
+                return earlier.queues[key]
+        return None
 
     def _make_room(self) -> None:
         if len(self._tasks) > CACHED_TASKS_MAX:

@@ -148,5 +148,22 @@ CHANGE_AGENTS = update_of(
 )
 CHANGE_QUEUES = upsert_into(schema.queues, key=["namespace", "name"])
 
-ADVANCE_FEED = "UPDATE feed SET head = head + ?1 WHERE id = 1 RETURNING head"
+READ_HEAD = "SELECT head FROM feed WHERE id = 1"
+ADVANCE_FEED = "UPDATE feed SET head = ?1 WHERE id = 1 AND head = ?2"
 APPEND_EVENTS = insert_into(schema.events)
+
+# Every write, in the one order in which tables are written: the feed last.
+WRITES: tuple[Write, ...] = (
+    CREATE_REQUESTS,
+    CREATE_NEEDS,
+    CREATE_TASKS,
+    CREATE_DETAILS,
+    CHANGE_TASKS,
+    CREATE_ATTEMPTS,
+    KEEP_CHECKPOINTS,
+    KEEP_PROGRESS,
+    ADMIT_AGENTS,
+    CHANGE_AGENTS,
+    CHANGE_QUEUES,
+    APPEND_EVENTS,
+)

@@ -53,6 +53,9 @@ def test_reasons_are_looked_at_no_more_often_than_the_limit_says() -> None:
     assert len(response.unplaceable) == 1
     session.receive(pb.ScheduleRequest(removed_task_ids=["t"]), NOW)
     assert session.decide(NOW + 1) is None
+    offers_due = session.next_time()
+    assert offers_due is not None
+    assert session.decide(offers_due) is None
     assert session.next_time() == NOW + limits.REPORT_INTERVAL_MICROS
     again = session.decide(NOW + limits.REPORT_INTERVAL_MICROS)
     assert again is not None

@@ -27,7 +27,7 @@ from services.domain.queue import QueuePolicy
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState
-from services.store.flush import TermLost
+from services.store.writer import TermLost
 from tests.store.world import KIND, NAMESPACE, World, ended, key, new_task
 
 
@@ -465,7 +465,7 @@ def test_a_task_that_does_not_start_in_time_expires(world: World, leased: bool) 
 
 def test_work_that_overruns_its_limit_fails_from_our_side(world: World) -> None:
     world.rules = type(world.rules)(run_limit_grace_micros=0)
-    world.flusher = world.new_flusher("coordinator-1")
+    world.flusher, world.writer = world.new_flusher("coordinator-1")
     world.connect("a")
     world.submit("t", run_limit_micros=1, retry=RetryPolicy(attempts_max=1))
     world.run("a", "t")
@@ -484,15 +484,15 @@ def test_queue_limits_are_the_defaults_of_its_tasks(world: World) -> None:
 
 def test_a_writer_that_lost_its_term_cannot_commit(world: World) -> None:
     """S18: a second coordinator on the same file ends the first, under the same id or another."""
-    first = world.flusher
     second = world.new_flusher("coordinator-2")
     with pytest.raises(TermLost):
-        first.flush([CreateTasks([new_task("t1")])])
+        world.submit("t1")
     third = world.new_flusher("coordinator-2")
+    world.flusher, world.writer = second
     with pytest.raises(TermLost):
-        second.flush([CreateTasks([new_task("t2")])])
-    third.flush([CreateTasks([new_task("t3")])])
-    world.flusher = third
+        world.submit("t2")
+    world.flusher, world.writer = third
+    world.submit("t3")
     assert world.task("t3").state is TaskState.PENDING
     with pytest.raises(KeyError):
         world.task("t1")
@@ -506,7 +506,7 @@ def test_a_flush_that_breaks_leaves_nothing_behind(world: World) -> None:
         world.flush(CreateTasks([broken]))
     world.submit("t2", requirements=wanted)
     world.connect("a", capabilities=("rare",))
-    world.flusher = world.new_flusher("coordinator-1")
+    world.flusher, world.writer = world.new_flusher("coordinator-1")
     assert world.grant("t2", "a") is PlacementOutcome.GRANTED
 
 

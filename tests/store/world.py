@@ -40,6 +40,7 @@ from services.store.check import check
 from services.store.coordinators import claim_term
 from services.store.database import open_database, prepare_schema
 from services.store.flush import Committed, Flusher
+from services.store.writer import Writer
 
 NAMESPACE = "default"
 KIND = "work"
@@ -54,19 +55,19 @@ class World:
         self.rules = rules or Rules()
         self.connection: Connection = self.engine.connect()
         self.writers: list[Connection] = []
-        self.flusher = self.new_flusher("coordinator-1")
+        self.flusher, self.writer = self.new_flusher("coordinator-1")
         self.last: Committed | None = None
         self.events: list[Event] = []
         self.reports = 0
         self.incarnations: dict[str, str] = {}
         self.sessions: dict[str, int] = {}
 
-    def new_flusher(self, coordinator_id: str) -> Flusher:
+    def new_flusher(self, coordinator_id: str) -> tuple[Flusher, Writer]:
         """Another writer on the same file; the ones before have lost their terms."""
         connection = self.engine.connect()
         self.writers.append(connection)
         driver: Any = connection.connection.driver_connection
-        return Flusher(driver, claim_term(connection, coordinator_id), self.rules)
+        return Flusher(driver, self.rules), Writer(driver, claim_term(connection, coordinator_id))
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -76,7 +77,7 @@ class World:
 
     def flush(self, *commands: Command) -> list[Any]:
         """One flush of these commands; their answers."""
-        answers, self.last = self.flusher.flush(commands)
+        answers, self.last = self.flusher.flush(commands, self.writer)
         self.events += self.last.events
         return answers
 

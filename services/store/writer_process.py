@@ -1,0 +1,175 @@
+"""The writer in a process of its own, beside the coordinator's.
+
+SQL is a third of what the coordinator does for a task, and it needs nothing of the rest: with it in another process the
+two share a machine's cores instead of one interpreter lock. Between them go batches and short answers, one at a time,
+through a socket pair. The child lives as long as the parent: it ends when the socket does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from enum import IntEnum
+from pathlib import Path
+from struct import Struct
+from typing import cast
+
+import msgspec
+
+from services.store.database import prepare_sqlite
+from services.store.limits import SQLITE_BUSY_SECONDS, WRITER_STOP_SECONDS
+from services.store.writer import Batch, Identity, TermLost, Writer, WriteRefused
+
+LENGTH = Struct("=I")
+
+
+class WriterGone(Exception):
+    """The writer's process has ended: what became of the batch that it had is not known."""
+
+
+class RowsRefused(Exception):
+    """The database does not take these rows: something is wrong with the data. Nothing was written."""
+
+
+class Verdict(IntEnum):
+    """What became of a batch."""
+
+    WRITTEN = 0
+    TERM_LOST = 1
+    WRITE_REFUSED = 2
+    ROWS_REFUSED = 3
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """The child's answer to a batch."""
+
+    verdict: Verdict
+    message: str = ""
+
+
+_ERRORS = {Verdict.TERM_LOST: TermLost, Verdict.WRITE_REFUSED: WriteRefused, Verdict.ROWS_REFUSED: RowsRefused}
+_encode = msgspec.msgpack.Encoder().encode
+_decode_answer = msgspec.msgpack.Decoder(Answer).decode
+_decode_batch = msgspec.msgpack.Decoder(Batch).decode
+
+
+class WriterProcess(asyncio.Protocol):
+    """The parent's end. Made by `start_writer`, used on its event loop."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        self._transport: asyncio.WriteTransport | None = None
+        self._written: asyncio.Future[None] | None = None
+        self._received = b""
+
+    def commit(self, batch: Batch) -> asyncio.Future[None]:
+        """Has a batch written; done when it is on disk.
+
+        Raises TermLost, WriteRefused, RowsRefused, WriterGone. The one before must be done.
+        """
+        assert self._written is None or self._written.done(), "one batch at a time"
+        self._written = asyncio.get_running_loop().create_future()
+        if self._transport is None or self._transport.is_closing():
+            self._written.set_exception(WriterGone("the writer's process has ended"))
+            return self._written
+        encoded = _encode(batch)
+        self._transport.writelines((LENGTH.pack(len(encoded)), encoded))
+        return self._written
+
+    async def stop(self) -> None:
+        """Lets the child end. One that does not is killed."""
+        if self._transport is not None:
+            self._transport.close()
+        try:
+            await asyncio.to_thread(self._child.wait, WRITER_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            await asyncio.to_thread(self._child.wait)
+
+    # The transport calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is ready."""
+        self._transport = cast("asyncio.WriteTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """A part of an answer, or all of it."""
+        self._received += data
+        if len(self._received) < LENGTH.size:
+            return
+        end = LENGTH.size + LENGTH.unpack_from(self._received)[0]
+        if len(self._received) < end:
+            return
+        answer, self._received = _decode_answer(self._received[LENGTH.size : end]), self._received[end:]
+        assert self._written is not None, "answers follow batches"
+        if self._written.done():
+            return
+        if answer.verdict is Verdict.WRITTEN:
+            self._written.set_result(None)
+        else:
+            self._written.set_exception(_ERRORS[answer.verdict](answer.message))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        """The child has ended, or we let it."""
+        if self._written is not None and not self._written.done():
+            self._written.set_exception(WriterGone("the writer's process has ended"))
+
+
+async def start_writer(file: Path, identity: Identity) -> WriterProcess:
+    """Starts the child for this database file."""
+    ours, theirs = socket.socketpair()
+    arguments = (str(theirs.fileno()), str(file), identity.coordinator_id, str(identity.term))
+    child = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
+        [sys.executable, "-m", __spec__.name, *arguments], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+    )
+    theirs.close()
+    ours.setblocking(False)
+    _, writer = await asyncio.get_running_loop().create_connection(lambda: WriterProcess(child), sock=ours)
+    return writer
+
+
+# The child.
+
+
+def main() -> None:
+    """The child's process: writes what comes until the parent is gone."""
+    descriptor, file, coordinator_id, term = sys.argv[1:]
+    # Ctrl-C reaches the whole group; what ends the child is the parent's end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    connection = sqlite3.connect(file, timeout=SQLITE_BUSY_SECONDS, isolation_level=None)
+    prepare_sqlite(connection, None)
+    writer = Writer(connection, Identity(coordinator_id, int(term)))
+    with socket.socket(fileno=int(descriptor)) as parent, parent.makefile("rb") as batches:
+        while len(header := batches.read(LENGTH.size)) == LENGTH.size:
+            length = LENGTH.unpack(header)[0]
+            encoded = batches.read(length)
+            if len(encoded) < length:
+                break
+            answer = _encode(answer_to(_decode_batch(encoded), writer))
+            try:
+                parent.sendall(LENGTH.pack(len(answer)) + answer)
+            except BrokenPipeError:
+                break
+    connection.close()
+
+
+def answer_to(batch: Batch, writer: Writer) -> Answer:
+    """Writes a batch; what became of it."""
+    try:
+        writer.write(batch)
+    except TermLost as error:
+        return Answer(Verdict.TERM_LOST, str(error))
+    except WriteRefused as error:
+        return Answer(Verdict.WRITE_REFUSED, str(error))
+    except (sqlite3.Error, AssertionError, ValueError, OverflowError, TypeError) as error:
+        return Answer(Verdict.ROWS_REFUSED, f"{type(error).__name__}: {error}")
+    return Answer(Verdict.WRITTEN)
+
+
+if __name__ == "__main__":
+    main()
