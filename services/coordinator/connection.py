@@ -159,6 +159,7 @@ class Connection:
 
     async def _hear_reports(self, batch: wire.ReportBatch) -> None:
         now = time.monotonic()
+        self.session.confirm(batch.lease_batch)
         reports = [convert_lease.report(message) for message in batch.reports]
         taken = [report for report in reports if not self._put_off(report, now)]
         await self._commits.put((reports[-1].number, self._journal.submit(self._command(taken))))

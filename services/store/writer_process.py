@@ -77,7 +77,7 @@ class WriterProcess(asyncio.Protocol):
             self._written.set_exception(WriterGone("the writer's process has ended"))
             return self._written
         encoded = _encode(batch)
-        self._transport.writelines((LENGTH.pack(len(encoded)), encoded))
+        self._transport.write(LENGTH.pack(len(encoded)) + encoded)
         return self._written
 
     async def stop(self) -> None:

@@ -34,6 +34,8 @@ UNECHOED_MAX = 1024
 SELF_STOP_PART = 2 / 3
 # A lease that arrives is trusted for this part of its time to live before any heartbeat has named it.
 UNCONFIRMED_PART = 1 / 3
+# A receipt waits for so long for a report that can say the same.
+RECEIPT_PAUSE_SECONDS = 0.02
 # The coordinator records progress once a second; more would only be thrown away there.
 PROGRESS_SECONDS = 1.0
 # Outcomes that no coordinator has acknowledged are kept in memory; beyond this no further work is started. What runs

@@ -9,7 +9,6 @@ Memory is bounded by the leases that the agent offers to take and by `agent_limi
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from math import inf
 
 from missioncontrol import agent_limits as limits
@@ -56,7 +55,9 @@ class AgentSession:
         self.drain = Drain()
         self._notes = Notes()
         self._effects: list[Effect] = []
-        self._receipts: deque[int] = deque()
+        self._received_batch = 0
+        self._confirmed_batch = 0
+        self._receipt_time = inf
         self._hello_held: frozenset[LeaseKey] = frozenset()
         self._self_stop_time = inf
         self._run_limits: list[tuple[float, LeaseKey]] = []
@@ -68,7 +69,8 @@ class AgentSession:
         held = self.leases.references()
         self._hello_held = frozenset((each.task_id, each.token) for each in held)
         self.reports.rewind()
-        self._receipts.clear()
+        self._received_batch = self._confirmed_batch = 0
+        self._receipt_time = inf
         self.liveness.begin(self.leases.version, now)
         hello = pb.Hello(held=held, held_version=self.leases.version, draining=self.drain.own)
         hello.MergeFrom(self._hello)
@@ -109,16 +111,25 @@ class AgentSession:
             if heartbeat.held_included:
                 heartbeat.held.extend(self.leases.references())
             return pb.AgentMessage(heartbeat=heartbeat)
-        if self._receipts:
-            return pb.AgentMessage(lease_receipt=pb.LeaseReceipt(number=self._receipts.popleft()))
         if self.drain.notice_due:
             self.drain.notice_due = False
             return pb.AgentMessage(drain_notice=pb.DrainNotice())
         self._notes.flush(self.reports, now)
         batch = self.reports.next_batch()
         if batch is not None:
+            batch.reports.lease_batch = self._confirm()
             return batch
+        if now >= self._receipt_time:
+            return pb.AgentMessage(lease_receipt=pb.LeaseReceipt(number=self._confirm()))
         return self.drain.goodbye(idle=self.idle, now=now)
+
+    def _confirm(self) -> int:
+        """The newest batch of leases, if it was not confirmed yet; 0 otherwise."""
+        self._receipt_time = inf
+        if self._confirmed_batch == self._received_batch:
+            return 0
+        self._confirmed_batch = self._received_batch
+        return self._confirmed_batch
 
     def take_effects(self, now: float) -> list[Effect]:
         """What to do now, in order; each effect is given once."""
@@ -173,7 +184,7 @@ class AgentSession:
         if not self.connected:
             return inf
         heartbeat_time = self.liveness.heartbeat_time(self.leases.shortest_ttl)
-        return min(heartbeat_time, self._notes.due_time, self.drain.leave_time)
+        return min(heartbeat_time, self._receipt_time, self._notes.due_time, self.drain.leave_time)
 
     # --- Happenings in the agent
 
@@ -243,7 +254,8 @@ class AgentSession:
         self._on_orders(welcome.orders, now)
 
     def _on_leases(self, batch: pb.LeaseBatch, now: float) -> None:
-        self._receipts.append(batch.number)
+        self._received_batch = batch.number
+        self._receipt_time = min(self._receipt_time, now + limits.RECEIPT_PAUSE_SECONDS)
         for lease in batch.leases:
             if self.leases.get((lease.task_id, lease.token)) is not None:
                 continue

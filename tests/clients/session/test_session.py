@@ -68,10 +68,25 @@ def test_a_lease_is_received_started_and_ended_in_one_batch_of_reports() -> None
     running(session, lease("x"))
     session.ended(("x", 1), pb.Succeeded(), 0.0)
 
-    receipt, reports = said(session)
+    (reports,) = said(session)
 
-    assert receipt.lease_receipt.number == 1
+    assert reports.reports.lease_batch == 1
     assert [report.WhichOneof("event") for report in reports.reports.reports] == ["started", "succeeded"]
+
+
+def test_a_receipt_waits_for_a_report_that_can_say_the_same_but_not_for_long() -> None:
+    session = connected()
+    session.receive(leases(lease("x"), number=7), 0.0)
+    assert said(session, 0.0) == []
+    due = session.next_message_time()
+
+    (receipt,) = said(session, due)
+
+    assert due == limits.RECEIPT_PAUSE_SECONDS
+    assert receipt.lease_receipt.number == 7
+    session.take_effects(due)
+    session.claimed(("x", 1), due)
+    assert said(session, due)[0].reports.lease_batch == 0, "said once"
 
 
 def test_a_lease_stays_held_until_its_outcome_is_acknowledged() -> None:
@@ -389,8 +404,8 @@ def test_leaving_returns_what_waits_finishes_what_runs_and_says_goodbye() -> Non
     running(session, lease("x"), lease("y"))
     session.leave(0.0, drain_seconds=30.0, leave_seconds=8.0)
     messages = said(session)
-    assert messages[1].HasField("drain_notice")
-    assert [report.WhichOneof("event") for report in messages[2].reports.reports] == ["started", "returned"]
+    assert messages[0].HasField("drain_notice")
+    assert [report.WhichOneof("event") for report in messages[1].reports.reports] == ["started", "returned"]
     session.ended(("x", 1), pb.Succeeded(), 1.0)
     assert not any(each.HasField("goodbye") for each in said(session, 1.0))
     session.receive(ack(3), 1.0)

@@ -36,4 +36,5 @@ def test_an_agent_that_leaves_in_the_middle_returns_what_it_has_and_says_goodbye
 
     assert world.left
     assert not world.running
-    assert world.session.idle
+    # One that reached no coordinator in all that time has nobody to tell.
+    assert world.session.idle or not world.session.connected

@@ -594,7 +594,8 @@ Global___LeaseBatch: _TypeAlias = LeaseBatch  # noqa: Y015
 
 @_typing.final
 class LeaseReceipt(_message.Message):
-    """"I have these." A batch that is not answered within the echo timeout goes back to PENDING, and its leases are dropped
+    """"I have these", this batch and all before it. It may wait for a moment (20 ms in the Python SDK), so that reports that come
+    anyway can say it: see ReportBatch. A batch that is not answered within the echo timeout goes back to PENDING, and its leases are dropped
     by an order. A lease that the agent cannot take is answered with a `rejected` report besides.
     """
 
@@ -623,6 +624,9 @@ class ReportBatch(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORTS_FIELD_NUMBER: _builtins.int
+    LEASE_BATCH_FIELD_NUMBER: _builtins.int
+    lease_batch: _builtins.int
+    """The newest LeaseBatch that has arrived, if that was not said before: as good as a LeaseReceipt, and saves one. 0: nothing new."""
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
         """The reports."""
@@ -631,10 +635,11 @@ class ReportBatch(_message.Message):
         self,
         *,
         reports: _abc.Iterable[Global___Report] | None = ...,
+        lease_batch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reports", b"reports"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_batch", b"lease_batch", "reports", b"reports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
