@@ -5,13 +5,13 @@ Counted from commits, so they tell what is on disk.
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.coordinator.histogram import FastHistogram
+from services.coordinator.fast_metrics import FastCounter, FastHistogram
 from services.domain.event import EventType
+from services.domain.failure import AttemptOutcome
 from services.domain.task import Task, TaskState
 from services.store.flush import Committed
 
@@ -23,15 +23,27 @@ class CoordinatorMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._events = Counter(
-            "missioncontrol_events", "Committed events of the feed, by type.", ["type"], registry=registry
+        self._events = FastCounter(
+            "missioncontrol_events",
+            "Committed events of the feed, by type.",
+            label="type",
+            values=EventType,
+            registry=registry,
         )
-        self._attempts = Counter(
-            "missioncontrol_attempts", "Attempts that ended, by outcome.", ["outcome"], registry=registry
+        self._attempts = FastCounter(
+            "missioncontrol_attempts",
+            "Attempts that ended, by outcome.",
+            label="outcome",
+            values=AttemptOutcome,
+            registry=registry,
         )
         self._flushes = Counter("missioncontrol_flushes", "Transactions of the journal.", registry=registry)
-        self._tasks = Counter(
-            "missioncontrol_tasks_finished", "Tasks that became terminal, by state.", ["state"], registry=registry
+        self._tasks = FastCounter(
+            "missioncontrol_tasks_finished",
+            "Tasks that became terminal, by state.",
+            label="state",
+            values=TaskState,
+            registry=registry,
         )
         self._wait = FastHistogram(
             "missioncontrol_queue_wait_seconds",
@@ -53,13 +65,10 @@ class CoordinatorMetrics:
     def on_committed(self, committed: Committed) -> None:
         """Counts one commit."""
         self._flushes.inc()
-        for type_, count in Tally(event.type for event in committed.events).items():
-            self._events.labels(EventType(type_).name.lower()).inc(count)
-        for outcome, count in Tally(attempt.outcome for attempt in committed.ended).items():
-            self._attempts.labels(outcome.name.lower()).inc(count)
+        self._events.count(event.type for event in committed.events)
+        self._attempts.count(attempt.outcome for attempt in committed.ended)
         finished = [task for task in committed.tasks.values() if task.end_time]
-        for state, count in Tally(task.state for task in finished).items():
-            self._tasks.labels(state.name.lower()).inc(count)
+        self._tasks.count(task.state for task in finished)
         for task in finished:
             self._observe(task)
 

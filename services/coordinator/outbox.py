@@ -82,8 +82,12 @@ class Outbox:
             if message is not None:
                 return message
             self._wake.clear()
+            due = self._ack_due()
+            if due is None:
+                await self._wake.wait()
+                continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._ack_due()):
+                async with asyncio.timeout(due):
                     await self._wake.wait()
 
     def _ack_due(self) -> float | None:

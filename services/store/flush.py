@@ -27,7 +27,7 @@ from services.domain.task import Task
 from services.store import rows, statements
 from services.store.limits import REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
-from services.store.writer import Batch, Writer
+from services.store.writer import Batch, RequestsKnown, Writer
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,18 +90,28 @@ class Flusher:
         prepared = self.prepare(commands)
         try:
             writer.write(prepared.batch)
+        except RequestsKnown:
+            self.discard()
+            prepared = self.prepare(commands, read_requests=True)
+            writer.write(prepared.batch)
         except BaseException:
             self.discard()
             raise
         return prepared.answers, self.settle(prepared)
 
-    def prepare(self, commands: Sequence[Command]) -> Prepared:
+    def prepare(self, commands: Sequence[Command], *, read_requests: bool = False) -> Prepared:
         """All of a flush but its transaction, on top of the one before, which may be on its way to the database still.
 
         `settle` has to follow once it is written, in the same order; or `discard`, for all of them.
+
+        Request ids that are not remembered are taken for new. The database knows better: the writer then raises
+        RequestsKnown, and `read_requests` has them looked up.
         """
         try:
-            ledger = self._read(touched(commands))
+            touches = touched(commands)
+            ledger = self._read(touches)
+            if read_requests:
+                self._read_requests(ledger, touches)
             answers = [fold(ledger, command) for command in commands]
             batch = self._batch(ledger)
         except BaseException:
@@ -155,10 +165,7 @@ class Flusher:
         unread_queues = self._cache.take_queues(self._queues, ledger)
         if unread_queues:
             ledger.queues.update((q.key, q) for q in decode_queues(self._rows(statements.READ_QUEUES, unread_queues)))
-        if touches.requests:
-            found = decode_requests(self._rows(statements.READ_REQUESTS, touches.requests))
-            ledger.requests = {(r.namespace, r.request_id): r for r in found}
-            self._cache.take_requests(ledger)
+        self._cache.take_requests(touches.requests, ledger)
         self._read_attempts(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
         return ledger
@@ -166,6 +173,11 @@ class Flusher:
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
             ledger.tasks[task.id] = task
+
+    def _read_requests(self, ledger: Ledger, touches: Touches) -> None:
+        unknown = touches.requests - ledger.requests.keys()
+        found = decode_requests(self._rows(statements.READ_REQUESTS, unknown))
+        ledger.requests.update(((r.namespace, r.request_id), r) for r in found)
 
     def _read_attempts(self, ledger: Ledger, touches: Touches) -> None:
         """The attempts of those leases that are not current: they may be known already."""

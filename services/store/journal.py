@@ -29,7 +29,7 @@ from services.domain.ledger import Rules
 from services.store.coordinators import claim_term
 from services.store.flush import Committed, Flusher, Prepared
 from services.store.limits import FLUSH_COMMANDS_MAX, FLUSH_ITEMS_MAX, JOURNAL_QUEUE_MAX, PIPELINED_ITEMS_MIN
-from services.store.writer import TermLost, WriteRefused
+from services.store.writer import RequestsKnown, TermLost, WriteRefused
 from services.store.writer_process import WriterGone, WriterProcess, start_writer
 
 log = structlog.get_logger(__name__)
@@ -79,6 +79,7 @@ class Journal:
         self._scheduled = False
         self._stopping = False
         self._idle = asyncio.Event()
+        self._read_requests = False  # a request id of the next flush was used before
         self._suspects = 0  # entries at the head of the queue, one of which broke a flush
         self._commands_max = FLUSH_COMMANDS_MAX
         self.lost: asyncio.Event = asyncio.Event()
@@ -215,12 +216,14 @@ class Journal:
     def _flush(self, entries: list[Entry]) -> None:
         """Prepares a flush and hands it to the writer, at once or after the one that it has."""
         assert self._flusher is not None
+        commands: list[Any] = [entry.work for entry in entries]
         try:
-            prepared = self._flusher.prepare([entry.work for entry in entries])  # type: ignore[misc]  # no reads here
+            prepared = self._flusher.prepare(commands, read_requests=self._read_requests)
         except Exception as error:
             self._refuse(entries, error)
             self._schedule()
             return
+        self._read_requests = False
         if self._writing:
             self._next = (entries, prepared)
         else:
@@ -263,6 +266,9 @@ class Journal:
             # What it had may be written or not: nobody may be told either, so this coordinator has to begin anew.
             log.error("the writer has ended; this coordinator ends, too", error=str(error))
             self._abandon(entries)
+        elif isinstance(error, RequestsKnown):
+            self._read_requests = True
+            self._put_back(entries)
         elif isinstance(error, (WriteRefused, sqlite3.OperationalError)):
             log.warning("the database refused a flush", error=str(error), commands=len(entries))
             self._absolve(len(entries))

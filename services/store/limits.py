@@ -46,5 +46,12 @@ CACHED_TASKS_MAX = 50_000
 CACHED_AGENTS_MAX = 20_000
 CACHED_QUEUES_MAX = 10_000
 
+# Request ids of recent submits, some 300 bytes each: one that is repeated, because its answer was lost, is nearly
+# always recent.
+CACHED_REQUESTS_MAX = 50_000
+
 # A writer that has nothing to do ends at once; one that hangs on its disk is killed, and its transaction with it.
 WRITER_STOP_SECONDS = 10.0
+
+# Prepared statements that the writer keeps: each of its dozen in twenty lengths.
+WRITER_STATEMENTS_MAX = 512

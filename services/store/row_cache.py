@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 
 from services.domain.agent import Agent, AgentKey
-from services.domain.ledger import Ledger
+from services.domain.commands import RequestKey
+from services.domain.ledger import Ledger, RequestRecord
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
-from services.store.limits import CACHED_AGENTS_MAX, CACHED_QUEUES_MAX, CACHED_TASKS_MAX
+from services.store.limits import CACHED_AGENTS_MAX, CACHED_QUEUES_MAX, CACHED_REQUESTS_MAX, CACHED_TASKS_MAX
 
 
 class RowCache:
@@ -25,6 +26,7 @@ class RowCache:
         self._tasks: dict[str, Task] = {}
         self._agents: dict[AgentKey, Agent] = {}
         self._queues: dict[QueueKey, Queue | None] = {}
+        self._requests: dict[RequestKey, RequestRecord] = {}
 
     def take_tasks(self, wanted: Iterable[str], ledger: Ledger) -> list[str]:
         """Puts the tasks that are here into the ledger; returns the others."""
@@ -67,8 +69,12 @@ class RowCache:
                 if task_id in ledger.tasks or (task.held and (task.namespace, task.agent_id) in holders):
                     ledger.tasks[task_id] = task
 
-    def take_requests(self, ledger: Ledger) -> None:
-        """Puts the request ids into the ledger that are not written yet."""
+    def take_requests(self, wanted: Iterable[RequestKey], ledger: Ledger) -> None:
+        """Puts the request ids that are here into the ledger."""
+        for key in wanted:
+            record = self._requests.get(key)
+            if record is not None:
+                ledger.requests[key] = record
         for earlier in self._unwritten:
             ledger.requests.update(((r.namespace, r.request_id), r) for r in earlier.new_requests)
 
@@ -95,6 +101,7 @@ class RowCache:
                 self._tasks.pop(task_id, None)
             else:
                 self._tasks[task_id] = task
+        self._requests.update(((r.namespace, r.request_id), r) for r in ledger.new_requests)
         self._agents.update(ledger.agents)
         for key in (*queues, *ledger.changed_queues):
             self._queues[key] = ledger.queues.get(key)
@@ -105,6 +112,7 @@ class RowCache:
         self._tasks.clear()
         self._agents.clear()
         self._queues.clear()
+        self._requests.clear()
 
     def _unwritten_task(self, task_id: str) -> Task | None:
         for earlier in self._unwritten:
@@ -128,6 +136,9 @@ class RowCache:
         if len(self._tasks) > CACHED_TASKS_MAX:
             for task_id in list(self._tasks)[: CACHED_TASKS_MAX // 2]:
                 del self._tasks[task_id]
+        if len(self._requests) > CACHED_REQUESTS_MAX:
+            for key in list(self._requests)[: CACHED_REQUESTS_MAX // 2]:
+                del self._requests[key]
         if len(self._agents) > CACHED_AGENTS_MAX:
             self._agents.clear()
         if len(self._queues) > CACHED_QUEUES_MAX:

@@ -24,6 +24,10 @@ class WriteRefused(Exception):
     """The database cannot be written just now; nothing of the batch was written. Later it may be."""
 
 
+class RequestsKnown(Exception):
+    """A request id of the batch was used before: what it made has to be looked up. Nothing was written."""
+
+
 class Identity(msgspec.Struct, frozen=True, array_like=True):
     """Who writes: the coordinator's id and its term."""
 
@@ -53,14 +57,13 @@ class Writer:
     def write(self, batch: Batch) -> None:
         """Writes a batch and returns when it is on disk.
 
-        Raises TermLost, WriteRefused, or what the database says of rows that it does not take; nothing was written
-        then.
+        Raises TermLost, WriteRefused, RequestsKnown, or what the database says of rows that it does not take; nothing
+        was written then.
         """
         try:
             self._begin(batch.flush)
             for place, rows in batch.writes:
-                for sql, parameters in statements.WRITES[place].batches(rows):
-                    self._connection.execute(sql, parameters)
+                self._run(statements.WRITES[place], rows)
             if batch.events:
                 self._advance(batch)
             self._connection.execute("COMMIT")
@@ -77,6 +80,16 @@ class Writer:
         if self._connection.execute(statements.FENCE, fence).rowcount != 1:
             self._rollback()
             raise TermLost(f"coordinator {self._identity.coordinator_id} has lost term {self._identity.term}")
+
+    def _run(self, statement: statements.Write, rows: list[Any]) -> None:
+        for sql, parameters in statement.batches(rows):
+            try:
+                self._connection.execute(sql, parameters)
+            except sqlite3.IntegrityError as error:
+                self._rollback()
+                if statement is statements.CREATE_REQUESTS:
+                    raise RequestsKnown(str(error)) from error
+                raise
 
     def _advance(self, batch: Batch) -> None:
         """Moves the feed's counter over the events of this batch, whose numbers were given before."""

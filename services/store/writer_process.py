@@ -21,8 +21,8 @@ from typing import cast
 import msgspec
 
 from services.store.database import prepare_sqlite
-from services.store.limits import SQLITE_BUSY_SECONDS, WRITER_STOP_SECONDS
-from services.store.writer import Batch, Identity, TermLost, Writer, WriteRefused
+from services.store.limits import SQLITE_BUSY_SECONDS, WRITER_STATEMENTS_MAX, WRITER_STOP_SECONDS
+from services.store.writer import Batch, Identity, RequestsKnown, TermLost, Writer, WriteRefused
 
 LENGTH = Struct("=I")
 
@@ -42,6 +42,7 @@ class Verdict(IntEnum):
     TERM_LOST = 1
     WRITE_REFUSED = 2
     ROWS_REFUSED = 3
+    REQUESTS_KNOWN = 4
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -51,7 +52,12 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     message: str = ""
 
 
-_ERRORS = {Verdict.TERM_LOST: TermLost, Verdict.WRITE_REFUSED: WriteRefused, Verdict.ROWS_REFUSED: RowsRefused}
+_ERRORS: dict[Verdict, type[Exception]] = {
+    Verdict.TERM_LOST: TermLost,
+    Verdict.WRITE_REFUSED: WriteRefused,
+    Verdict.ROWS_REFUSED: RowsRefused,
+    Verdict.REQUESTS_KNOWN: RequestsKnown,
+}
 _encode = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _decode_batch = msgspec.msgpack.Decoder(Batch).decode
@@ -69,7 +75,7 @@ class WriterProcess(asyncio.Protocol):
     def commit(self, batch: Batch) -> asyncio.Future[None]:
         """Has a batch written; done when it is on disk.
 
-        Raises TermLost, WriteRefused, RowsRefused, WriterGone. The one before must be done.
+        Raises TermLost, WriteRefused, RowsRefused, RequestsKnown, WriterGone. The one before must be done.
         """
         assert self._written is None or self._written.done(), "one batch at a time"
         self._written = asyncio.get_running_loop().create_future()
@@ -141,7 +147,9 @@ def main() -> None:
     # Ctrl-C reaches the whole group; what ends the child is the parent's end.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    connection = sqlite3.connect(file, timeout=SQLITE_BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(
+        file, timeout=SQLITE_BUSY_SECONDS, isolation_level=None, cached_statements=WRITER_STATEMENTS_MAX
+    )
     prepare_sqlite(connection, None)
     writer = Writer(connection, Identity(coordinator_id, int(term)))
     with socket.socket(fileno=int(descriptor)) as parent, parent.makefile("rb") as batches:
@@ -166,6 +174,8 @@ def answer_to(batch: Batch, writer: Writer) -> Answer:
         return Answer(Verdict.TERM_LOST, str(error))
     except WriteRefused as error:
         return Answer(Verdict.WRITE_REFUSED, str(error))
+    except RequestsKnown as error:
+        return Answer(Verdict.REQUESTS_KNOWN, str(error))
     except (sqlite3.Error, AssertionError, ValueError, OverflowError, TypeError) as error:
         return Answer(Verdict.ROWS_REFUSED, f"{type(error).__name__}: {error}")
     return Answer(Verdict.WRITTEN)
