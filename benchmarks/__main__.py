@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.follower import Counter
 from benchmarks.load import Loader
-from benchmarks.machine import cpu_seconds, machine
+from benchmarks.machine import children, cpu_seconds, machine
 from demo.report import percentile
 from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
 from services.fleet.process import FleetError, ManagedProcess, ProcessSpec
@@ -88,16 +88,16 @@ async def measure(folder: Path, console: Console) -> Run:
         try:
             await loader.batches(WARM_UP_TASKS)
             console.print("bench: warm; throughput …")
-            return await loads(loader, processes(fleet, follower), console)
+            return await loads(loader, process_ids(fleet, follower), console)
         finally:
             follower.kill()
 
 
-async def loads(loader: Loader, watched: dict[str, ManagedProcess], console: Console) -> Run:
+async def loads(loader: Loader, watched: dict[str, int], console: Console) -> Run:
     """The three loads, one after the other."""
-    before = {name: cpu_seconds(process.pid) for name, process in watched.items()}
+    before = {name: cpu_seconds(pid) for name, pid in watched.items()}
     rounds = [await loader.batches(THROUGHPUT_TASKS) for _ in range(THROUGHPUT_ROUNDS)]
-    spent = {name: cpu_seconds(process.pid) - before[name] for name, process in watched.items()}
+    spent = {name: cpu_seconds(pid) - before[name] for name, pid in watched.items()}
     console.print("bench: one task a call …")
     single = await loader.singles(SINGLE_TASKS)
     console.print("bench: start latency …")
@@ -123,9 +123,11 @@ def start_follower(fleet: Fleet, folder: Path) -> ManagedProcess:
     return follower
 
 
-def processes(fleet: Fleet, follower: ManagedProcess) -> dict[str, ManagedProcess]:
+def process_ids(fleet: Fleet, follower: ManagedProcess) -> dict[str, int]:
     """Every process whose CPU time is counted, by the name under which it is reported."""
-    return {process.name: process for process in [*fleet.processes, follower]}
+    found = {process.name: process.pid for process in [*fleet.processes, follower]}
+    # The coordinator's one child writes the database.
+    return {**found, **{"writer": pid for pid in children(found["coordinator"])}}
 
 
 def table(run: Run) -> Table:

@@ -12,26 +12,51 @@ from services.domain.event import EventType
 from services.domain.task import HELD, TRANSITIONS
 from services.store import schema
 
+# Each event of the log as a row of its own, for the time of the check.
+EVENT_ROWS = """
+CREATE TEMP TABLE event_rows AS
+SELECT c.first + e.key AS sequence, c.last AS chunk,
+       json_extract(e.value, '$[0]') AS type, json_extract(e.value, '$[4]') AS task_id,
+       json_extract(e.value, '$[6][0]') AS version, json_extract(e.value, '$[6][1]') AS before,
+       json_extract(e.value, '$[6][2]') AS after, json_extract(e.value, '$[6][3]') AS token,
+       json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries
+FROM event_chunks AS c, json_each(c.events) AS e
+"""
+EVENT_ROWS_INDEX = "CREATE INDEX temp.event_rows_task ON event_rows (task_id, sequence)"
+NO_EVENT_ROWS = "DROP TABLE IF EXISTS temp.event_rows"
+
 LAST_TASK_EVENT = """
-WITH last AS (SELECT task_id, max(sequence) AS sequence FROM events WHERE task_id <> '' GROUP BY task_id)
-SELECT t.id, t.version, t.state, t.token, t.failures, t.redeliveries,
-       json_extract(e.data, '$[0]') AS event_version, json_extract(e.data, '$[2]') AS event_state,
-       json_extract(e.data, '$[3]') AS event_token, json_extract(e.data, '$[4]') AS event_failures,
-       json_extract(e.data, '$[5]') AS event_redeliveries
-FROM tasks AS t LEFT JOIN last ON last.task_id = t.id LEFT JOIN events AS e ON e.sequence = last.sequence
-WHERE e.sequence IS NULL OR t.version <> event_version OR t.state <> event_state OR t.token <> event_token
-   OR t.failures <> event_failures OR t.redeliveries <> event_redeliveries
+WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows WHERE task_id <> '' GROUP BY task_id)
+SELECT t.id, t.version, e.version AS event_version
+FROM tasks AS t LEFT JOIN last ON last.task_id = t.id
+     LEFT JOIN event_rows AS e ON e.task_id = t.id AND e.sequence = last.sequence
+WHERE e.sequence IS NULL OR t.version <> e.version OR t.state <> e.after OR t.token <> e.token
+   OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries
 LIMIT 20
 """
 
 EDGES = """
-SELECT json_extract(data, '$[1]') AS before, json_extract(data, '$[2]') AS after, min(sequence) AS sequence
-FROM events WHERE task_id <> '' GROUP BY before, after
+SELECT before, after, min(sequence) AS sequence FROM event_rows WHERE task_id <> '' GROUP BY before, after
 """
 
 SKIPPED_VERSIONS = """
-SELECT task_id, count(*) AS events, max(json_extract(data, '$[0]')) AS version
-FROM events WHERE task_id <> '' GROUP BY task_id HAVING events <> version LIMIT 20
+SELECT task_id, count(*) AS events, max(version) AS version
+FROM event_rows WHERE task_id <> '' GROUP BY task_id HAVING events <> version LIMIT 20
+"""
+
+# Chunks that do not begin where the one before ended, or hold another number of events than they say.
+GAPS = """
+WITH chunks AS (SELECT first, last, events, lag(last) OVER (ORDER BY last) AS before FROM event_chunks)
+SELECT first, last, before, json_array_length(events) AS events FROM chunks
+WHERE (before IS NOT NULL AND first <> before + 1) OR json_array_length(events) <> last - first + 1
+LIMIT 20
+"""
+
+# Tasks with an event that their own history does not lead to.
+LOST_TASKS = """
+SELECT DISTINCT e.task_id AS task_id FROM event_rows AS e
+WHERE e.task_id <> '' AND NOT EXISTS (SELECT 1 FROM event_tasks AS t WHERE t.task_id = e.task_id AND t.last = e.chunk)
+LIMIT 20
 """
 
 COUNTERS = f"""
@@ -43,7 +68,7 @@ GROUP BY a.namespace, a.id HAVING a.leases <> held OR a.started <> running LIMIT
 """
 
 TERMINAL_EVENTS = f"""
-SELECT task_id, count(*) AS endings FROM events
+SELECT task_id, count(*) AS endings FROM event_rows
 WHERE type IN ({int(EventType.TASK_SUCCEEDED)}, {int(EventType.TASK_FAILED)}, {int(EventType.TASK_CANCELLED)},
                {int(EventType.TASK_EXPIRED)})
 GROUP BY task_id HAVING endings > 1 LIMIT 20
@@ -62,7 +87,9 @@ def check(connection: Connection) -> list[Finding]:
 
     Reads everything: minutes for a large one.
     """
-    return [
+    for statement in (NO_EVENT_ROWS, EVENT_ROWS, EVENT_ROWS_INDEX):
+        connection.execute(text(statement))
+    findings = [
         *integrity(connection),
         *dense(connection),
         *folded(connection),
@@ -70,6 +97,8 @@ def check(connection: Connection) -> list[Finding]:
         *counters(connection),
         *endings(connection),
     ]
+    connection.execute(text(NO_EVENT_ROWS))
+    return findings
 
 
 def integrity(connection: Connection) -> list[Finding]:
@@ -79,14 +108,21 @@ def integrity(connection: Connection) -> list[Finding]:
 
 
 def dense(connection: Connection) -> list[Finding]:
-    """The log has every number from the first that is kept to the head."""
+    """The log has every number from the first that is kept to the head, and each task finds its own."""
     head, first = connection.execute(text("SELECT head, first FROM feed")).one()
-    low, high, count = connection.execute(text("SELECT min(sequence), max(sequence), count(*) FROM events")).one()
-    if count == 0:
+    low, high = connection.execute(text("SELECT min(first), max(last) FROM event_chunks")).one()
+    if low is None:
         return [] if head == first - 1 else [Finding("sequence", f"the head is {head}, and there are no events")]
-    if (low, high, count) != (first, head, head - first + 1):
-        return [Finding("sequence", f"events {low} to {high}, {count} of them; expected {first} to {head}")]
-    return []
+    found = [
+        Finding("sequence", f"{row.events} events in {row.first} to {row.last}, after {row.before}")
+        for row in connection.execute(text(GAPS))
+    ]
+    if low > first or high != head:
+        found.append(Finding("sequence", f"events {low} to {high}; expected {first} to {head}"))
+    return found + [
+        Finding("history", f"task {row.task_id}: an event of it is not in its history")
+        for row in connection.execute(text(LOST_TASKS))
+    ]
 
 
 def folded(connection: Connection) -> list[Finding]:

@@ -5,16 +5,16 @@ Every answer about the tables names the position that it is consistent with: bot
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, bindparam, select
 
 from services.domain.event import Event, Position
 from services.domain.event_filter import EventFilter
-from services.store import values
-from services.store.limits import EVENTS_SCAN_MAX
-from services.store.schema import events, feed
+from services.store.limits import CHUNKS_READ, EVENTS_SCAN_MAX
+from services.store.schema import event_chunks, event_tasks, feed
+from services.store.values import decode_events
 
 
 class FeedBounds(msgspec.Struct, frozen=True):
@@ -43,6 +43,24 @@ class EventPage(msgspec.Struct, frozen=True):
     bounds: FeedBounds
 
 
+_column = event_chunks.c
+_CHUNKS = (
+    select(_column.last, _column.first, _column.events)
+    .where(_column.last > bindparam("after"), _column.first <= bindparam("head"))
+    .order_by(_column.last)
+    .limit(bindparam("limit"))
+)
+_TASK_CHUNKS = (
+    select(_column.last, _column.first, _column.events)
+    .join(event_tasks, event_tasks.c.last == _column.last)
+    .where(
+        event_tasks.c.task_id == bindparam("task_id"),
+        event_tasks.c.last > bindparam("after"),
+        _column.first <= bindparam("head"),
+    )
+    .order_by(event_tasks.c.last)
+    .limit(bindparam("limit"))
+)
 _BOUNDS = select(feed.c.epoch, feed.c.first, feed.c.head)
 
 
@@ -60,25 +78,29 @@ def read_position(connection: Connection) -> Position:
 def list_events(connection: Connection, filter_: EventFilter, *, after: int, limit: int) -> EventPage:
     """The next events after a sequence, at most `limit`. It looks at a bounded part: a page may be short."""
     bounds = read_bounds(connection)
-    # A task's own history has an index; anything else is found by looking through the feed.
-    end = bounds.head if filter_.task_id else min(bounds.head, after + EVENTS_SCAN_MAX)
-    found = connection.execute(_matching(filter_, after=after, end=end).limit(limit)).all()
-    page = [(row[0], values.event(row[1:])) for row in found]
-    reached = page[-1][0] if len(page) == limit else max(end, after)
-    return EventPage(page, reached, bounds)
+    page: list[tuple[int, Event]] = []
+    scanned = 0
+    start = max(after, bounds.beginning.sequence)
+    for first, events in _chunks(connection, filter_.task_id, after=start, head=bounds.head):
+        for sequence, event in enumerate(events, first):
+            if sequence > start and filter_.wants(event):
+                page.append((sequence, event))
+                if len(page) == limit:
+                    return EventPage(page, sequence, bounds)
+        scanned += len(events)
+        if scanned >= EVENTS_SCAN_MAX:
+            return EventPage(page, first + len(events) - 1, bounds)
+    return EventPage(page, max(bounds.head, after), bounds)
 
 
-def _matching(filter_: EventFilter, *, after: int, end: int) -> Select[Any]:
-    """Events in (after, end] that the filter wants, oldest first."""
-    statement = select(events).where(events.c.sequence > after, events.c.sequence <= end).order_by(events.c.sequence)
-    if filter_.namespace:
-        statement = statement.where(events.c.namespace == filter_.namespace)
-    if filter_.types:
-        statement = statement.where(events.c.type.in_(sorted(filter_.types)))
-    if filter_.queue:
-        statement = statement.where(events.c.queue == filter_.queue)
-    if filter_.task_id:
-        statement = statement.where(events.c.task_id == filter_.task_id, events.c.task_id != "")
-    if filter_.agent_id:
-        statement = statement.where(events.c.agent_id == filter_.agent_id)
-    return statement
+def _chunks(connection: Connection, task_id: str, *, after: int, head: int) -> Iterator[tuple[int, list[Event]]]:
+    """The chunks with events in (after, head], oldest first, each with its first number. Of a task, only its own."""
+    statement = _TASK_CHUNKS if task_id else _CHUNKS
+    while after < head:
+        arguments = {"after": after, "head": head, "task_id": task_id, "limit": CHUNKS_READ}
+        found = connection.execute(statement, arguments).all()
+        for row in found:
+            yield row.first, decode_events(row.events)
+        if len(found) < CHUNKS_READ:
+            return
+        after = found[-1].last

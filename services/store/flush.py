@@ -25,7 +25,7 @@ from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
 from services.store import rows, statements
-from services.store.limits import REQUIREMENTS_CACHE_MAX
+from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
 from services.store.writer import Batch, RequestsKnown, Writer
 
@@ -137,7 +137,7 @@ class Flusher:
         if self._head is None:
             self._head = self._connection.execute(statements.READ_HEAD).fetchone()[0]
         head = self._head
-        written = [*changed_rows(ledger), events_of(ledger, head)]
+        written = [*changed_rows(ledger), *event_rows(ledger, head)]
         self._flush += 1
         return Batch(
             self._flush, [(place, rows) for place, rows in enumerate(written) if rows], head, len(ledger.events)
@@ -223,9 +223,16 @@ def changed_rows(ledger: Ledger) -> list[list[rows.Row]]:
     ]
 
 
-def events_of(ledger: Ledger, head: int) -> list[rows.Row]:
-    """The events of a flush, numbered from the head on: the last of `statements.WRITES`."""
-    return [rows.event(sequence, event) for sequence, event in enumerate(ledger.events, head + 1)]
+def event_rows(ledger: Ledger, head: int) -> list[list[rows.Row]]:
+    """The events of a flush, numbered from the head on, and the tasks that they tell of."""
+    chunks: list[rows.Row] = []
+    tasks: list[rows.Row] = []
+    for start in range(0, len(ledger.events), CHUNK_EVENTS_MAX):
+        events, first = ledger.events[start : start + CHUNK_EVENTS_MAX], head + 1 + start
+        chunks.append(rows.event_chunk(first, events))
+        last = first + len(events) - 1
+        tasks += [rows.event_task(task_id, last) for task_id in dict.fromkeys(event.task_id for event in events)]
+    return [chunks, [row for row in tasks if row[0]]]
 
 
 def changed_agents(ledger: Ledger) -> list[Agent]:

@@ -55,3 +55,9 @@ WRITER_STOP_SECONDS = 10.0
 
 # Prepared statements that the writer keeps: each of its dozen in twenty lengths.
 WRITER_STATEMENTS_MAX = 512
+
+# Events in one row of the log. A reader that wants a single one decodes all of them, at half a microsecond each.
+CHUNK_EVENTS_MAX = 1_000
+
+# Chunks that a reader fetches at a time: one page of events is nearly always in as many.
+CHUNKS_READ = 16

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -105,15 +105,11 @@ def progress(pair: tuple[str, Progress]) -> Row:
     return (pair[0], text(pair[1]))
 
 
-def event(sequence: int, value: Event) -> Row:
-    """An event, with its number."""
-    return (
-        sequence,
-        value.type,
-        value.time,
-        value.namespace,
-        value.queue,
-        value.task_id,
-        value.agent_id,
-        encode(value.data).decode(),
-    )
+def event_chunk(first: int, events: Sequence[Event]) -> Row:
+    """Events, with the number of the first."""
+    return (first + len(events) - 1, first, events[-1].time, text(events))
+
+
+def event_task(task_id: str, last: int) -> Row:
+    """That a chunk tells of a task."""
+    return (task_id, last)

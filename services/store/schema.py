@@ -6,7 +6,7 @@
     requests       which task a request id belongs to
     needs          each distinct set of requirements, once
     agents, queues
-    events         the feed, numbered without gaps
+    event_chunks   the feed, numbered without gaps; event_tasks finds a task in it
     feed           one row: the counter that numbers it, and the epoch
     coordinators   one row each: its term, which is the fence of every transaction
 
@@ -212,20 +212,25 @@ queues = Table(
     Column("update_time", BigInteger, nullable=False),
 )
 
-events = Table(
-    "events",
+# Events are kept as they are written, many in a row: those of a flush, as a JSON array of `domain.event.Event`, with
+# the numbers of the first and the last. The key is the last: what comes after N is found by it.
+event_chunks = Table(
+    "event_chunks",
     metadata,
-    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("type", SmallInteger, nullable=False),
+    Column("last", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
-    Column("namespace", Text, nullable=False),
-    Column("queue", Text, nullable=False),
-    Column("task_id", Text, nullable=False),
-    Column("agent_id", Text, nullable=False),
-    Column("data", Text, nullable=False),
+    Column("events", Text, nullable=False),
+    CheckConstraint("first <= last", name="event_chunks_order"),
 )
-# A task's own history.
-Index("events_task", events.c.task_id, sqlite_where=text("task_id <> ''"), postgresql_where=text("task_id <> ''"))
+# A task's own history: which chunks tell of it.
+event_tasks = Table(
+    "event_tasks",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("last", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
 
 feed = Table(
     "feed",

@@ -151,7 +151,8 @@ CHANGE_QUEUES = upsert_into(schema.queues, key=["namespace", "name"])
 
 READ_HEAD = "SELECT head FROM feed WHERE id = 1"
 ADVANCE_FEED = "UPDATE feed SET head = ?1 WHERE id = 1 AND head = ?2"
-APPEND_EVENTS = insert_into(schema.events)
+APPEND_EVENTS = insert_into(schema.event_chunks)
+NOTE_TASKS = insert_into(schema.event_tasks)
 
 # Every write, in the one order in which tables are written: the feed last.
 WRITES: tuple[Write, ...] = (
@@ -167,4 +168,5 @@ WRITES: tuple[Write, ...] = (
     CHANGE_AGENTS,
     CHANGE_QUEUES,
     APPEND_EVENTS,
+    NOTE_TASKS,
 )

@@ -21,6 +21,7 @@ from services.store import schema
 Value = TypeVar("Value")
 
 _decode = msgspec.json.decode
+decode_events = msgspec.json.Decoder(list[Event]).decode
 _decode_progress = msgspec.json.Decoder(Progress).decode
 
 
@@ -33,7 +34,6 @@ _TASK_JSON = _json_columns(schema.tasks, {"retry", "avoid"})
 _ATTEMPT_JSON = _json_columns(schema.attempts, {"failure"})
 _AGENT_JSON = _json_columns(schema.agents, {"resources_used", "superseded", "profile"})
 _QUEUE_JSON = _json_columns(schema.queues, {"policy"})
-_EVENT_JSON = _json_columns(schema.events, {"data"}, after=1)  # an event's row without its number
 
 TASK_COLUMNS = len(schema.tasks.columns)
 ATTEMPT_COLUMNS = len(schema.attempts.columns)
@@ -57,11 +57,6 @@ def agent(row: Sequence[Any]) -> Agent:
 def queue(row: Sequence[Any]) -> Queue:
     """A row of `queues`."""
     return _value(row, Queue, _QUEUE_JSON)
-
-
-def event(row: Sequence[Any]) -> Event:
-    """A row of `events` without its number."""
-    return _value(row, Event, _EVENT_JSON)
 
 
 def progress(text: str | None) -> Progress | None:

@@ -159,7 +159,7 @@ async def test_events_that_are_no_longer_kept_are_a_reset(coordinator: Coordinat
 
 def trim_to(first: int) -> Any:
     def trim(connection: Any) -> None:
-        for statement in ("ROLLBACK", "BEGIN IMMEDIATE", f"DELETE FROM events WHERE sequence < {first}"):
+        for statement in ("ROLLBACK", "BEGIN IMMEDIATE", f"DELETE FROM event_chunks WHERE last < {first}"):
             connection.exec_driver_sql(statement)
         connection.exec_driver_sql(f"UPDATE feed SET first = {first}")
         connection.exec_driver_sql("COMMIT")
