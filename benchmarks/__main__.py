@@ -127,7 +127,9 @@ def process_ids(fleet: Fleet, follower: ManagedProcess) -> dict[str, int]:
     """Every process whose CPU time is counted, by the name under which it is reported."""
     found = {process.name: process.pid for process in [*fleet.processes, follower]}
     # The coordinator's one child writes the database.
-    return {**found, **{"writer": pid for pid in children(found["coordinator"])}}
+    for pid in children(found["coordinator"]):
+        found["writer"] = pid
+    return found
 
 
 def table(run: Run) -> Table:

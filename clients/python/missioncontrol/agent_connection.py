@@ -59,6 +59,7 @@ class AgentConnection:
         self._writable = asyncio.Event()
         self._writing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = inf
         self._reconnect = Reconnect("")
         self._left = asyncio.Event()
         self._attempts = 0
@@ -162,11 +163,12 @@ class AgentConnection:
         if self._session.connected and not self._writing:
             due = min(due, self._session.next_message_time(), self._followed.due_time)
         if self._timer is not None:
-            if self._timer.when() <= due and not self._timer.cancelled() and self._timer.when() > self._clock():
+            if self._clock() < self._timer_due <= due:
                 return  # It goes off early enough, and is set again then.
             self._timer.cancel()
             self._timer = None
         if due < inf:
+            self._timer_due = due
             self._timer = asyncio.get_running_loop().call_at(due, self.turn)
 
     # --- The stream

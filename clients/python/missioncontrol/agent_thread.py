@@ -11,6 +11,11 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 
+try:
+    from uvloop import new_event_loop
+except ImportError:  # it is not needed, only quicker
+    from asyncio import new_event_loop
+
 
 class AgentThread:
     """Runs one coroutine in a daemon thread; `result` tells how it ended."""
@@ -37,7 +42,8 @@ class AgentThread:
 
     def _run(self, main: Callable[[], Awaitable[None]]) -> None:
         try:
-            asyncio.run(self._main(main))
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(self._main(main))
         except BaseException as error:  # It is raised again where the result is asked for.
             self.result.set_exception(error)
         else:
