@@ -24,7 +24,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from services.domain.commands import ApplyReports, Command, CreateTasks, GrantLeases
-from services.domain.errors import MissionControlError, ResourceExhausted, Unavailable
+from services.domain.errors import ResourceExhausted, Unavailable
 from services.domain.ledger import Rules
 from services.store.coordinators import claim_term
 from services.store.flush import Committed, Flusher, Prepared
@@ -261,11 +261,11 @@ class Journal:
         """A flush that was not committed. If the data is at fault, each half is tried by itself: one fails alone."""
         if isinstance(error, TermLost):
             log.warning("term lost: another coordinator has taken over this database", error=str(error))
-            self._abandon(entries)
+            self._abandon(entries, "this coordinator was superseded by another one")
         elif isinstance(error, WriterGone):
             # What it had may be written or not: nobody may be told either, so this coordinator has to begin anew.
             log.error("the writer has ended; this coordinator ends, too", error=str(error))
-            self._abandon(entries)
+            self._abandon(entries, "this coordinator has to start again")
         elif isinstance(error, RequestsKnown):
             self._read_requests = True
             self._put_back(entries)
@@ -309,18 +309,13 @@ class Journal:
             else:
                 entry.future.set_result(answer)
 
-    def _abandon(self, entries: list[Entry]) -> None:
+    def _abandon(self, entries: list[Entry], why: str) -> None:
         """Nothing can be written any more: refuses everything, and says so to whoever waits for `lost`."""
         self.lost.set()
         refused = [*entries, *self._queue]
         self._queue.clear()
         self._queued_items = 0
-        self._answer(refused, [lost_term()] * len(refused))
-
-
-def lost_term() -> MissionControlError:
-    """The answer of a coordinator that may not write any more."""
-    return Unavailable("this coordinator was superseded by another one")
+        self._answer(refused, [Unavailable(why)] * len(refused))
 
 
 def size(work: Command | Read) -> int:

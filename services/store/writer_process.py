@@ -25,6 +25,7 @@ from services.store.limits import SQLITE_BUSY_SECONDS, WRITER_STATEMENTS_MAX, WR
 from services.store.writer import Batch, Identity, RequestsKnown, TermLost, Writer, WriteRefused
 
 LENGTH = Struct("=I")
+MODULE = "services.store.writer_process"
 
 
 class WriterGone(Exception):
@@ -82,8 +83,12 @@ class WriterProcess(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             self._written.set_exception(WriterGone("the writer's process has ended"))
             return self._written
-        encoded = _encode(batch)
-        self._transport.write(LENGTH.pack(len(encoded)) + encoded)
+        try:
+            encoded = _encode(batch)
+        except (TypeError, ValueError, OverflowError) as error:
+            self._written.set_exception(RowsRefused(f"{type(error).__name__}: {error}"))
+        else:
+            self._transport.write(LENGTH.pack(len(encoded)) + encoded)
         return self._written
 
     async def stop(self) -> None:
@@ -129,10 +134,15 @@ async def start_writer(file: Path, identity: Identity) -> WriterProcess:
     """Starts the child for this database file."""
     ours, theirs = socket.socketpair()
     arguments = (str(theirs.fileno()), str(file), identity.coordinator_id, str(identity.term))
-    child = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
-        [sys.executable, "-m", __spec__.name, *arguments], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
-    )
-    theirs.close()
+    # Ctrl-C reaches the whole group, but only the parent's end may end the child: it inherits that it hears of neither.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        child = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
+            [sys.executable, "-m", MODULE, *arguments], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+        theirs.close()
     ours.setblocking(False)
     _, writer = await asyncio.get_running_loop().create_connection(lambda: WriterProcess(child), sock=ours)
     return writer
@@ -144,9 +154,6 @@ async def start_writer(file: Path, identity: Identity) -> WriterProcess:
 def main() -> None:
     """The child's process: writes what comes until the parent is gone."""
     descriptor, file, coordinator_id, term = sys.argv[1:]
-    # Ctrl-C reaches the whole group; what ends the child is the parent's end.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     connection = sqlite3.connect(
         file, timeout=SQLITE_BUSY_SECONDS, isolation_level=None, cached_statements=WRITER_STATEMENTS_MAX
     )

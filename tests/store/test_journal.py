@@ -1,0 +1,138 @@
+"""The journal over a real writer: what is answered, in which order, and what becomes of those beside a bad one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.domain.commands import Created, CreateTasks, NewTask
+from services.domain.errors import Unavailable
+from services.domain.ledger import Rules
+from services.store import journal as module
+from services.store.database import open_database, prepare_schema
+from services.store.feed import read_position
+from services.store.flush import Committed
+from services.store.journal import Journal
+from tests.store.world import new_task
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    prepare_schema(engine)
+    made = Journal(engine, "coordinator-1", Rules())
+    await made.start()
+    yield made
+    await made.stop()
+    engine.dispose()
+
+
+def batch(start: int, count: int, **fields: Any) -> CreateTasks:
+    return CreateTasks([new_task(f"t{number:05}", **fields) for number in range(start, start + count)])
+
+
+def prepared_ahead(journal: Journal) -> bool:
+    return journal._next is not None
+
+
+async def test_much_that_has_gathered_is_prepared_while_the_flush_before_is_written(journal: Journal) -> None:
+    heard: list[Committed] = []
+    journal.subscribe(heard.append)
+    first = journal.submit(batch(0, 10))
+    while not journal._writing:
+        await asyncio.sleep(0)
+    rest = [journal.submit(batch(number * 1000, 400)) for number in range(1, 6)]
+    while not prepared_ahead(journal):
+        await asyncio.sleep(0)
+    assert not first.done(), "it was prepared before the first was written"
+    answers = await asyncio.gather(first, *rest)
+
+    assert all(isinstance(result, Created) for answer in answers for result in answer)
+    numbers = [committed.first_sequence + place for committed in heard for place in range(len(committed.events))]
+    assert numbers == list(range(1, 2011))
+
+
+async def test_answers_come_in_the_order_of_the_commands_after_their_listeners(journal: Journal) -> None:
+    order: list[str] = []
+    journal.subscribe(lambda committed: order.append(f"heard {len(committed.events)}"))
+    answers = [journal.submit(batch(number * 1000, 300)) for number in range(4)]
+    for number, answer in enumerate(answers):
+        answer.add_done_callback(lambda _, number=number: order.append(f"answered {number}"))
+    await asyncio.gather(*answers)
+    await asyncio.sleep(0)
+
+    assert [entry for entry in order if entry.startswith("answered")] == [f"answered {n}" for n in range(4)]
+    assert order[0].startswith("heard")
+
+
+async def test_a_read_sees_just_what_was_queued_before_it(journal: Journal) -> None:
+    before = [journal.submit(batch(number * 1000, 300)) for number in range(3)]
+    position = journal.read(read_position)
+    after = journal.submit(batch(9000, 300))
+
+    assert (await position).sequence == 900
+    assert all(answer.done() for answer in before)
+    await after
+    assert (await journal.read(read_position)).sequence == 1200
+
+
+async def test_of_many_commands_only_the_bad_one_fails(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PIPELINED_ITEMS_MIN", 1)
+    bad: NewTask = new_task("bad", queue=None)
+    answers: list[asyncio.Future[Any]] = []
+    for number in range(40):
+        answers.append(journal.submit(CreateTasks([bad]) if number == 17 else batch(number * 10, 3)))
+        if number % 10 == 0:
+            await asyncio.sleep(0)
+    results = await asyncio.gather(*answers, return_exceptions=True)
+
+    assert [number for number, result in enumerate(results) if isinstance(result, Exception)] == [17]
+    assert (await journal.read(read_position)).sequence == 39 * 3
+
+
+async def test_request_ids_of_an_earlier_life_give_the_same_tasks(tmp_path: Path) -> None:
+    """S2 over a restart, with new ones and old ones in the same flushes."""
+    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    prepare_schema(engine)
+    first = Journal(engine, "coordinator-1", Rules())
+    await first.start()
+    await first.submit(CreateTasks([new_task(f"old{n}", request_id=f"r{n}") for n in range(5)]))
+    await first.stop()
+    second = Journal(engine, "coordinator-1", Rules())
+    await second.start()
+    submits = [second.submit(CreateTasks([new_task(f"new{n}", request_id=f"r{n}")])) for n in range(10)]
+    answers = [(await submit)[0] for submit in submits]
+    await second.stop()
+    engine.dispose()
+
+    assert [answer.task_id for answer in answers] == [f"old{n}" for n in range(5)] + [f"new{n}" for n in range(5, 10)]
+
+
+async def test_without_its_writer_the_journal_answers_nobody_and_ends(journal: Journal) -> None:
+    await journal.submit(batch(0, 1))
+    assert journal._writer is not None
+    journal._writer._child.send_signal(signal.SIGSTOP)
+    unknown = journal.submit(batch(10, 1))
+    while not journal._writing:
+        await asyncio.sleep(0)
+    queued = journal.submit(batch(20, 1))
+    journal._writer._child.kill()
+
+    for answer in (unknown, queued):
+        with pytest.raises(Unavailable):
+            await answer
+    await journal.lost.wait()
+    with pytest.raises(Unavailable):
+        await journal.submit(batch(30, 1))
+
+
+async def test_a_stop_writes_what_is_queued(journal: Journal, tmp_path: Path) -> None:
+    answers = [journal.submit(batch(number * 1000, 300)) for number in range(4)]
+    await journal.stop()
+
+    assert all(answer.done() and answer.exception() is None for answer in answers)
