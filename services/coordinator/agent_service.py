@@ -67,7 +67,7 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
 
     async def DrainAgent(self, request: wire.DrainAgentRequest, context: Any) -> wire.DrainAgentResponse:
         """Cordons the agent and orders it to end what it has."""
-        limit = duration_micros(request.time_limit)
+        limit = duration_micros(request.time_limit, field="time_limit")
         if limit > DRAIN_MICROS_MAX:
             reason = "must be at most 365 days"
             raise InvalidArgument(f"time_limit: {reason}", fields=[("time_limit", reason)])

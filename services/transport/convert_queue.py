@@ -21,9 +21,9 @@ def queue_policy(message: queue_pb2.QueuePolicy) -> QueuePolicy:
         raise InvalidArgument(f"policy: {reason}", fields=[("policy", reason)])
     return QueuePolicy(
         strategy=message.strategy or queue_pb2.ROUTING_STRATEGY_CENTRAL_QUEUE,
-        lease_ttl_micros=duration_micros(message.lease_ttl),
-        queue_limit_micros=duration_micros(message.default_queue_time_limit),
-        run_limit_micros=duration_micros(message.default_run_time_limit),
+        lease_ttl_micros=duration_micros(message.lease_ttl, field="policy.lease_ttl"),
+        queue_limit_micros=duration_micros(message.default_queue_time_limit, field="policy.default_queue_time_limit"),
+        run_limit_micros=duration_micros(message.default_run_time_limit, field="policy.default_run_time_limit"),
     )
 
 

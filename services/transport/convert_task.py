@@ -70,8 +70,8 @@ def new_task(request: task_service_pb2.CreateTaskRequest, *, retry_of: str = "")
         requirements=requirements,
         affinity_key=spec.affinity_key,
         not_before_time=_not_before(spec) if spec.HasField("not_before_time") else 0,
-        queue_limit_micros=duration_micros(spec.queue_time_limit) if spec.HasField("queue_time_limit") else 0,
-        run_limit_micros=duration_micros(spec.run_time_limit) if spec.HasField("run_time_limit") else 0,
+        queue_limit_micros=_limit(spec, "queue_time_limit") if spec.HasField("queue_time_limit") else 0,
+        run_limit_micros=_limit(spec, "run_time_limit") if spec.HasField("run_time_limit") else 0,
         retry=_retry(spec.retry_policy.SerializeToString()) if spec.HasField("retry_policy") else None,
         retry_of=retry_of,
         request_id=request.request_id,
@@ -92,6 +92,10 @@ def retry_task(
 
 def _not_before(spec: task_pb2.TaskSpec) -> int:
     return instant_micros(spec.not_before_time, field="spec.not_before_time")
+
+
+def _limit(spec: task_pb2.TaskSpec, name: str) -> int:
+    return duration_micros(getattr(spec, name), field=f"spec.{name}")
 
 
 def _digest(document: bytes, retry_of: str) -> str:
@@ -126,8 +130,10 @@ def _selectors(messages: Iterable[task_pb2.LabelSelector]) -> Iterable[LabelSele
 def _retry(encoded: bytes) -> RetryPolicy:
     message = task_pb2.RetryPolicy.FromString(encoded)
     default = DEFAULT_RETRY
-    first = seconds_of(message.initial_backoff) if message.HasField("initial_backoff") else None
-    longest = seconds_of(message.backoff_max) if message.HasField("backoff_max") else None
+    first, longest = (
+        seconds_of(getattr(message, name), field=f"spec.retry_policy.{name}") if message.HasField(name) else None
+        for name in ("initial_backoff", "backoff_max")
+    )
     return RetryPolicy(
         attempts_max=message.attempts_max or default.attempts_max,
         initial_backoff_seconds=default.initial_backoff_seconds if first is None else first,

@@ -47,11 +47,23 @@ def instant_micros(value: Timestamp, *, field: str) -> int:
     return int(value.seconds) * MICROS + value.nanos // 1_000
 
 
-def duration_micros(value: Duration) -> int:
-    """A duration from the wire, rounded up: a limit below a microsecond is not "none"."""
+def duration_micros(value: Duration, *, field: str) -> int:
+    """A duration from the wire, rounded up: a limit below a microsecond is not "none".
+
+    Raises InvalidArgument, which names `field`, for what is no duration.
+    """
+    _check_duration(value, field)
     return int(value.seconds) * MICROS - (-value.nanos // 1_000)
 
 
-def seconds_of(value: Duration) -> float:
-    """A duration from the wire in seconds."""
+def seconds_of(value: Duration, *, field: str) -> float:
+    """A duration from the wire in seconds. Raises InvalidArgument, which names `field`, for what is none."""
+    _check_duration(value, field)
     return float(value.seconds + value.nanos / _NANOS)
+
+
+def _check_duration(value: Duration, field: str) -> None:
+    """The rules that Duration states of itself and that no parser checks."""
+    if not -_NANOS < value.nanos < _NANOS or value.seconds * value.nanos < 0:
+        reason = "nanos must be between -999999999 and 999999999, and of the same sign as seconds"
+        raise InvalidArgument(f"{field}: {reason}", fields=[(field, reason)])

@@ -166,16 +166,19 @@ def _both_streams(behavior: Any, admit: Callable[[Request], None]) -> Unary:
 class Admitted:
     """The requests of a stream, each looked at before the handler gets it. Cheaper than an async generator."""
 
-    __slots__ = ("_admit", "_next")
+    __slots__ = ("_admit", "_next", "_requests")
 
     def __init__(self, requests: AsyncIterable[Request], admit: Callable[[Request], None]) -> None:
-        self._next = aiter(requests).__anext__
+        self._requests = requests
         self._admit = admit
+        self._next: Callable[[], Awaitable[Request]] | None = None
 
     def __aiter__(self) -> Admitted:
         return self
 
     async def __anext__(self) -> Request:
+        if self._next is None:  # not before it is asked for: gRPC's iterator complains if it is never used
+            self._next = aiter(self._requests).__anext__
         request = await self._next()
         self._admit(request)
         return request

@@ -50,9 +50,17 @@ def test_instants_keep_their_microseconds() -> None:
 
 
 def test_durations_are_rounded_up() -> None:
-    assert convert_time.duration_micros(Duration(nanos=1)) == 1
-    assert convert_time.duration_micros(Duration(seconds=2, nanos=1_001)) == 2_000_002
-    assert convert_time.duration_micros(convert_time.duration(5_000_001)) == 5_000_001
+    assert convert_time.duration_micros(Duration(nanos=1), field="f") == 1
+    assert convert_time.duration_micros(Duration(seconds=2, nanos=1_001), field="f") == 2_000_002
+    assert convert_time.duration_micros(convert_time.duration(5_000_001), field="f") == 5_000_001
+
+
+@pytest.mark.parametrize("wrong", [Duration(seconds=1, nanos=-1), Duration(seconds=-1, nanos=1), Duration(nanos=10**9)])
+def test_what_is_no_duration_is_refused_with_its_field(wrong: Duration) -> None:
+    for read in (convert_time.duration_micros, convert_time.seconds_of):
+        with pytest.raises(InvalidArgument, match=r"^spec\.run_time_limit: nanos") as caught:
+            read(wrong, field="spec.run_time_limit")
+        assert caught.value.fields[0][0] == "spec.run_time_limit"
 
 
 @pytest.mark.parametrize(("seconds", "nanos"), [(-1, 0), (2**62, 0), (0, -1), (0, 10**9)])

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from missioncontrol.v1 import event_pb2 as missioncontrol_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%missioncontrol/v1/event_service.proto\x12\x11missioncontrol.v1\x1a\x1dmissioncontrol/v1/event.proto\"\xe2\x01\n\x0b\x45ventFilter\x12%\n\tnamespace\x18\x01 \x01(\tB\x07\xbaH\x04r\x02(?R\tnamespace\x12\x45\n\x05types\x18\x02 \x03(\x0e\x32\x1c.missioncontrol.v1.EventTypeB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07\x82\x01\x04\x10\x01 \x00R\x05types\x12\x1e\n\x05queue\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x05queue\x12 \n\x07task_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(@R\x06taskId\x12#\n\x08\x61gent_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x07\x61gentId\"\x84\x01\n\x12WatchEventsRequest\x12\x1e\n\x05\x61\x66ter\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x05\x61\x66ter\x12\x36\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1e.missioncontrol.v1.EventFilterR\x06\x66ilter\x12\x16\n\x06\x66ollow\x18\x03 \x01(\x08R\x06\x66ollow\"\xb0\x01\n\x13WatchEventsResponse\x12\x30\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.missioncontrol.v1.EventR\x06\x65vents\x12\x1a\n\x08position\x18\x02 \x01(\tR\x08position\x12.\n\x05reset\x18\x03 \x01(\x0b\x32\x18.missioncontrol.v1.ResetR\x05reset\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08\x63\x61ughtUp\"]\n\x05Reset\x12\x36\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.missioncontrol.v1.ResetReasonR\x06reason\x12\x1c\n\trequested\x18\x02 \x01(\tR\trequested\"\x92\x01\n\x11ListEventsRequest\x12\x1e\n\x05\x61\x66ter\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x05\x61\x66ter\x12\x36\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1e.missioncontrol.v1.EventFilterR\x06\x66ilter\x12%\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\"\xb7\x01\n\x12ListEventsResponse\x12\x30\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.missioncontrol.v1.EventR\x06\x65vents\x12#\n\rnext_position\x18\x02 \x01(\tR\x0cnextPosition\x12\x1a\n\x08position\x18\x03 \x01(\tR\x08position\x12.\n\x05reset\x18\x04 \x01(\x0b\x32\x18.missioncontrol.v1.ResetR\x05reset*u\n\x0bResetReason\x12\x1c\n\x18RESET_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14RESET_REASON_TRIMMED\x10\x01\x12\x16\n\x12RESET_REASON_EPOCH\x10\x02\x12\x16\n\x12RESET_REASON_AHEAD\x10\x03\x32\xc9\x01\n\x0c\x45ventService\x12^\n\x0bWatchEvents\x12%.missioncontrol.v1.WatchEventsRequest\x1a&.missioncontrol.v1.WatchEventsResponse0\x01\x12Y\n\nListEvents\x12$.missioncontrol.v1.ListEventsRequest\x1a%.missioncontrol.v1.ListEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%missioncontrol/v1/event_service.proto\x12\x11missioncontrol.v1\x1a\x1dmissioncontrol/v1/event.proto\"\x8c\x02\n\x0b\x45ventFilter\x12O\n\tnamespace\x18\x01 \x01(\tB1\xbaH.r,2*^(\\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\tnamespace\x12\x45\n\x05types\x18\x02 \x03(\x0e\x32\x1c.missioncontrol.v1.EventTypeB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07\x82\x01\x04\x10\x01 \x00R\x05types\x12\x1e\n\x05queue\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x05queue\x12 \n\x07task_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(@R\x06taskId\x12#\n\x08\x61gent_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x07\x61gentId\"\x84\x01\n\x12WatchEventsRequest\x12\x1e\n\x05\x61\x66ter\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x05\x61\x66ter\x12\x36\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1e.missioncontrol.v1.EventFilterR\x06\x66ilter\x12\x16\n\x06\x66ollow\x18\x03 \x01(\x08R\x06\x66ollow\"\xb0\x01\n\x13WatchEventsResponse\x12\x30\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.missioncontrol.v1.EventR\x06\x65vents\x12\x1a\n\x08position\x18\x02 \x01(\tR\x08position\x12.\n\x05reset\x18\x03 \x01(\x0b\x32\x18.missioncontrol.v1.ResetR\x05reset\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08\x63\x61ughtUp\"]\n\x05Reset\x12\x36\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.missioncontrol.v1.ResetReasonR\x06reason\x12\x1c\n\trequested\x18\x02 \x01(\tR\trequested\"\x92\x01\n\x11ListEventsRequest\x12\x1e\n\x05\x61\x66ter\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x05\x61\x66ter\x12\x36\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1e.missioncontrol.v1.EventFilterR\x06\x66ilter\x12%\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\"\xb7\x01\n\x12ListEventsResponse\x12\x30\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.missioncontrol.v1.EventR\x06\x65vents\x12#\n\rnext_position\x18\x02 \x01(\tR\x0cnextPosition\x12\x1a\n\x08position\x18\x03 \x01(\tR\x08position\x12.\n\x05reset\x18\x04 \x01(\x0b\x32\x18.missioncontrol.v1.ResetR\x05reset*u\n\x0bResetReason\x12\x1c\n\x18RESET_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14RESET_REASON_TRIMMED\x10\x01\x12\x16\n\x12RESET_REASON_EPOCH\x10\x02\x12\x16\n\x12RESET_REASON_AHEAD\x10\x03\x32\xc9\x01\n\x0c\x45ventService\x12^\n\x0bWatchEvents\x12%.missioncontrol.v1.WatchEventsRequest\x1a&.missioncontrol.v1.WatchEventsResponse0\x01\x12Y\n\nListEvents\x12$.missioncontrol.v1.ListEventsRequest\x1a%.missioncontrol.v1.ListEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'missioncontrol.v1.event_ser
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENTFILTER'].fields_by_name['namespace']._loaded_options = None
-  _globals['_EVENTFILTER'].fields_by_name['namespace']._serialized_options = b'\272H\004r\002(?'
+  _globals['_EVENTFILTER'].fields_by_name['namespace']._serialized_options = b'\272H.r,2*^(\\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$'
   _globals['_EVENTFILTER'].fields_by_name['types']._loaded_options = None
   _globals['_EVENTFILTER'].fields_by_name['types']._serialized_options = b'\272H\016\222\001\013\020@\"\007\202\001\004\020\001 \000'
   _globals['_EVENTFILTER'].fields_by_name['queue']._loaded_options = None
@@ -48,20 +48,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSREQUEST'].fields_by_name['after']._serialized_options = b'\272H\005r\003(\200\001'
   _globals['_LISTEVENTSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTEVENTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
-  _globals['_RESETREASON']._serialized_start=1064
-  _globals['_RESETREASON']._serialized_end=1181
+  _globals['_RESETREASON']._serialized_start=1106
+  _globals['_RESETREASON']._serialized_end=1223
   _globals['_EVENTFILTER']._serialized_start=92
-  _globals['_EVENTFILTER']._serialized_end=318
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=321
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=453
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=456
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=632
-  _globals['_RESET']._serialized_start=634
-  _globals['_RESET']._serialized_end=727
-  _globals['_LISTEVENTSREQUEST']._serialized_start=730
-  _globals['_LISTEVENTSREQUEST']._serialized_end=876
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=879
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1062
-  _globals['_EVENTSERVICE']._serialized_start=1184
-  _globals['_EVENTSERVICE']._serialized_end=1385
+  _globals['_EVENTFILTER']._serialized_end=360
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=363
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=495
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=498
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=674
+  _globals['_RESET']._serialized_start=676
+  _globals['_RESET']._serialized_end=769
+  _globals['_LISTEVENTSREQUEST']._serialized_start=772
+  _globals['_LISTEVENTSREQUEST']._serialized_end=918
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=921
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1104
+  _globals['_EVENTSERVICE']._serialized_start=1226
+  _globals['_EVENTSERVICE']._serialized_end=1427
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from missioncontrol.v1 import queue_pb2 as missioncontrol_dot_v1_dot_queue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%missioncontrol/v1/queue_service.proto\x12\x11missioncontrol.v1\x1a\x1dmissioncontrol/v1/queue.proto\"\x98\x02\n\x12UpdateQueueRequest\x12L\n\tnamespace\x18\x01 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\tnamespace\x12K\n\x04name\x18\x02 \x01(\tB7\xbaH4r220^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$R\x04name\x12>\n\x06policy\x18\x03 \x01(\x0b\x32\x1e.missioncontrol.v1.QueuePolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\x12\'\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\trequestId\"E\n\x13UpdateQueueResponse\x12.\n\x05queue\x18\x01 \x01(\x0b\x32\x18.missioncontrol.v1.QueueR\x05queue\"O\n\x0fGetQueueRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01R\x04name\"^\n\x10GetQueueResponse\x12.\n\x05queue\x18\x01 \x01(\x0b\x32\x18.missioncontrol.v1.QueueR\x05queue\x12\x1a\n\x08position\x18\x02 \x01(\tR\x08position\"\x81\x01\n\x11ListQueuesRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12%\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08R\tpageToken\"\x8a\x01\n\x12ListQueuesResponse\x12\x30\n\x06queues\x18\x01 \x03(\x0b\x32\x18.missioncontrol.v1.QueueR\x06queues\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08position\x18\x03 \x01(\tR\x08position\"\xa7\x01\n\x11PauseQueueRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12K\n\x04name\x18\x02 \x01(\tB7\xbaH4r220^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$R\x04name\x12\'\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\trequestId\"D\n\x12PauseQueueResponse\x12.\n\x05queue\x18\x01 \x01(\x0b\x32\x18.missioncontrol.v1.QueueR\x05queue\"\xa8\x01\n\x12ResumeQueueRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12K\n\x04name\x18\x02 \x01(\tB7\xbaH4r220^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$R\x04name\x12\'\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\trequestId\"E\n\x13ResumeQueueResponse\x12.\n\x05queue\x18\x01 \x01(\x0b\x32\x18.missioncontrol.v1.QueueR\x05queue\"T\n\x14GetQueueStatsRequest\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01R\x04name\"h\n\x15GetQueueStatsResponse\x12\x33\n\x05stats\x18\x01 \x01(\x0b\x32\x1d.missioncontrol.v1.QueueStatsR\x05stats\x12\x1a\n\x08position\x18\x02 \x01(\tR\x08position2\xb9\x04\n\x0cQueueService\x12\\\n\x0bUpdateQueue\x12%.missioncontrol.v1.UpdateQueueRequest\x1a&.missioncontrol.v1.UpdateQueueResponse\x12S\n\x08GetQueue\x12\".missioncontrol.v1.GetQueueRequest\x1a#.missioncontrol.v1.GetQueueResponse\x12Y\n\nListQueues\x12$.missioncontrol.v1.ListQueuesRequest\x1a%.missioncontrol.v1.ListQueuesResponse\x12Y\n\nPauseQueue\x12$.missioncontrol.v1.PauseQueueRequest\x1a%.missioncontrol.v1.PauseQueueResponse\x12\\\n\x0bResumeQueue\x12%.missioncontrol.v1.ResumeQueueRequest\x1a&.missioncontrol.v1.ResumeQueueResponse\x12\x62\n\rGetQueueStats\x12\'.missioncontrol.v1.GetQueueStatsRequest\x1a(.missioncontrol.v1.GetQueueStatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%missioncontrol/v1/queue_service.proto\x12\x11missioncontrol.v1\x1a\x1dmissioncontrol/v1/queue.proto\"\x98\x02\n\x12UpdateQueueRequest\x12L\n\tnamespace\x18\x01 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\tnamespace\x12K\n\x04name\x18\x02 \x01(\tB7\xbaH4r220^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$R\x04name\x12>\n\x06policy\x18\x03 \x01(\x0b\x32\x1e.missioncontrol.v1.QueuePolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\x12\'\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\trequestId\"E\n\x13UpdateQueueResponse\x12.\n\x05queue\x18\x01 \x01(\x0b\x32\x18.missioncontrol.v1.QueueR\x05queue\"\x7f\n\x0fGetQueueRequest\x12L\n\tnamespace\x18\x01 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\tnamespace\x12\x1e\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01R\x04name\"^\n\x10GetQueueResponse\x12.\n\x05queue\x18\x01 \x01(\x0b\x32\x18.missioncontrol.v1.QueueR\x05queue\x12\x1a\n\x08position\x18\x02 \x01(\tR\x08position\"\xb1\x01\n\x11ListQueuesRequest\x12L\n\tnamespace\x18\x01 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\tnamespace\x12%\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08R\tpageToken\"\x8a\x01\n\x12ListQueuesResponse\x12\x30\n\x06queues\x18\x01 \x03(\x0b\x32\x18.missioncontrol.v1.QueueR\x06queues\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08position\x18\x03 \x01(\tR\x08position\"\xd7\x01\n\x11PauseQueueRequest\x12L\n\tnamespace\x18\x01 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\tnamespace\x12K\n\x04name\x18\x02 \x01(\tB7\xbaH4r220^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$R\x04name\x12\'\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\trequestId\"D\n\x12PauseQueueResponse\x12.\n\x05queue\x18\x01 \x01(\x0b\x32\x18.missioncontrol.v1.QueueR\x05queue\"\xd8\x01\n\x12ResumeQueueRequest\x12L\n\tnamespace\x18\x01 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\tnamespace\x12K\n\x04name\x18\x02 \x01(\tB7\xbaH4r220^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$R\x04name\x12\'\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\trequestId\"E\n\x13ResumeQueueResponse\x12.\n\x05queue\x18\x01 \x01(\x0b\x32\x18.missioncontrol.v1.QueueR\x05queue\"\x84\x01\n\x14GetQueueStatsRequest\x12L\n\tnamespace\x18\x01 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\tnamespace\x12\x1e\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01R\x04name\"h\n\x15GetQueueStatsResponse\x12\x33\n\x05stats\x18\x01 \x01(\x0b\x32\x1d.missioncontrol.v1.QueueStatsR\x05stats\x12\x1a\n\x08position\x18\x02 \x01(\tR\x08position2\xb9\x04\n\x0cQueueService\x12\\\n\x0bUpdateQueue\x12%.missioncontrol.v1.UpdateQueueRequest\x1a&.missioncontrol.v1.UpdateQueueResponse\x12S\n\x08GetQueue\x12\".missioncontrol.v1.GetQueueRequest\x1a#.missioncontrol.v1.GetQueueResponse\x12Y\n\nListQueues\x12$.missioncontrol.v1.ListQueuesRequest\x1a%.missioncontrol.v1.ListQueuesResponse\x12Y\n\nPauseQueue\x12$.missioncontrol.v1.PauseQueueRequest\x1a%.missioncontrol.v1.PauseQueueResponse\x12\\\n\x0bResumeQueue\x12%.missioncontrol.v1.ResumeQueueRequest\x1a&.missioncontrol.v1.ResumeQueueResponse\x12\x62\n\rGetQueueStats\x12\'.missioncontrol.v1.GetQueueStatsRequest\x1a(.missioncontrol.v1.GetQueueStatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,20 +40,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEQUEUEREQUEST'].fields_by_name['policy']._serialized_options = b'\272H\003\310\001\001'
   _globals['_UPDATEQUEUEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_UPDATEQUEUEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003(\200\001'
+  _globals['_GETQUEUEREQUEST'].fields_by_name['namespace']._loaded_options = None
+  _globals['_GETQUEUEREQUEST'].fields_by_name['namespace']._serialized_options = b'\272H+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$'
   _globals['_GETQUEUEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETQUEUEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005 \001(\200\001'
+  _globals['_LISTQUEUESREQUEST'].fields_by_name['namespace']._loaded_options = None
+  _globals['_LISTQUEUESREQUEST'].fields_by_name['namespace']._serialized_options = b'\272H+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$'
   _globals['_LISTQUEUESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTQUEUESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_LISTQUEUESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTQUEUESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\010'
+  _globals['_PAUSEQUEUEREQUEST'].fields_by_name['namespace']._loaded_options = None
+  _globals['_PAUSEQUEUEREQUEST'].fields_by_name['namespace']._serialized_options = b'\272H+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$'
   _globals['_PAUSEQUEUEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_PAUSEQUEUEREQUEST'].fields_by_name['name']._serialized_options = b'\272H4r220^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$'
   _globals['_PAUSEQUEUEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_PAUSEQUEUEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003(\200\001'
+  _globals['_RESUMEQUEUEREQUEST'].fields_by_name['namespace']._loaded_options = None
+  _globals['_RESUMEQUEUEREQUEST'].fields_by_name['namespace']._serialized_options = b'\272H+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$'
   _globals['_RESUMEQUEUEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_RESUMEQUEUEREQUEST'].fields_by_name['name']._serialized_options = b'\272H4r220^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$'
   _globals['_RESUMEQUEUEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RESUMEQUEUEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003(\200\001'
+  _globals['_GETQUEUESTATSREQUEST'].fields_by_name['namespace']._loaded_options = None
+  _globals['_GETQUEUESTATSREQUEST'].fields_by_name['namespace']._serialized_options = b'\272H+r)2\'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$'
   _globals['_GETQUEUESTATSREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETQUEUESTATSREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005 \001(\200\001'
   _globals['_UPDATEQUEUEREQUEST']._serialized_start=92
@@ -61,25 +71,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEQUEUERESPONSE']._serialized_start=374
   _globals['_UPDATEQUEUERESPONSE']._serialized_end=443
   _globals['_GETQUEUEREQUEST']._serialized_start=445
-  _globals['_GETQUEUEREQUEST']._serialized_end=524
-  _globals['_GETQUEUERESPONSE']._serialized_start=526
-  _globals['_GETQUEUERESPONSE']._serialized_end=620
-  _globals['_LISTQUEUESREQUEST']._serialized_start=623
-  _globals['_LISTQUEUESREQUEST']._serialized_end=752
-  _globals['_LISTQUEUESRESPONSE']._serialized_start=755
-  _globals['_LISTQUEUESRESPONSE']._serialized_end=893
-  _globals['_PAUSEQUEUEREQUEST']._serialized_start=896
-  _globals['_PAUSEQUEUEREQUEST']._serialized_end=1063
-  _globals['_PAUSEQUEUERESPONSE']._serialized_start=1065
-  _globals['_PAUSEQUEUERESPONSE']._serialized_end=1133
-  _globals['_RESUMEQUEUEREQUEST']._serialized_start=1136
-  _globals['_RESUMEQUEUEREQUEST']._serialized_end=1304
-  _globals['_RESUMEQUEUERESPONSE']._serialized_start=1306
-  _globals['_RESUMEQUEUERESPONSE']._serialized_end=1375
-  _globals['_GETQUEUESTATSREQUEST']._serialized_start=1377
-  _globals['_GETQUEUESTATSREQUEST']._serialized_end=1461
-  _globals['_GETQUEUESTATSRESPONSE']._serialized_start=1463
-  _globals['_GETQUEUESTATSRESPONSE']._serialized_end=1567
-  _globals['_QUEUESERVICE']._serialized_start=1570
-  _globals['_QUEUESERVICE']._serialized_end=2139
+  _globals['_GETQUEUEREQUEST']._serialized_end=572
+  _globals['_GETQUEUERESPONSE']._serialized_start=574
+  _globals['_GETQUEUERESPONSE']._serialized_end=668
+  _globals['_LISTQUEUESREQUEST']._serialized_start=671
+  _globals['_LISTQUEUESREQUEST']._serialized_end=848
+  _globals['_LISTQUEUESRESPONSE']._serialized_start=851
+  _globals['_LISTQUEUESRESPONSE']._serialized_end=989
+  _globals['_PAUSEQUEUEREQUEST']._serialized_start=992
+  _globals['_PAUSEQUEUEREQUEST']._serialized_end=1207
+  _globals['_PAUSEQUEUERESPONSE']._serialized_start=1209
+  _globals['_PAUSEQUEUERESPONSE']._serialized_end=1277
+  _globals['_RESUMEQUEUEREQUEST']._serialized_start=1280
+  _globals['_RESUMEQUEUEREQUEST']._serialized_end=1496
+  _globals['_RESUMEQUEUERESPONSE']._serialized_start=1498
+  _globals['_RESUMEQUEUERESPONSE']._serialized_end=1567
+  _globals['_GETQUEUESTATSREQUEST']._serialized_start=1570
+  _globals['_GETQUEUESTATSREQUEST']._serialized_end=1702
+  _globals['_GETQUEUESTATSRESPONSE']._serialized_start=1704
+  _globals['_GETQUEUESTATSRESPONSE']._serialized_end=1808
+  _globals['_QUEUESERVICE']._serialized_start=1811
+  _globals['_QUEUESERVICE']._serialized_end=2380
 # @@protoc_insertion_point(module_scope)
