@@ -1,7 +1,8 @@
 """Opening the database: its connections, its schema, and what a service refuses to run on.
 
 SQLite runs with WAL and synchronous=FULL: with NORMAL, acknowledged commits do not survive a power cut. There is one
-connection that writes; readers have their own and see the last commit.
+connection that writes; readers have their own and see the last commit. No connection is in a transaction unless
+somebody begins one: a single statement is its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 from services.domain.errors import FailedPrecondition, Unavailable
 from services.store import schema
 from services.store.limits import (
+    POSTGRES_CONNECT_SECONDS,
     READERS_MAX,
     SQLITE_BUSY_SECONDS,
     SQLITE_CACHE_KIB,
@@ -26,27 +28,64 @@ from services.store.limits import (
     SQLITE_MMAP_BYTES,
 )
 
+# What reads: it waits for nobody's lock for long, and a client that went away holds no snapshot.
+POSTGRES_SETTINGS = {
+    "application_name": "missioncontrol",
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+    "jit": "off",
+}
+
 
 def open_database(url: str) -> Engine:
     """An engine for this URL, ready to use. Raises FailedPrecondition for one that is not supported."""
-    parsed, file = _read_url(url)
+    parsed = _read_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return _open_postgres(parsed)
+    file = Path(parsed.database or "")
     file.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        parsed,
-        poolclass=QueuePool,
-        pool_size=READERS_MAX + 1,
-        max_overflow=0,
-        connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
-        # The journal and the readers begin their transactions by themselves.
-        isolation_level="AUTOCOMMIT",
-    )
+    connect_args = {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}
+    engine = _engine(parsed, connect_args)
     event.listen(engine, "connect", prepare_sqlite)
     return engine
 
 
+def _open_postgres(url: URL) -> Engine:
+    options = " ".join(f"-c {name}={value}" for name, value in POSTGRES_SETTINGS.items())
+    return _engine(url, {"options": options, "connect_timeout": POSTGRES_CONNECT_SECONDS})
+
+
+def _engine(url: URL, connect_args: dict[str, Any]) -> Engine:
+    return create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=READERS_MAX + 1,
+        max_overflow=0,
+        pool_pre_ping=url.get_backend_name() == "postgresql",
+        connect_args=connect_args,
+        # The journal and the readers begin their transactions by themselves.
+        isolation_level="AUTOCOMMIT",
+    )
+
+
+def begin_reading(connection: Connection) -> None:
+    """Begins a transaction that sees one commit, whole, however many statements read it."""
+    on_postgres = connection.dialect.name == "postgresql"
+    connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY" if on_postgres else "BEGIN")
+
+
+def begin_writing(connection: Connection) -> None:
+    """Begins a transaction that will write."""
+    connection.exec_driver_sql("BEGIN" if connection.dialect.name == "postgresql" else "BEGIN IMMEDIATE")
+
+
 def require_database(url: str) -> None:
     """Raises FailedPrecondition if there is nothing to open, for those who must not make an empty database instead."""
-    _, file = _read_url(url)
+    parsed = _read_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return
+    file = Path(parsed.database or "")
     if not file.is_file() or not file.stat().st_size:
         raise FailedPrecondition(f"there is no database in {file}")
 
@@ -74,7 +113,7 @@ def prepare_schema(engine: Engine) -> None:
     """
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            begin_writing(connection)
             try:
                 ensure_schema(connection)
             except BaseException:
@@ -102,15 +141,20 @@ def ensure_schema(connection: Connection) -> None:
         )
 
 
-def _read_url(url: str) -> tuple[URL, Path]:
-    """The URL in its parts, and its file. Raises FailedPrecondition, which does not show a URL with a password."""
+def _read_url(url: str) -> URL:
+    """The URL in its parts. Raises FailedPrecondition, which does not show a URL with a password."""
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
     except ArgumentError:
-        raise FailedPrecondition("the database URL is none: use sqlite:///path/to/file.db") from None
+        raise FailedPrecondition(f"the database URL is none: use {_URLS}") from None
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise FailedPrecondition(f"database {backend!r} is not supported: use sqlite:///path/to/file.db")
+        raise FailedPrecondition(f"database {backend!r} is not supported: use {_URLS}")
     if not parsed.database or parsed.database == ":memory:":
         raise FailedPrecondition("the SQLite database must be a file: sqlite:///path/to/file.db")
-    return parsed, Path(parsed.database)
+    return parsed
+
+
+_URLS = "sqlite:///path/to/file.db or postgresql+psycopg://user@host/database"

@@ -8,9 +8,8 @@ although the transaction begins only then. Nothing is answered before its COMMIT
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +26,7 @@ from services.domain.task import Task
 from services.store import rows, statements
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
+from services.store.row_reader import RowReader
 from services.store.writer import Batch, RequestsKnown, Writer
 
 
@@ -70,10 +70,10 @@ decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
 
 
 class Flusher:
-    """Makes flushes, with a connection to read from. Not thread-safe."""
+    """Makes flushes, from rows that `reader` finds. Not thread-safe."""
 
-    def __init__(self, connection: sqlite3.Connection, rules: Rules) -> None:
-        self._connection = connection
+    def __init__(self, reader: RowReader, rules: Rules) -> None:
+        self._reader = reader
         self._rules = rules
         self._head: int | None = None
         self._flush = 0
@@ -135,7 +135,7 @@ class Flusher:
     def _batch(self, ledger: Ledger) -> Batch:
         """What the ledger has to have written, with the numbers of its events."""
         if self._head is None:
-            self._head = self._connection.execute(statements.READ_HEAD).fetchone()[0]
+            self._head = self._reader.head()
         head = self._head
         written = [*changed_rows(ledger), *event_rows(ledger, head)]
         self._flush += 1
@@ -143,28 +143,26 @@ class Flusher:
             self._flush, [(place, rows) for place, rows in enumerate(written) if rows], head, len(ledger.events)
         )
 
-    def _rows(self, statement: str, keys: Iterable[Any]) -> str:
-        """Runs a read for these keys; returns its JSON array."""
-        return self._connection.execute(statement, (rows.text(sorted(keys)),)).fetchone()[0]  # type: ignore[no-any-return]
-
     def _read(self, touches: Touches) -> Ledger:
         """Everything that the commands touch, and what follows from it."""
         ledger = Ledger(time.time_ns() // 1000, self._rules)
         wanted = self._cache.take_tasks(touches.task_ids - touches.created, ledger)
         if wanted:
-            self._take_tasks(ledger, self._rows(statements.READ_TASKS, wanted))
+            self._take_tasks(ledger, self._reader.rows(statements.READ_TASKS, wanted))
         if touches.holders:
-            self._take_tasks(ledger, self._rows(statements.READ_HELD, touches.holders))
+            self._take_tasks(ledger, self._reader.rows(statements.READ_HELD, touches.holders))
             self._cache.correct_held(touches.holders, ledger)
         tasks = ledger.tasks.values()
         agents = touches.agents | touches.holders | {(t.namespace, t.agent_id) for t in tasks if t.held}
         unread_agents = self._cache.take_agents(agents, ledger)
         if unread_agents:
-            ledger.agents.update((a.key, a) for a in decode_agents(self._rows(statements.READ_AGENTS, unread_agents)))
+            found_agents = decode_agents(self._reader.rows(statements.READ_AGENTS, unread_agents))
+            ledger.agents.update((agent.key, agent) for agent in found_agents)
         self._queues = touches.queues | {(t.namespace, t.queue) for t in tasks}
         unread_queues = self._cache.take_queues(self._queues, ledger)
         if unread_queues:
-            ledger.queues.update((q.key, q) for q in decode_queues(self._rows(statements.READ_QUEUES, unread_queues)))
+            found_queues = decode_queues(self._reader.rows(statements.READ_QUEUES, unread_queues))
+            ledger.queues.update((queue.key, queue) for queue in found_queues)
         self._cache.take_requests(touches.requests, ledger)
         self._read_attempts(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
@@ -176,14 +174,14 @@ class Flusher:
 
     def _read_requests(self, ledger: Ledger, touches: Touches) -> None:
         unknown = touches.requests - ledger.requests.keys()
-        found = decode_requests(self._rows(statements.READ_REQUESTS, unknown))
+        found = decode_requests(self._reader.rows(statements.READ_REQUESTS, unknown))
         ledger.requests.update(((r.namespace, r.request_id), r) for r in found)
 
     def _read_attempts(self, ledger: Ledger, touches: Touches) -> None:
         """The attempts of those leases that are not current: they may be known already."""
         past = {lease for lease in touches.leases if not is_current(ledger.tasks.get(lease[0]), lease[1])}
         if past:
-            found = decode_attempts(self._rows(statements.READ_ATTEMPTS, past))
+            found = decode_attempts(self._reader.rows(statements.READ_ATTEMPTS, past))
             ledger.attempts = {(a.task_id, a.token): a for a in found}
             self._cache.take_attempts(ledger)
 
@@ -193,7 +191,7 @@ class Flusher:
             self._requirements = self._cache.unwritten_requirements()
         missing = wanted - self._requirements.keys()
         if missing:
-            self._requirements.update(decode_needs(self._rows(statements.READ_NEEDS, missing)))
+            self._requirements.update(decode_needs(self._reader.rows(statements.READ_NEEDS, missing)))
         return self._requirements
 
 

@@ -12,16 +12,15 @@ both waited for it. ARCHITECTURE.md has the figures.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from services.domain.commands import ApplyReports, Command, CreateTasks, GrantLeases
 from services.domain.errors import ResourceExhausted, Unavailable
@@ -29,6 +28,7 @@ from services.domain.ledger import Rules
 from services.store.coordinators import claim_term
 from services.store.flush import Committed, Flusher, Prepared
 from services.store.limits import FLUSH_COMMANDS_MAX, FLUSH_ITEMS_MAX, JOURNAL_QUEUE_MAX, PIPELINED_ITEMS_MIN
+from services.store.row_reader import RowReader
 from services.store.writer import RequestsKnown, TermLost, WriteRefused
 from services.store.writer_process import WriterGone, WriterProcess, start_writer
 
@@ -95,11 +95,8 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._connection = self._engine.connect()
         identity = claim_term(self._connection, self._coordinator_id)
-        driver = self._connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        self._flusher = Flusher(driver, self._rules)
-        assert self._engine.url.database is not None
-        self._writer = await start_writer(Path(self._engine.url.database), identity)
+        self._flusher = Flusher(RowReader(self._connection), self._rules)
+        self._writer = await start_writer(self._engine.url, identity)
         self.renewed_at = time.monotonic()
 
     async def stop(self) -> None:
@@ -269,7 +266,7 @@ class Journal:
         elif isinstance(error, RequestsKnown):
             self._read_requests = True
             self._put_back(entries)
-        elif isinstance(error, (WriteRefused, sqlite3.OperationalError)):
+        elif isinstance(error, (WriteRefused, OperationalError)):
             log.warning("the database refused a flush", error=str(error), commands=len(entries))
             self._absolve(len(entries))
             self._answer(entries, [Unavailable(f"the database cannot be written now: {error}")] * len(entries))

@@ -61,3 +61,10 @@ CHUNK_EVENTS_MAX = 1_000
 
 # Chunks that a reader fetches at a time: one page of events is nearly always in as many.
 CHUNKS_READ = 16
+
+# Waits between two attempts to reach a database server that is away.
+RECONNECT_SECONDS_MIN = 0.05
+RECONNECT_SECONDS_MAX = 1.0
+
+# How long an attempt to reach a database server may take.
+POSTGRES_CONNECT_SECONDS = 10

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from services.store.database import begin_reading
 from services.store.limits import READERS_MAX
 
 Answer = TypeVar("Answer")
@@ -34,7 +35,7 @@ class Readers:
 
     def _read(self, function: Callable[[Connection], Answer]) -> Answer:
         with self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
+            begin_reading(connection)
             try:
                 return function(connection)
             finally:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, text, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 from services.domain.failure import FailureReason
 from services.domain.task import HELD, TaskState
@@ -122,9 +125,25 @@ def _matching(filter_: TaskFilter) -> Select[str]:
     return statement
 
 
+class labels_of(GenericFunction[str]):  # noqa: N801 - a function of SQL
+    """The labels in a column of JSON text, as rows of key and value."""
+
+    inherit_cache = True
+
+
+@compiles(labels_of, "sqlite")
+def _labels_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(labels_of, "postgresql")
+def _labels_on_postgres(element: Any, compiler: Any, **options: Any) -> str:
+    return f"json_each_text(({compiler.process(element.clauses, **options)})::json)"
+
+
 def _has_label(key: str, value: str) -> ColumnElement[bool]:
     """Whether the task has this label."""
-    entry = func.json_each(task_details.c.labels).table_valued("key", "value")
+    entry = labels_of(task_details.c.labels).table_valued("key", "value")
     return exists(
         select(1)
         .select_from(task_details.join(entry, true()))

@@ -1,19 +1,16 @@
-"""The transaction of a flush: what has to be written, and the one place that writes it.
+"""What a flush has to have written, and what can become of it.
 
-    BEGIN · fence · rows · counter · events · COMMIT
+    BEGIN · fence · rows · counter · COMMIT
 
-The fence is the first statement: a coordinator whose term was raised by another finds no row, and nothing is written.
-Everything here is data in statements; what to write was decided before, in `flush.py`.
+The fence is the first statement of every transaction: a coordinator whose term was raised by another finds no row, and
+nothing is written. `sqlite_writer.py` and `postgres_writer.py` do it.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
-
-from services.store import statements
 
 
 class TermLost(Exception):
@@ -26,6 +23,10 @@ class WriteRefused(Exception):
 
 class RequestsKnown(Exception):
     """A request id of the batch was used before: what it made has to be looked up. Nothing was written."""
+
+
+class RowsRefused(Exception):
+    """The database does not take these rows: something is wrong with the data. Nothing was written."""
 
 
 class Identity(msgspec.Struct, frozen=True, array_like=True):
@@ -47,67 +48,11 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     events: int
 
 
-class Writer:
-    """Writes batches on one connection, which nobody else uses. Not thread-safe."""
-
-    def __init__(self, connection: sqlite3.Connection, identity: Identity) -> None:
-        self._connection = connection
-        self._identity = identity
+class Writer(Protocol):
+    """Writes batches on a connection that nobody else uses. Not thread-safe."""
 
     def write(self, batch: Batch) -> None:
         """Writes a batch and returns when it is on disk.
 
-        Raises TermLost, WriteRefused, RequestsKnown, or what the database says of rows that it does not take; nothing
-        was written then.
+        Raises TermLost, WriteRefused, RequestsKnown, RowsRefused; nothing was written then.
         """
-        try:
-            self._begin(batch.flush)
-            for place, rows in batch.writes:
-                self._run(statements.WRITES[place], rows)
-            if batch.events:
-                self._advance(batch)
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._rollback()
-            if not self._is_written(batch.flush):
-                raise refused(error) from error
-
-    def _begin(self, flush: int) -> None:
-        """Opens the transaction, behind the fence. One that an earlier error left open is given up first."""
-        self._rollback()
-        self._connection.execute("BEGIN IMMEDIATE")
-        fence = (flush, self._identity.coordinator_id, self._identity.term)
-        if self._connection.execute(statements.FENCE, fence).rowcount != 1:
-            self._rollback()
-            raise TermLost(f"coordinator {self._identity.coordinator_id} has lost term {self._identity.term}")
-
-    def _run(self, statement: statements.Write, rows: list[Any]) -> None:
-        for sql, parameters in statement.batches(rows):
-            try:
-                self._connection.execute(sql, parameters)
-            except sqlite3.IntegrityError as error:
-                self._rollback()
-                if statement is statements.CREATE_REQUESTS:
-                    raise RequestsKnown(str(error)) from error
-                raise
-
-    def _advance(self, batch: Batch) -> None:
-        """Moves the feed's counter over the events of this batch, whose numbers were given before."""
-        moved = self._connection.execute(statements.ADVANCE_FEED, (batch.head + batch.events, batch.head))
-        assert moved.rowcount == 1, f"the feed does not end at {batch.head}, although nobody else writes"
-
-    def _is_written(self, flush: int) -> bool:
-        """Whether a COMMIT that answered with an error happened all the same: our own row tells."""
-        own = (self._identity.coordinator_id, self._identity.term)
-        row = self._connection.execute(statements.LAST_FLUSH, own).fetchone()
-        return row is not None and row[0] == flush
-
-    def _rollback(self) -> None:
-        """Gives the transaction up, if there still is one."""
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-
-
-def refused(error: sqlite3.Error) -> Exception:
-    """An error of the database itself, apart from one of the rows."""
-    return WriteRefused(str(error)) if isinstance(error, sqlite3.OperationalError) else error

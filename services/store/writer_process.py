@@ -8,32 +8,33 @@ through a socket pair. The child lives as long as the parent: it ends when the s
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from enum import IntEnum
-from pathlib import Path
 from struct import Struct
 from typing import cast
 
 import msgspec
+from sqlalchemy.engine import URL, make_url
 
 from services.store.database import prepare_sqlite
 from services.store.limits import SQLITE_BUSY_SECONDS, WRITER_STATEMENTS_MAX, WRITER_STOP_SECONDS
-from services.store.writer import Batch, Identity, RequestsKnown, TermLost, Writer, WriteRefused
+from services.store.postgres_writer import PostgresWriter
+from services.store.sqlite_writer import SqliteWriter
+from services.store.writer import Batch, Identity, RequestsKnown, RowsRefused, TermLost, Writer, WriteRefused
+from services.telemetry import configure_logging
 
 LENGTH = Struct("=I")
 MODULE = "services.store.writer_process"
+URL_VARIABLE = "MISSIONCONTROL_WRITER_URL"
 
 
 class WriterGone(Exception):
     """The writer's process has ended: what became of the batch that it had is not known."""
-
-
-class RowsRefused(Exception):
-    """The database does not take these rows: something is wrong with the data. Nothing was written."""
 
 
 class Verdict(IntEnum):
@@ -130,15 +131,19 @@ class WriterProcess(asyncio.Protocol):
             self._written.set_exception(WriterGone("the writer's process has ended"))
 
 
-async def start_writer(file: Path, identity: Identity) -> WriterProcess:
-    """Starts the child for this database file."""
+async def start_writer(url: URL, identity: Identity) -> WriterProcess:
+    """Starts the child for this database. The URL, which may hold a password, goes through its environment."""
     ours, theirs = socket.socketpair()
-    arguments = (str(theirs.fileno()), str(file), identity.coordinator_id, str(identity.term))
+    arguments = (str(theirs.fileno()), identity.coordinator_id, str(identity.term))
+    environment = {**os.environ, URL_VARIABLE: url.render_as_string(hide_password=False)}
     # Ctrl-C reaches the whole group, but only the parent's end may end the child: it inherits that it hears of neither.
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         child = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
-            [sys.executable, "-m", MODULE, *arguments], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            [sys.executable, "-m", MODULE, *arguments],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=environment,
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
@@ -153,12 +158,9 @@ async def start_writer(file: Path, identity: Identity) -> WriterProcess:
 
 def main() -> None:
     """The child's process: writes what comes until the parent is gone."""
-    descriptor, file, coordinator_id, term = sys.argv[1:]
-    connection = sqlite3.connect(
-        file, timeout=SQLITE_BUSY_SECONDS, isolation_level=None, cached_statements=WRITER_STATEMENTS_MAX
-    )
-    prepare_sqlite(connection, None)
-    writer = Writer(connection, Identity(coordinator_id, int(term)))
+    descriptor, coordinator_id, term = sys.argv[1:]
+    configure_logging("writer", level="info", log_format="json")
+    writer = open_writer(make_url(os.environ[URL_VARIABLE]), Identity(coordinator_id, int(term)))
     with socket.socket(fileno=int(descriptor)) as parent, parent.makefile("rb") as batches:
         while len(header := batches.read(LENGTH.size)) == LENGTH.size:
             length = LENGTH.unpack(header)[0]
@@ -170,7 +172,20 @@ def main() -> None:
                 parent.sendall(LENGTH.pack(len(answer)) + answer)
             except BrokenPipeError:
                 break
-    connection.close()
+
+
+def open_writer(url: URL, identity: Identity) -> Writer:
+    """The writer for this database."""
+    if url.get_backend_name() == "postgresql":
+        return PostgresWriter(url.set(drivername="postgresql").render_as_string(hide_password=False), identity)
+    connection = sqlite3.connect(
+        url.database or "",
+        timeout=SQLITE_BUSY_SECONDS,
+        isolation_level=None,
+        cached_statements=WRITER_STATEMENTS_MAX,
+    )
+    prepare_sqlite(connection, None)
+    return SqliteWriter(connection, identity)
 
 
 def answer_to(batch: Batch, writer: Writer) -> Answer:
@@ -183,7 +198,9 @@ def answer_to(batch: Batch, writer: Writer) -> Answer:
         return Answer(Verdict.WRITE_REFUSED, str(error))
     except RequestsKnown as error:
         return Answer(Verdict.REQUESTS_KNOWN, str(error))
-    except (sqlite3.Error, AssertionError, ValueError, OverflowError, TypeError) as error:
+    except RowsRefused as error:
+        return Answer(Verdict.ROWS_REFUSED, str(error))
+    except Exception as error:  # our own mistake: the batch is at fault until it is bisected
         return Answer(Verdict.ROWS_REFUSED, f"{type(error).__name__}: {error}")
     return Answer(Verdict.WRITTEN)
 

@@ -17,8 +17,9 @@ import pytest
 from services.domain.commands import CreateTasks
 from services.store.coordinators import claim_term
 from services.store.flush import Flusher
-from services.store.writer import TermLost, WriteRefused
-from services.store.writer_process import RowsRefused, WriterGone, WriterProcess, start_writer
+from services.store.row_reader import RowReader
+from services.store.writer import RowsRefused, TermLost, WriteRefused
+from services.store.writer_process import WriterGone, WriterProcess, start_writer
 from tests.store.world import World, new_task
 
 
@@ -40,13 +41,13 @@ class Pair:
 
     def forget(self) -> None:
         """Reads from the file from now on."""
-        self.world.flusher = Flusher(self.world.writers[0].connection.driver_connection, self.world.rules)  # type: ignore[arg-type]  # it is SQLite's
+        self.world.flusher = Flusher(RowReader(self.world.writers[0]), self.world.rules)
 
 
 @pytest.fixture
 async def pair(world: World, tmp_path: Path) -> AsyncIterator[Pair]:
     identity = claim_term(world.connection, "coordinator-1")
-    writer = await start_writer(tmp_path / "missioncontrol.db", identity)
+    writer = await start_writer(world.engine.url, identity)
     yield Pair(world, writer)
     await writer.stop()
 
@@ -99,12 +100,12 @@ async def test_a_writer_that_is_killed_is_missed_at_once(pair: Pair) -> None:
 
 PARENT = """
 import asyncio, sys
-from pathlib import Path
+from sqlalchemy.engine import make_url
 from services.store.writer import Identity
 from services.store.writer_process import start_writer
 
 async def main():
-    writer = await start_writer(Path(sys.argv[1]), Identity("coordinator-1", 1))
+    writer = await start_writer(make_url(sys.argv[1]), Identity("coordinator-1", 1))
     print(writer._child.pid, flush=True)
     await asyncio.Event().wait()
 
@@ -113,8 +114,8 @@ asyncio.run(main())
 
 
 def test_a_writer_ends_with_its_parent_and_not_with_ctrl_c(tmp_path: Path, world: World) -> None:
-    file = str(tmp_path / "missioncontrol.db")
-    with subprocess.Popen([sys.executable, "-c", PARENT, file], stdout=subprocess.PIPE, text=True) as parent:
+    url = str(world.engine.url)
+    with subprocess.Popen([sys.executable, "-c", PARENT, url], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         descriptor = os.pidfd_open(child)

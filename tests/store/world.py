@@ -40,7 +40,9 @@ from services.store.check import check
 from services.store.coordinators import claim_term
 from services.store.database import open_database, prepare_schema
 from services.store.flush import Committed, Flusher
+from services.store.row_reader import RowReader
 from services.store.writer import Writer
+from services.store.writer_process import open_writer
 
 NAMESPACE = "default"
 KIND = "work"
@@ -66,8 +68,8 @@ class World:
         """Another writer on the same file; the ones before have lost their terms."""
         connection = self.engine.connect()
         self.writers.append(connection)
-        driver: Any = connection.connection.driver_connection
-        return Flusher(driver, self.rules), Writer(driver, claim_term(connection, coordinator_id))
+        identity = claim_term(connection, coordinator_id)
+        return Flusher(RowReader(connection), self.rules), open_writer(self.engine.url, identity)
 
     def close(self) -> None:
         """Lets go of the file."""

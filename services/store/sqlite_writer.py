@@ -1,0 +1,71 @@
+"""The transaction of a flush on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from services.store import sqlite_dialect, statements
+from services.store.writer import Batch, Identity, RequestsKnown, RowsRefused, TermLost, WriteRefused
+
+
+class SqliteWriter:
+    """See `writer.Writer`."""
+
+    def __init__(self, connection: sqlite3.Connection, identity: Identity) -> None:
+        self._connection = connection
+        self._own = (identity.coordinator_id, identity.term)
+
+    def write(self, batch: Batch) -> None:
+        """Writes a batch; see `writer.Writer.write`."""
+        try:
+            self._begin(batch.flush)
+            for place, rows in batch.writes:
+                self._run(statements.WRITES[place], rows)
+            if batch.events:
+                self._advance(batch)
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, OverflowError) as error:
+            self._rollback()
+            if not self._is_written(batch.flush):
+                raise refused(error) from error
+
+    def _begin(self, flush: int) -> None:
+        """Opens the transaction, behind the fence. One that an earlier error left open is given up first."""
+        self._rollback()
+        self._connection.execute("BEGIN IMMEDIATE")
+        if self._connection.execute(sqlite_dialect.FENCE, (flush, *self._own)).rowcount != 1:
+            self._rollback()
+            raise TermLost(f"coordinator {self._own[0]} has lost term {self._own[1]}")
+
+    def _run(self, statement: statements.Write, rows: list[Any]) -> None:
+        for sql, parameters in sqlite_dialect.batches(statement, rows):
+            try:
+                self._connection.execute(sql, parameters)
+            except sqlite3.IntegrityError as error:
+                self._rollback()
+                if statement is statements.CREATE_REQUESTS:
+                    raise RequestsKnown(str(error)) from error
+                raise
+
+    def _advance(self, batch: Batch) -> None:
+        """Moves the feed's counter over the events of this batch, whose numbers were given before."""
+        moved = self._connection.execute(sqlite_dialect.ADVANCE_FEED, (batch.head + batch.events, batch.head))
+        assert moved.rowcount == 1, f"the feed does not end at {batch.head}, although nobody else writes"
+
+    def _is_written(self, flush: int) -> bool:
+        """Whether a COMMIT that answered with an error happened all the same: our own row tells."""
+        row = self._connection.execute(sqlite_dialect.LAST_FLUSH, self._own).fetchone()
+        return row is not None and row[0] == flush
+
+    def _rollback(self) -> None:
+        """Gives the transaction up, if there still is one."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def refused(error: Exception) -> Exception:
+    """An error of the database itself, apart from one of the rows."""
+    if isinstance(error, sqlite3.OperationalError):
+        return WriteRefused(str(error))
+    return RowsRefused(f"{type(error).__name__}: {error}")
