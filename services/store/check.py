@@ -13,7 +13,8 @@ from services.domain.task import HELD, TRANSITIONS
 from services.store import schema
 
 # Each event of the log as a row of its own, for the time of the check.
-EVENT_ROWS = """
+EVENT_ROWS = {
+    "sqlite": """
 CREATE TEMP TABLE event_rows AS
 SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[0]') AS type, json_extract(e.value, '$[4]') AS task_id,
@@ -21,9 +22,22 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][2]') AS after, json_extract(e.value, '$[6][3]') AS token,
        json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries
 FROM event_chunks AS c, json_each(c.events) AS e
-"""
-EVENT_ROWS_INDEX = "CREATE INDEX temp.event_rows_task ON event_rows (task_id, sequence)"
-NO_EVENT_ROWS = "DROP TABLE IF EXISTS temp.event_rows"
+""",
+    "postgresql": """
+CREATE TEMP TABLE event_rows AS
+SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
+       (e.value ->> 0)::int AS type, e.value ->> 4 AS task_id,
+       (e.value -> 6 ->> 0)::bigint AS version, (e.value -> 6 ->> 1)::int AS before,
+       (e.value -> 6 ->> 2)::int AS after, (e.value -> 6 ->> 3)::bigint AS token,
+       (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries
+FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
+""",
+}
+EVENT_ROWS_INDEX = {
+    "sqlite": "CREATE INDEX temp.event_rows_task ON event_rows (task_id, sequence)",
+    "postgresql": "CREATE INDEX ON event_rows (task_id, sequence)",
+}
+NO_EVENT_ROWS = "DROP TABLE IF EXISTS event_rows"
 
 LAST_TASK_EVENT = """
 WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows WHERE task_id <> '' GROUP BY task_id)
@@ -41,14 +55,15 @@ SELECT before, after, min(sequence) AS sequence FROM event_rows WHERE task_id <>
 
 SKIPPED_VERSIONS = """
 SELECT task_id, count(*) AS events, max(version) AS version
-FROM event_rows WHERE task_id <> '' GROUP BY task_id HAVING events <> version LIMIT 20
+FROM event_rows WHERE task_id <> '' GROUP BY task_id HAVING count(*) <> max(version) LIMIT 20
 """
 
 # Chunks that do not begin where the one before ended, or hold another number of events than they say.
 GAPS = """
-WITH chunks AS (SELECT first, last, events, lag(last) OVER (ORDER BY last) AS before FROM event_chunks)
-SELECT first, last, before, json_array_length(events) AS events FROM chunks
-WHERE (before IS NOT NULL AND first <> before + 1) OR json_array_length(events) <> last - first + 1
+WITH counted AS (SELECT chunk, count(*) AS events FROM event_rows GROUP BY chunk),
+     chunks AS (SELECT first, last, lag(last) OVER (ORDER BY last) AS before FROM event_chunks)
+SELECT first, last, before, coalesce(events, 0) AS events FROM chunks LEFT JOIN counted ON chunk = last
+WHERE (before IS NOT NULL AND first <> before + 1) OR coalesce(events, 0) <> last - first + 1
 LIMIT 20
 """
 
@@ -60,18 +75,20 @@ LIMIT 20
 """
 
 COUNTERS = f"""
-SELECT a.namespace, a.id, a.leases, a.started,
-       count(t.id) AS held, coalesce(sum(t.state = 4), 0) AS running
-FROM agents AS a LEFT JOIN tasks AS t
-  ON t.namespace = a.namespace AND t.agent_id = a.id AND t.state IN ({schema.states(HELD)})
-GROUP BY a.namespace, a.id HAVING a.leases <> held OR a.started <> running LIMIT 20
+SELECT * FROM (
+  SELECT a.namespace, a.id, a.leases, a.started,
+         count(t.id) AS held, coalesce(sum(CASE WHEN t.state = 4 THEN 1 ELSE 0 END), 0) AS running
+  FROM agents AS a LEFT JOIN tasks AS t
+    ON t.namespace = a.namespace AND t.agent_id = a.id AND t.state IN ({schema.states(HELD)})
+  GROUP BY a.namespace, a.id, a.leases, a.started
+) AS counted WHERE leases <> held OR started <> running LIMIT 20
 """
 
 TERMINAL_EVENTS = f"""
 SELECT task_id, count(*) AS endings FROM event_rows
 WHERE type IN ({int(EventType.TASK_SUCCEEDED)}, {int(EventType.TASK_FAILED)}, {int(EventType.TASK_CANCELLED)},
                {int(EventType.TASK_EXPIRED)})
-GROUP BY task_id HAVING endings > 1 LIMIT 20
+GROUP BY task_id HAVING count(*) > 1 LIMIT 20
 """
 
 
@@ -87,7 +104,8 @@ def check(connection: Connection) -> list[Finding]:
 
     Reads everything: minutes for a large one.
     """
-    for statement in (NO_EVENT_ROWS, EVENT_ROWS, EVENT_ROWS_INDEX):
+    dialect = connection.dialect.name
+    for statement in (NO_EVENT_ROWS, EVENT_ROWS[dialect], EVENT_ROWS_INDEX[dialect]):
         connection.execute(text(statement))
     findings = [
         *integrity(connection),
@@ -102,7 +120,9 @@ def check(connection: Connection) -> list[Finding]:
 
 
 def integrity(connection: Connection) -> list[Finding]:
-    """The file itself."""
+    """The file itself. PostgreSQL looks after its own."""
+    if connection.dialect.name != "sqlite":
+        return []
     rows = connection.execute(text("PRAGMA integrity_check(20)")).scalars()
     return [Finding("integrity", row) for row in rows if row != "ok"]
 

@@ -30,6 +30,10 @@ class SqliteWriter:
             if not self._is_written(batch.flush):
                 raise refused(error) from error
 
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
     def _begin(self, flush: int) -> None:
         """Opens the transaction, behind the fence. One that an earlier error left open is given up first."""
         self._rollback()

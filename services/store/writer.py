@@ -56,3 +56,6 @@ class Writer(Protocol):
 
         Raises TermLost, WriteRefused, RequestsKnown, RowsRefused; nothing was written then.
         """
+
+    def close(self) -> None:
+        """Ends the connection."""

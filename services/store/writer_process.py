@@ -172,6 +172,7 @@ def main() -> None:
                 parent.sendall(LENGTH.pack(len(answer)) + answer)
             except BrokenPipeError:
                 break
+    writer.close()
 
 
 def open_writer(url: URL, identity: Identity) -> Writer:

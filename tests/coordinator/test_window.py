@@ -20,7 +20,7 @@ class Backlog:
     """A window on a real database, whose refills are answered when the test says so."""
 
     def __init__(self, folder: Path) -> None:
-        self.world = World(folder)
+        self.world = World(f"sqlite:///{folder}/missioncontrol.db")
         self.asked: list[tuple[Group, int]] = []
         self.window = Window(lambda group, limit: self.asked.append((group, limit)))
         self.told: dict[str, BacklogTask] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +10,9 @@ from tests.store.world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(database_url: str) -> Iterator[World]:
     """A fresh database with one writer. Whatever the test did, it must have kept the promises."""
-    made = World(tmp_path)
+    made = World(database_url)
     yield made
     findings = made.findings()
     made.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +21,8 @@ from tests.store.world import new_task
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}")
+async def journal(database_url: str) -> AsyncIterator[Journal]:
+    engine = open_database(database_url)
     prepare_schema(engine)
     made = Journal(engine, "coordinator-1", Rules())
     await made.start()
@@ -95,9 +94,9 @@ async def test_of_many_commands_only_the_bad_one_fails(journal: Journal, monkeyp
     assert (await journal.read(read_position)).sequence == 39 * 3
 
 
-async def test_request_ids_of_an_earlier_life_give_the_same_tasks(tmp_path: Path) -> None:
+async def test_request_ids_of_an_earlier_life_give_the_same_tasks(database_url: str) -> None:
     """S2 over a restart, with new ones and old ones in the same flushes."""
-    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    engine = open_database(database_url)
     prepare_schema(engine)
     first = Journal(engine, "coordinator-1", Rules())
     await first.start()
@@ -131,7 +130,7 @@ async def test_without_its_writer_the_journal_answers_nobody_and_ends(journal: J
         await journal.submit(batch(30, 1))
 
 
-async def test_a_stop_writes_what_is_queued(journal: Journal, tmp_path: Path) -> None:
+async def test_a_stop_writes_what_is_queued(journal: Journal) -> None:
     answers = [journal.submit(batch(number * 1000, 300)) for number in range(4)]
     await journal.stop()
 

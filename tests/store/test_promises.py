@@ -6,7 +6,6 @@ any sequence of what may happen keeps the promises, as the checker and a small m
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -32,7 +31,7 @@ class Coordination(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.world = World(Path(self.folder.name))
+        self.world = World(f"sqlite:///{self.folder.name}/missioncontrol.db")
         self.submitted: set[str] = set()
         self.terminal: dict[str, TaskState] = {}
         self.tokens: dict[str, int] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -51,12 +50,13 @@ KIND = "work"
 class World:
     """One database with one writer, and agents that are nothing but their words."""
 
-    def __init__(self, folder: Path, rules: Rules | None = None) -> None:
-        self.engine = open_database(f"sqlite:///{folder}/missioncontrol.db")
+    def __init__(self, url: str, rules: Rules | None = None) -> None:
+        self.engine = open_database(url)
         prepare_schema(self.engine)
         self.rules = rules or Rules()
         self.connection: Connection = self.engine.connect()
-        self.writers: list[Connection] = []
+        self.readers: list[Connection] = []
+        self.writers: list[Writer] = []
         self.flusher, self.writer = self.new_flusher("coordinator-1")
         self.last: Committed | None = None
         self.events: list[Event] = []
@@ -65,15 +65,15 @@ class World:
         self.sessions: dict[str, int] = {}
 
     def new_flusher(self, coordinator_id: str) -> tuple[Flusher, Writer]:
-        """Another writer on the same file; the ones before have lost their terms."""
+        """Another writer on the same database; the ones before have lost their terms."""
         connection = self.engine.connect()
-        self.writers.append(connection)
-        identity = claim_term(connection, coordinator_id)
-        return Flusher(RowReader(connection), self.rules), open_writer(self.engine.url, identity)
+        self.readers.append(connection)
+        self.writers.append(open_writer(self.engine.url, claim_term(connection, coordinator_id)))
+        return Flusher(RowReader(connection), self.rules), self.writers[-1]
 
     def close(self) -> None:
         """Lets go of the file."""
-        for connection in (self.connection, *self.writers):
+        for connection in (self.connection, *self.readers, *self.writers):
             connection.close()
         self.engine.dispose()
 

@@ -1,9 +1,8 @@
-"""A real journal on a SQLite file of the test's own, and readers beside it."""
+"""A real journal on a database of the test's own, and readers beside it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,8 @@ from tests.store.queries.store import Store
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}")
+async def store(database_url: str) -> AsyncIterator[Store]:
+    engine = open_database(database_url)
     prepare_schema(engine)
     store = Store(Journal(engine, "coordinator-1", Rules()), Readers(engine))
     await store.journal.start()
