@@ -24,6 +24,8 @@ from services.domain.errors import MissionControlError
 from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
 from services.fleet.postgres import PostgresServer, find_binaries
 from services.fleet.process import FleetError, ManagedProcess, ProcessSpec
+from services.store.database import open_database
+from services.store.migration import upgrade
 
 LATEST = Path(__file__).with_name("latest.json")
 # Wide enough that the agents' windows never starve the path that is measured.
@@ -93,6 +95,8 @@ def databases(console: Console) -> Iterator[tuple[str, str]]:
         server = PostgresServer(Path(folder), settings=POSTGRES_SETTINGS)
         server.start()
         try:
+            upgrade(engine := open_database(server.url()))
+            engine.dispose()
             yield "postgresql", server.url()
         finally:
             server.remove()

@@ -14,7 +14,8 @@ import pytest
 
 from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
 from services.fleet.postgres import PostgresServer, find_binaries
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
+from services.store.migration import upgrade
 
 WORK_AGENT = Path(__file__).parent / "e2e" / "work_agent.py"
 _NUMBERS = itertools.count()
@@ -36,7 +37,7 @@ def postgres() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="mc-postgres-"))
     server = PostgresServer(folder, settings={"fsync": "off", "max_connections": "50"})
     server.start()
-    prepare_schema(engine := open_database(server.url("template1")))
+    upgrade(engine := open_database(server.url("template1")))
     engine.dispose()
     yield server
     server.remove()

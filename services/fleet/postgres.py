@@ -48,6 +48,12 @@ class PostgresServer:
         """The URL of a database, as SQLAlchemy takes it."""
         return f"postgresql+psycopg://{OWNER}@/{database}?host={self._sockets}"
 
+    @property
+    def binaries(self) -> Path:
+        """The folder of its programs."""
+        assert self._bin is not None, "the server was not started"
+        return self._bin
+
     def connect(self, database: str = OWNER) -> psycopg.Connection[tuple[object, ...]]:
         """A connection of the owner, each statement a transaction."""
         return psycopg.connect(host=str(self._sockets), user=OWNER, dbname=database, autocommit=True)

@@ -7,8 +7,8 @@ import time
 from sqlalchemy import Connection, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.store.database import begin_writing
 from services.store.schema import coordinators
+from services.store.transactions import begin_writing
 from services.store.writer import Identity
 
 

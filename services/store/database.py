@@ -7,12 +7,11 @@ somebody begins one: a single statement is its own.
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import QueuePool
@@ -27,6 +26,7 @@ from services.store.limits import (
     SQLITE_CHECKPOINT_PAGES,
     SQLITE_MMAP_BYTES,
 )
+from services.store.migration import upgrade
 
 # What reads: it waits for nobody's lock for long, and a client that went away holds no snapshot.
 POSTGRES_SETTINGS = {
@@ -40,7 +40,7 @@ POSTGRES_SETTINGS = {
 
 def open_database(url: str) -> Engine:
     """An engine for this URL, ready to use. Raises FailedPrecondition for one that is not supported."""
-    parsed = _read_url(url)
+    parsed = read_url(url)
     if parsed.get_backend_name() == "postgresql":
         return _open_postgres(parsed)
     file = Path(parsed.database or "")
@@ -69,20 +69,9 @@ def _engine(url: URL, connect_args: dict[str, Any]) -> Engine:
     )
 
 
-def begin_reading(connection: Connection) -> None:
-    """Begins a transaction that sees one commit, whole, however many statements read it."""
-    on_postgres = connection.dialect.name == "postgresql"
-    connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY" if on_postgres else "BEGIN")
-
-
-def begin_writing(connection: Connection) -> None:
-    """Begins a transaction that will write."""
-    connection.exec_driver_sql("BEGIN" if connection.dialect.name == "postgresql" else "BEGIN IMMEDIATE")
-
-
 def require_database(url: str) -> None:
     """Raises FailedPrecondition if there is nothing to open, for those who must not make an empty database instead."""
-    parsed = _read_url(url)
+    parsed = read_url(url)
     if parsed.get_backend_name() == "postgresql":
         return
     file = Path(parsed.database or "")
@@ -107,41 +96,55 @@ def prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def prepare_schema(engine: Engine) -> None:
-    """Makes the schema in an empty database, and refuses one of another version.
+    """Sees to it that this program knows the schema. In a new SQLite file it makes it; elsewhere that is a command.
 
-    Raises FailedPrecondition, Unavailable.
+    Raises FailedPrecondition, which says what to run, and Unavailable.
     """
     try:
         with engine.connect() as connection:
-            begin_writing(connection)
-            try:
-                ensure_schema(connection)
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
+            known = read_schema_info(connection)
+        if known is None and engine.dialect.name == "sqlite":
+            upgrade(engine)
+        else:
+            check_schema(known)
     except DatabaseError as error:
         raise Unavailable(
             f"cannot open the database {engine.url.render_as_string(hide_password=True)}: {error.orig}"
         ) from error
 
 
-def ensure_schema(connection: Connection) -> None:
-    """The part of `prepare_schema` that runs in one transaction."""
+class SchemaInfo(NamedTuple):
+    """The schema's version, and the oldest one whose programs run on it as well."""
+
+    version: int
+    oldest: int
+
+
+def read_schema_info(connection: Connection) -> SchemaInfo | None:
+    """What the database says of its schema; None if it has none."""
     if not inspect(connection).has_table(schema.schema_info.name):
-        schema.metadata.create_all(connection)
-        connection.execute(insert(schema.schema_info).values(id=1, version=schema.SCHEMA_VERSION))
-        connection.execute(insert(schema.feed).values(id=1, epoch=secrets.token_hex(4), head=0, first=1))
-        return
-    version = connection.scalar(select(schema.schema_info.c.version))
-    if version != schema.SCHEMA_VERSION:
+        return None
+    row = connection.execute(select(schema.schema_info)).one()
+    return SchemaInfo(row.version, row.oldest)
+
+
+def check_schema(known: SchemaInfo | None) -> None:
+    """Raises FailedPrecondition, unless this program runs on such a schema."""
+    if known is None:
+        raise FailedPrecondition("the database is empty: run `missionctl db upgrade` to make the schema in it")
+    if known.version < schema.SCHEMA_VERSION:
         raise FailedPrecondition(
-            f"the database has schema version {version}, this program needs {schema.SCHEMA_VERSION}: "
-            "use the program of the version that made it"
+            f"the database has schema version {known.version}, this program needs {schema.SCHEMA_VERSION}: "
+            "run `missionctl db backup FILE`, then `missionctl db upgrade`"
+        )
+    if known.oldest > schema.SCHEMA_VERSION:
+        raise FailedPrecondition(
+            f"the database has schema version {known.version}, on which programs for version {known.oldest} and later "
+            f"run; this one is for version {schema.SCHEMA_VERSION}: use a newer program"
         )
 
 
-def _read_url(url: str) -> URL:
+def read_url(url: str) -> URL:
     """The URL in its parts. Raises FailedPrecondition, which does not show a URL with a password."""
     try:
         parsed = make_url(url)

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from services.store.database import begin_reading
 from services.store.limits import READERS_MAX
+from services.store.transactions import begin_reading
 
 Answer = TypeVar("Answer")
 

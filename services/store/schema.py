@@ -262,5 +262,7 @@ schema_info = Table(
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
+    # The oldest version of the schema whose programs run on this one as well.
+    Column("oldest", Integer, nullable=False),
     CheckConstraint("id = 1", name="schema_info_one_row"),
 )

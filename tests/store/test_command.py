@@ -1,25 +1,44 @@
-"""`missionctl db check`: what it finds, what it refuses, and that it makes nothing."""
+"""`missionctl db`: what it makes, copies, puts back and finds, and what it refuses."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text, update
 from typer.testing import CliRunner, Result
 
+from services.domain.errors import FailedPrecondition
+from services.domain.event import Position
+from services.fleet.postgres import PostgresServer
 from services.store.command import app
 from services.store.database import open_database, prepare_schema
+from services.store.feed import read_position
+from services.store.schema import SCHEMA_VERSION, metadata, schema_info
+from services.store.writer import TermLost
+from tests.store.world import World
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'fleet.db'}"
-    engine = open_database(url)
-    prepare_schema(engine)
-    engine.dispose()
-    return url
+def url(database_url: str) -> str:
+    assert db("upgrade", "--database-url", database_url).exit_code == 0
+    return database_url
+
+
+@pytest.fixture
+def programs(request: pytest.FixtureRequest, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's own programs are on the PATH."""
+    if url.startswith("postgresql"):
+        server: PostgresServer = request.getfixturevalue("postgres")
+        monkeypatch.setenv("PATH", f"{server.binaries}{os.pathsep}{os.environ['PATH']}")
+
+
+def db(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
 
 
 def check(*arguments: str) -> Result:
@@ -50,9 +69,11 @@ def test_a_database_that_is_not_there_does_not_pass_and_is_not_made(tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("url", ["junk", "postgresql://user:secret@host/database", "sqlite://", "nope://x"])
-def test_an_url_that_cannot_be_used_is_one_line_without_its_password(url: str) -> None:
-    result = check("--database-url", url)
+@pytest.mark.parametrize(
+    "wrong", ["junk", "postgresql://user:secret@127.0.0.1:1/database", "sqlite://", "nope://user:secret@x"]
+)
+def test_an_url_that_cannot_be_used_is_one_line_without_its_password(wrong: str) -> None:
+    result = check("--database-url", wrong)
 
     assert result.exit_code == 5
     assert result.stderr.count("\n") == 1
@@ -61,3 +82,112 @@ def test_an_url_that_cannot_be_used_is_one_line_without_its_password(url: str) -
 
 def test_an_unknown_output_is_refused(url: str) -> None:
     assert check("--database-url", url, "--output", "yaml").exit_code == 2
+
+
+def test_an_upgrade_makes_what_the_program_works_with_and_can_be_repeated(url: str) -> None:
+    engine = open_database(url)
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    engine.dispose()
+
+    assert differences == []
+    again = db("upgrade", "--database-url", url, "--output", "json")
+    assert json.loads(again.stdout) == {"version": SCHEMA_VERSION, "oldest": 1}
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_backup_of_a_running_database_is_put_back_with_a_new_epoch_and_ends_who_wrote(
+    url: str, tmp_path: Path
+) -> None:
+    world = World(url)
+    before = position(world)
+    world.submit("t1")
+    backup = db("backup", str(tmp_path / "copy"), "--database-url", url)
+    world.submit("t2")
+
+    restored = db("restore", str(tmp_path / "copy"), "--database-url", url, "--output", "json")
+
+    assert (backup.exit_code, restored.exit_code) == (0, 0), backup.stderr + restored.stderr
+    assert not (tmp_path / "copy.part").exists()
+    with pytest.raises(TermLost):
+        world.submit("t3")
+    world.close()
+    after = World(url)
+    assert position(after).epoch == json.loads(restored.stdout)["epoch"] != before.epoch
+    assert after.task("t1").id == "t1"
+    with pytest.raises(KeyError):
+        after.task("t2")
+    assert after.findings() == []
+    after.close()
+
+
+def test_a_backup_overwrites_nothing(url: str, tmp_path: Path) -> None:
+    (tmp_path / "copy").write_text("precious")
+    result = db("backup", str(tmp_path / "copy"), "--database-url", url)
+
+    assert result.exit_code == 5
+    assert "exists already" in result.stderr
+    assert (tmp_path / "copy").read_text() == "precious"
+
+
+@pytest.mark.usefixtures("programs")
+def test_what_is_no_backup_changes_nothing(url: str, tmp_path: Path) -> None:
+    world = World(url)
+    world.submit("t1")
+    world.close()
+    (tmp_path / "junk").write_text("no database")
+
+    result = db("restore", str(tmp_path / "junk"), "--database-url", url)
+
+    assert result.exit_code == 5
+    world = World(url)
+    assert world.task("t1").id == "t1"
+    world.close()
+
+
+def test_a_new_epoch_alone(url: str) -> None:
+    world = World(url)
+    before = position(world)
+    result = db("new-epoch", "--database-url", url)
+
+    assert result.exit_code == 0
+    assert position(world).epoch in result.stdout
+    assert position(world).epoch != before.epoch
+    world.close()
+
+
+def test_an_empty_server_is_refused_with_the_command_to_run(postgres: PostgresServer) -> None:
+    with postgres.connect() as connection:
+        connection.execute("CREATE DATABASE empty TEMPLATE template0")
+    engine = open_database(postgres.url("empty"))
+    with pytest.raises(FailedPrecondition, match="missionctl db upgrade"):
+        prepare_schema(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("version", "oldest", "answer"),
+    [(0, 0, "missionctl db upgrade"), (SCHEMA_VERSION + 2, SCHEMA_VERSION + 1, "use a newer program")],
+)
+def test_a_schema_that_is_not_known_is_refused_with_what_to_do(
+    url: str, version: int, oldest: int, answer: str
+) -> None:
+    engine = open_database(url)
+    with engine.connect() as connection:
+        connection.execute(update(schema_info).values(version=version, oldest=oldest))
+    with pytest.raises(FailedPrecondition, match=answer):
+        prepare_schema(engine)
+    engine.dispose()
+
+
+def test_a_newer_schema_that_knows_this_program_is_accepted(url: str) -> None:
+    """Coordinators of two versions run side by side while the fleet is upgraded."""
+    engine = open_database(url)
+    with engine.connect() as connection:
+        connection.execute(update(schema_info).values(version=SCHEMA_VERSION + 1, oldest=SCHEMA_VERSION))
+    prepare_schema(engine)
+    engine.dispose()
+
+
+def position(world: World) -> Position:
+    return read_position(world.connection)

@@ -12,11 +12,11 @@ from services.domain.failure import AttemptOutcome, Failure, FailureReason, Prog
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState
 from services.store import task_index
-from services.store.database import begin_writing
 from services.store.feed import read_position
 from services.store.schema import tasks
 from services.store.task_index import TaskFilter
 from services.store.tasks import StoredTask, get_task, list_attempts, list_tasks
+from services.store.transactions import begin_writing
 from tests.store.queries.store import Store
 
 TERMINAL_ONCE = RetryPolicy(attempts_max=1)

@@ -1,0 +1,25 @@
+"""How a transaction begins, on either database. Connections are in none until somebody begins one."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+
+def begin_reading(connection: Connection) -> None:
+    """Begins a transaction that sees one commit, whole, however many statements read it."""
+    on_postgres = connection.dialect.name == "postgresql"
+    connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY" if on_postgres else "BEGIN")
+
+
+def begin_writing(connection: Connection) -> None:
+    """Begins a transaction that will write."""
+    connection.exec_driver_sql("BEGIN" if connection.dialect.name == "postgresql" else "BEGIN IMMEDIATE")
+
+
+def begin_checking(connection: Connection) -> None:
+    """Begins a transaction that sees one commit, may take long, and may make temporary tables. Nobody waits for it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    else:
+        connection.exec_driver_sql("BEGIN")
