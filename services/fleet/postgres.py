@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -70,11 +69,15 @@ class PostgresServer:
             self._run("initdb", "-D", str(data), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **self._settings}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (self.folder / "postgres.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", str(data), *arguments], stdout=log, stderr=log, **self._user()
-            )
-        self._wait_until_it_answers()
+        end = time.monotonic() + START_SECONDS
+        while True:
+            with (self.folder / "postgres.log").open("ab") as log:
+                command = [*as_owner(), str(self._bin / "postgres"), "-D", str(data), *arguments]
+                self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
+            if self._answers(end):
+                return
+            # The processes of one that was killed may hold its memory for a moment longer.
+            time.sleep(POLL_SECONDS)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stops the server: SIGINT ends the sessions and flushes, SIGQUIT leaves everything as it is."""
@@ -83,36 +86,48 @@ class PostgresServer:
             self._process.wait(STOP_SECONDS)
             self._process = None
 
+    def kill(self) -> None:
+        """Kills the server with SIGKILL; its other processes end when they notice. `start` recovers all commits."""
+        assert self._process is not None, "the server was not started"
+        self._process.kill()
+        self._process.wait(STOP_SECONDS)
+        self._process = None
+
     def remove(self) -> None:
         """Stops it and lets go of its sockets."""
         self.stop()
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    def _wait_until_it_answers(self) -> None:
+    def _answers(self, end: float) -> bool:
+        """Waits until the server answers; False if it has ended instead. Raises Unavailable at the end of the time."""
         assert self._process is not None
-        end = time.monotonic() + START_SECONDS
         while True:
             try:
                 self.connect().close()
             except psycopg.OperationalError as error:
-                if self._process.poll() is not None or time.monotonic() > end:
+                if time.monotonic() > end:
                     log = (self.folder / "postgres.log").read_text(errors="replace")[-2000:]
                     raise Unavailable(f"PostgreSQL did not start: {error}\n{log}") from error
+                if self._process.poll() is not None:
+                    return False
                 time.sleep(POLL_SECONDS)
             else:
-                return
+                return True
 
     def _run(self, program: str, *arguments: str) -> None:
         assert self._bin is not None
-        command = [str(self._bin / program), *arguments]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, **self._user())
+        command = [*as_owner(), str(self._bin / program), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
         if ended.returncode:
             raise Unavailable(f"{program} failed: {ended.stderr.strip()}")
 
-    @staticmethod
-    def _user() -> dict[str, Any]:
-        """Who runs it: ourselves, or nobody instead of root, from a folder that is anybody's."""
-        return {"user": "nobody", "extra_groups": [], "cwd": "/"} if os.geteuid() == 0 else {"cwd": "/"}
+
+def as_owner() -> list[str]:
+    """What comes before a command so that root does not run it.
+
+    A program, because a change of the user in `subprocess` needs a fork, and a process that uses gRPC must not fork.
+    """
+    return ["setpriv", "--reuid=nobody", "--clear-groups", "--"] if os.geteuid() == 0 else []
 
 
 def find_binaries() -> Path | None:

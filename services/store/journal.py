@@ -20,11 +20,11 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
 
 from services.domain.commands import ApplyReports, Command, CreateTasks, GrantLeases
 from services.domain.errors import ResourceExhausted, Unavailable
 from services.domain.ledger import Rules
+from services.store.away import explained
 from services.store.coordinators import claim_term
 from services.store.flush import Committed, Flusher, Prepared
 from services.store.limits import FLUSH_COMMANDS_MAX, FLUSH_ITEMS_MAX, JOURNAL_QUEUE_MAX, PIPELINED_ITEMS_MIN
@@ -205,7 +205,8 @@ class Journal:
         """Runs one read."""
         assert self._connection is not None
         try:
-            answer = entry.work(self._connection)  # type: ignore[operator]  # it is a read
+            with explained(self._connection):
+                answer = entry.work(self._connection)  # type: ignore[operator]  # it is a read
         except Exception as error:
             answer = error
         self._answer([entry], [answer])
@@ -266,7 +267,7 @@ class Journal:
         elif isinstance(error, RequestsKnown):
             self._read_requests = True
             self._put_back(entries)
-        elif isinstance(error, (WriteRefused, OperationalError)):
+        elif isinstance(error, (WriteRefused, Unavailable)):
             log.warning("the database refused a flush", error=str(error), commands=len(entries))
             self._absolve(len(entries))
             self._answer(entries, [Unavailable(f"the database cannot be written now: {error}")] * len(entries))

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from services.store.away import explained
 from services.store.limits import READERS_MAX
 from services.store.transactions import begin_reading
 
@@ -34,9 +35,10 @@ class Readers:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _read(self, function: Callable[[Connection], Answer]) -> Answer:
-        with self._engine.connect() as connection:
+        with explained(), self._engine.connect() as connection:
             begin_reading(connection)
             try:
                 return function(connection)
             finally:
-                connection.exec_driver_sql("ROLLBACK")
+                if not connection.invalidated:
+                    connection.exec_driver_sql("ROLLBACK")

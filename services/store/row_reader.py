@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from services.store import postgres_dialect, sqlite_dialect
+from services.store.away import explained
 from services.store.schema import feed
 from services.store.statements import Read
 
@@ -30,10 +31,12 @@ class RowReader:
             arguments: tuple[Any, ...] = tuple(map(list, columns))
         else:
             statement, arguments = sqlite_dialect.reading(read), (_encode(sorted(keys)).decode(),)
-        found: str = self._connection.exec_driver_sql(statement, arguments).scalar_one()
+        with explained(self._connection):
+            found: str = self._connection.exec_driver_sql(statement, arguments).scalar_one()
         return found
 
     def head(self) -> int:
         """Where the feed ends."""
-        head: int = self._connection.execute(feed.select()).one().head
+        with explained(self._connection):
+            head: int = self._connection.execute(feed.select()).one().head
         return head

@@ -19,6 +19,7 @@ from services.fleet.audit import Acknowledged, Finding, SeenEvent, audit, unacco
 from services.fleet.feed import FeedFollower
 from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, Fleet
 from services.fleet.observe import Observer, seen_task
+from services.fleet.postgres import PostgresServer
 
 # What a client sees of a server that is gone or going: the same request is sent again.
 _AGAIN = {
@@ -28,6 +29,8 @@ _AGAIN = {
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.INTERNAL,
 }
+# Names of kills beside those of the services and agents.
+DATABASE, DATABASE_SESSIONS = "postgresql", "sessions of postgresql"
 SUBMIT_BATCH = 10
 CALL_SECONDS = 5.0
 AGAIN_SECONDS = 0.1
@@ -84,42 +87,61 @@ class Aftermath:
         return "" if right else f"tokens {tokens}, of which {succeeded} succeeded; the task has {task.token}"
 
 
-def weather(seed: int, kills: int, agents: Sequence[str]) -> Iterator[Kill]:
-    """So many kills, each of the three services at least once in any seven."""
+def weather(seed: int, kills: int, agents: Sequence[str], *, database: bool = False) -> Iterator[Kill]:
+    """So many kills, each of the three services at least once in any seven; with a server for the database, in nine."""
     chance = random.Random(seed)
     names: list[str] = []
     for _ in range(kills):
         if not names:
             names = [COORDINATOR, COORDINATOR, SCHEDULER, GATEWAY, *(chance.choice(agents) for _ in range(3))]
+            names += [DATABASE, DATABASE_SESSIONS] if database else []
             chance.shuffle(names)
         yield Kill(names.pop(), after_seconds=chance.uniform(0.05, 0.6), down_seconds=chance.uniform(0.0, 0.4))
 
 
-async def run_storm(fleet: Fleet, *, tasks: int, kills: int, seed: int) -> Aftermath:
+async def run_storm(
+    fleet: Fleet, *, tasks: int, kills: int, seed: int, database: PostgresServer | None = None
+) -> Aftermath:
     """Submits and kills at the same time, then waits for rest. Raises TimeoutError if tasks are stuck."""
     follower = FeedFollower(fleet.gateway_url)
     ledger = Ledger()
-    plan = list(weather(seed, kills, [agent.id for agent in fleet.plan.agents]))
+    plan = list(weather(seed, kills, [agent.id for agent in fleet.plan.agents], database=database is not None))
     async with asyncio.TaskGroup() as group:
         following = group.create_task(follower.run())
         requests = make_requests(tasks, seed)
         submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=kills * KILL_SECONDS))
         for kill in plan:
-            await strike(fleet, kill)
+            await strike(fleet, kill, database)
         await submitting
         aftermath = await rest(fleet, follower, ledger)
         following.cancel()
     return aftermath
 
 
-async def strike(fleet: Fleet, kill: Kill) -> None:
+async def strike(fleet: Fleet, kill: Kill, database: PostgresServer | None) -> None:
     """One kill."""
     await asyncio.sleep(kill.after_seconds)
+    if kill.name == DATABASE:
+        assert database is not None
+        database.kill()
+        await asyncio.sleep(kill.down_seconds)
+        await asyncio.to_thread(database.start)
+        return
+    if kill.name == DATABASE_SESSIONS:
+        assert database is not None
+        await asyncio.to_thread(end_sessions, database)
+        return
     process = fleet.services.get(kill.name) or fleet.agents[kill.name]
     process.assert_running()
     process.kill()
     await asyncio.sleep(kill.down_seconds)
     await fleet.restart(kill.name)
+
+
+def end_sessions(database: PostgresServer) -> None:
+    """Ends every session of the database, whatever it is doing."""
+    with database.connect() as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
 
 
 def make_requests(tasks: int, seed: int) -> list[task_service_pb2.CreateTaskRequest]:

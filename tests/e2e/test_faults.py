@@ -11,6 +11,7 @@ import pytest
 from services.domain.event import EventType
 from services.fleet.audit import redelivered
 from services.fleet.feed import FeedFollower
+from services.fleet.postgres import PostgresServer
 from tests.conftest import StartFleet, work_agent
 from tests.e2e.proxy import Proxy
 from tests.e2e.storm import Ledger, make_requests, rest, run_storm, submit
@@ -25,6 +26,18 @@ async def test_nothing_is_lost_or_done_twice_while_processes_are_killed(start_fl
     fleet = await start_fleet(agents=AGENTS)
 
     aftermath = await run_storm(fleet, tasks=300, kills=7, seed=seed)
+
+    assert aftermath.findings() == []
+    assert len(aftermath.tasks) == 300
+
+
+@pytest.mark.parametrize("seed", [1])
+async def test_nothing_is_lost_or_done_twice_while_the_database_server_is_killed_too(
+    start_fleet: StartFleet, private_postgres: PostgresServer, seed: int
+) -> None:
+    fleet = await start_fleet(agents=AGENTS, database_url=private_postgres.url())
+
+    aftermath = await run_storm(fleet, tasks=300, kills=9, seed=seed, database=private_postgres)
 
     assert aftermath.findings() == []
     assert len(aftermath.tasks) == 300
@@ -56,6 +69,23 @@ async def test_agents_whose_streams_are_cut_and_whose_acks_are_lost_do_everythin
     assert len(aftermath.tasks) == 300
     assert {task.redeliveries for task in aftermath.tasks} == {0}
     assert sum(event.type is EventType.AGENT_DISCONNECTED for event in aftermath.events) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("offset", range(5))
+async def test_nothing_is_lost_or_done_twice_in_a_long_storm_on_postgresql(
+    start_fleet: StartFleet, private_postgres: PostgresServer, offset: int
+) -> None:
+    seed = SEED + offset
+    print(f"seed {seed}")
+    fleet = await start_fleet(agents=AGENTS, database_url=private_postgres.url())
+
+    aftermath = await run_storm(fleet, tasks=2000, kills=60, seed=seed, database=private_postgres)
+
+    assert aftermath.findings() == []
+    assert len(aftermath.tasks) == 2000
+    print(f"{aftermath.ledger.unanswered} unanswered submits, {len(redelivered(aftermath.events))} redelivered")
 
 
 @pytest.mark.slow
