@@ -119,6 +119,9 @@ class CoordinatorSettings(ServiceSettings):
     scheduler: DialAddress = "127.0.0.1:7071"
     coordinator_id: str = Field(default="coordinator-1", pattern=r"^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$")
     lease_ttl_seconds: float = Field(default=30.0, ge=0.2, le=86400)
+    task_keep_days: float = Field(default=30.0, ge=0, le=36500, description="0 keeps them for ever")
+    event_keep_days: float = Field(default=30.0, ge=0, le=36500, description="0 keeps them for ever")
+    events_keep_max: int = Field(default=100_000_000, ge=1_000, description="whatever their age")
 
 
 class SchedulerSettings(ServiceSettings):

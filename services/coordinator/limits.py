@@ -84,6 +84,13 @@ ACK_PAUSE_SECONDS = 0.010  # between two acknowledgements to an agent, which onl
 SCHEDULE_PAUSE_SECONDS = 0.002  # between two messages to the scheduler
 LOAD_PAUSE_SECONDS = 0.050  # until the scheduler hears of loads that nothing waits for
 
+# Tasks and chunks of the log that one pass of the retention looks at: some ten milliseconds of the writer's time, so
+# that nobody waits for it. A pass that found as many goes on after a pause: some thousand tasks a second.
+RETENTION_TASKS_MAX = 500
+RETENTION_CHUNKS_MAX = 50
+RETENTION_PAUSE_SECONDS = 0.1
+RETENTION_POLL_SECONDS = 60.0
+
 # Agents, groups and queues in one message to the scheduler, bytes: well below what its server receives, 4 MiB.
 SCHEDULE_MESSAGE_BYTES_MAX = 1024 * 1024
 

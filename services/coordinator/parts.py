@@ -22,6 +22,7 @@ from services.coordinator.metrics import CoordinatorMetrics
 from services.coordinator.output_relay import OutputRelay
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.queue_service import QueueService
+from services.coordinator.retention import Keep, Retention
 from services.coordinator.scheduler_link import SchedulerLink
 from services.coordinator.task_service import TaskService
 from services.coordinator.timers import Timers
@@ -56,6 +57,7 @@ class Parts:
     connections: Connections
     link: SchedulerLink
     timers: Timers
+    retention: Retention
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
@@ -63,7 +65,7 @@ class Parts:
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
-        return [self.connections.run(), self.link.run(), self.timers.run()]
+        return [self.connections.run(), self.link.run(), self.timers.run(), self.retention.run()]
 
 
 def open_storage(engine: Engine, settings: CoordinatorSettings) -> Storage:
@@ -104,10 +106,20 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         connections=connections,
         link=link,
         timers=timers,
+        retention=Retention(journal, readers, keep_of(settings)),
         task_service=TaskService(journal, readers, watchers, relay, link.standing),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections),
         event_service=EventService(feed, readers),
+    )
+
+
+def keep_of(settings: CoordinatorSettings) -> Keep:
+    """What the settings say of retention."""
+    return Keep(
+        task_days=settings.task_keep_days,
+        event_days=settings.event_keep_days,
+        events_max=settings.events_keep_max,
     )
 
 

@@ -280,6 +280,24 @@ class ChangeQueue(msgspec.Struct, frozen=True):
     paused: bool | None = None
 
 
+class TrimmedChunk(msgspec.Struct, frozen=True, gc=False):
+    """A part of the log that goes: the number of its last event, and the tasks that it tells of."""
+
+    last: int
+    task_ids: Sequence[str]
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """What is too old goes: these tasks, as far as they ended before an instant, and the oldest chunks of the log.
+
+    Answer: None.
+    """
+
+    tasks: Sequence[str]
+    ended_before: int
+    chunks: Sequence[TrimmedChunk]
+
+
 class Renew(msgspec.Struct, frozen=True):
     """Nothing but the fence: shows that this coordinator can still write. Answer: None."""
 
@@ -297,5 +315,6 @@ Command = (
     | AdoptAgents
     | WakeTasks
     | ChangeAgent
+    | Forget
     | ChangeQueue
 )

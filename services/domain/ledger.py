@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from services.domain.agent import Agent, AgentKey
-from services.domain.commands import LeaseKey, NewTask, RequestKey
+from services.domain.commands import LeaseKey, NewTask, RequestKey, TrimmedChunk
 from services.domain.errors import NotFound
 from services.domain.event import Event, EventData, EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
@@ -98,6 +98,8 @@ class Ledger:
         self.checkpoints: dict[str, bytes] = {}
         self.progress: dict[str, Progress] = {}
         self.events: list[Event] = []
+        self.forgotten: list[Task] = []
+        self.trimmed: list[TrimmedChunk] = []
         # What is to be told after the commit.
         self.ready: list[Task] = []
         self.unready: list[Task] = []

@@ -44,7 +44,7 @@ WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows WHERE ta
 SELECT t.id, t.version, e.version AS event_version
 FROM tasks AS t LEFT JOIN last ON last.task_id = t.id
      LEFT JOIN event_rows AS e ON e.task_id = t.id AND e.sequence = last.sequence
-WHERE e.sequence IS NULL OR t.version <> e.version OR t.state <> e.after OR t.token <> e.token
+WHERE (e.sequence IS NULL AND :whole = 1) OR t.version <> e.version OR t.state <> e.after OR t.token <> e.token
    OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries
 LIMIT 20
 """
@@ -146,13 +146,16 @@ def dense(connection: Connection) -> list[Finding]:
 
 
 def folded(connection: Connection) -> list[Finding]:
-    """The last event of each task says what its row says, and no version is without an event."""
+    """The last event of each task says what its row says, and no version is without an event.
+
+    Of a log that was trimmed, what is left must agree with the rows.
+    """
+    whole = connection.execute(text("SELECT first FROM feed")).scalar_one() == 1
     found = [
         Finding("fold", f"task {row.id}: version {row.version} in the table, {row.event_version} in the log")
-        for row in connection.execute(text(LAST_TASK_EVENT))
+        for row in connection.execute(text(LAST_TASK_EVENT), {"whole": int(whole)})
     ]
-    trimmed = connection.execute(text("SELECT first FROM feed")).scalar_one() > 1
-    if not trimmed:
+    if whole:
         found += [
             Finding("fold", f"task {row.task_id}: {row.events} events, but version {row.version}")
             for row in connection.execute(text(SKIPPED_VERSIONS))

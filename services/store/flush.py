@@ -137,7 +137,7 @@ class Flusher:
         if self._head is None:
             self._head = self._reader.head()
         head = self._head
-        written = [*changed_rows(ledger), *event_rows(ledger, head)]
+        written = [*changed_rows(ledger), *event_rows(ledger, head), *forgotten_rows(ledger)]
         self._flush += 1
         return Batch(
             self._flush, [(place, rows) for place, rows in enumerate(written) if rows], head, len(ledger.events)
@@ -200,8 +200,24 @@ def is_current(task: Task | None, token: int) -> bool:
     return task is not None and task.held and task.token == token
 
 
+def forgotten_rows(ledger: Ledger) -> list[list[rows.Row]]:
+    """The keys of what goes: the last of `statements.WRITES`."""
+    if not ledger.forgotten and not ledger.trimmed:
+        return []
+    ids: list[rows.Row] = [(task.id,) for task in ledger.forgotten]
+    return [
+        [(task.namespace, task.request_id) for task in ledger.forgotten if task.request_id],
+        ids,
+        ids,
+        ids,
+        [(chunk.last,) for chunk in ledger.trimmed],
+        [(task_id, chunk.last) for chunk in ledger.trimmed for task_id in chunk.task_ids],
+        [(1, ledger.trimmed[-1].last + 1)] if ledger.trimmed else [],
+    ]
+
+
 def changed_rows(ledger: Ledger) -> list[list[rows.Row]]:
-    """The rows of a flush, in the order of `statements.WRITES`."""
+    """The rows of a flush that are new or changed: the first of `statements.WRITES`."""
     tasks = ledger.tasks
     created = [rows.created_task(tasks[task_id]) for task_id in ledger.created]
     changed = [rows.changed_task(tasks[i]) for i in ledger.changed_tasks if i not in ledger.created]
@@ -222,7 +238,7 @@ def changed_rows(ledger: Ledger) -> list[list[rows.Row]]:
 
 
 def event_rows(ledger: Ledger, head: int) -> list[list[rows.Row]]:
-    """The events of a flush, numbered from the head on, and the tasks that they tell of."""
+    """The events of a flush, numbered from the head on, and the tasks that they tell of: the next."""
     chunks: list[rows.Row] = []
     tasks: list[rows.Row] = []
     for start in range(0, len(ledger.events), CHUNK_EVENTS_MAX):

@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 
-from services.domain.commands import ApplyReports, Command, CreateTasks, GrantLeases
+from services.domain.commands import ApplyReports, Command, CreateTasks, Forget, GrantLeases
 from services.domain.errors import ResourceExhausted, Unavailable
 from services.domain.ledger import Rules
 from services.store.away import explained
@@ -321,5 +321,7 @@ def size(work: Command | Read) -> int:
     match work:
         case CreateTasks(tasks=items) | ApplyReports(reports=items) | GrantLeases(placements=items):
             return len(items)
+        case Forget(tasks=tasks, chunks=chunks):
+            return len(tasks) + sum(len(chunk.task_ids) for chunk in chunks)
         case _:
             return 1

@@ -32,6 +32,9 @@ def writing(write: Write) -> str:
         changes = ", ".join(f"{column} = r.{column}" for column in write.changes)
         match = " AND ".join(f"{name}.{column} = r.{column}" for column in write.key)
         return f"UPDATE {name} SET {changes} FROM unnest({arrays}) AS r ({columns}) WHERE {match}"
+    if write.kind is Kind.DELETE:
+        match = " AND ".join(f"{name}.{column} = r.{column}" for column in write.key)
+        return f"DELETE FROM {name} USING unnest({arrays}) AS r ({columns}) WHERE {match}"
     return f"INSERT INTO {name} ({columns}) SELECT * FROM unnest({arrays}) {conflict(write)}"
 
 

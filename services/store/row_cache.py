@@ -90,6 +90,8 @@ class RowCache:
     def hold(self, ledger: Ledger) -> None:
         """Keeps all that a flush has changed, until it is written."""
         self._unwritten.append(ledger)
+        for task in ledger.forgotten:
+            self._requests.pop((task.namespace, task.request_id), None)
 
     def remember(self, ledger: Ledger, queues: Iterable[QueueKey]) -> None:
         """The flush is written: it may be read, and is remembered; so is which queues are configured or not."""

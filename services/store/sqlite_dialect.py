@@ -56,6 +56,8 @@ def of_length(write: Write, length: int) -> str:
         changes = ", ".join(f"{column} = r.{column}" for column in write.changes)
         match = " AND ".join(f"{name}.{column} = r.{column}" for column in write.key)
         return f"WITH r ({columns}) AS (VALUES {rows}) UPDATE {name} SET {changes} FROM r WHERE {match}"
+    if write.kind is Kind.DELETE:
+        return f"WITH r AS (VALUES {rows}) DELETE FROM {name} WHERE ({columns}) IN (SELECT * FROM r)"
     return f"INSERT INTO {name} ({columns}) VALUES {rows} {conflict(write)}"
 
 

@@ -32,6 +32,7 @@ class Kind(Enum):
     INSERT_OR_IGNORE = "it may be there already, and is the same then"
     UPSERT = "it takes the place of what is there"
     UPDATE = "it changes what is there"
+    DELETE = "what has its key goes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,11 @@ def update_of(table: Table, *, key: Sequence[str], columns: Sequence[str]) -> Wr
     return Write(Kind.UPDATE, table, (*key, *columns), tuple(key))
 
 
+def delete_from(table: Table, *, key: Sequence[str]) -> Write:
+    """Takes away the rows with these keys."""
+    return Write(Kind.DELETE, table, tuple(key), tuple(key))
+
+
 def changing(table: Table, *, key: Sequence[str], fixed: frozenset[str]) -> list[str]:
     """The columns that may change."""
     return [name for name in names(table) if name not in fixed and name not in key]
@@ -102,6 +108,13 @@ CHANGE_AGENTS = update_of(
 CHANGE_QUEUES = insert_into(schema.queues, Kind.UPSERT, key=["namespace", "name"])
 APPEND_EVENTS = insert_into(schema.event_chunks)
 NOTE_TASKS = insert_into(schema.event_tasks)
+FORGET_REQUESTS = delete_from(schema.requests, key=["namespace", "request_id"])
+FORGET_TASKS = delete_from(schema.tasks, key=["id"])
+FORGET_DETAILS = delete_from(schema.task_details, key=["task_id"])
+FORGET_ATTEMPTS = delete_from(schema.attempts, key=["task_id"])
+TRIM_EVENTS = delete_from(schema.event_chunks, key=["last"])
+TRIM_HISTORY = delete_from(schema.event_tasks, key=["task_id", "last"])
+MOVE_FEED = update_of(schema.feed, key=["id"], columns=["first"])
 
 # Every write, in the one order in which tables are written: the feed last.
 WRITES: tuple[Write, ...] = (
@@ -118,4 +131,11 @@ WRITES: tuple[Write, ...] = (
     CHANGE_QUEUES,
     APPEND_EVENTS,
     NOTE_TASKS,
+    FORGET_REQUESTS,
+    FORGET_TASKS,
+    FORGET_DETAILS,
+    FORGET_ATTEMPTS,
+    TRIM_EVENTS,
+    TRIM_HISTORY,
+    MOVE_FEED,
 )
