@@ -62,7 +62,7 @@ class SchedulerLink:
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
         self._agents: dict[AgentKey, Agent] = {}
-        self.standing = StandingPlacements(self._agents, self.window.waits)
+        self.standing = StandingPlacements(self._agents, self.window.group_with)
         self._queues = queues
         self._changed_agents: set[AgentKey] = set()
         self._urgent_agents = False  # more than the load of one of them changed
@@ -116,7 +116,11 @@ class SchedulerLink:
 
     def foretell(self, command: Command) -> None:
         """Announces tasks that are about to be committed and have no standing placement."""
-        if not isinstance(command, CreateTasks) or not self.connected.is_set():
+        if not isinstance(command, CreateTasks):
+            return
+        if command.placements:
+            self.standing.hold(command.placements, command.tasks)
+        if not self.connected.is_set():
             return
         now = time.time_ns() // 1000
         placements = command.placements or [None] * len(command.tasks)
@@ -231,10 +235,9 @@ class SchedulerLink:
 
     def _take_offer(self, standing: wire.StandingPlacement) -> None:
         group = self.window.group_numbered(standing.group_id)
-        if group is not None:
-            namespace = group.key[0]
-            agents = [((namespace, agent.agent_id), agent.session) for agent in standing.agents]
-            self.standing.offer(group.key, agents)
+        offered = standing.agents if group is not None else ()  # a group that was forgotten is offered nothing
+        namespace = group.key[0] if group is not None else ""
+        self.standing.offer(standing.group_id, [((namespace, agent.agent_id), agent.session) for agent in offered])
 
     def _named(self, placements: list[Placement]) -> Iterator[AgentKey]:
         """The agents of placements, each in its task's namespace; a task that has left the window needs none."""

@@ -154,10 +154,9 @@ class Window:
         if group is not None:
             group.placed.discard(task_id)
 
-    def waits(self, key: GroupKey) -> bool:
-        """Whether a task of the group waits for a placement."""
-        group = self._groups.get(key)
-        return group is not None and group.waits
+    def group_with(self, key: GroupKey) -> Group | None:
+        """The group with this key, if it is remembered."""
+        return self._groups.get(key)
 
     @property
     def holds_any(self) -> bool:
@@ -232,6 +231,8 @@ class Window:
         group = self._groups.get((task.namespace, task.queue, task.priority, task.needs_id))
         if group is not None and group.unsent > 0 and not group.refilling:
             group.unsent -= 1
+            if not group.unsent:
+                self.changes.groups[group.number] = group  # or the scheduler would go on thinking that some wait there
 
     def _ask(self, group: Group) -> None:
         """Asks for more when half the window is gone."""

@@ -51,8 +51,8 @@ class StandingOffers:
         news = list(self._withdrawn(view, free))
         if now >= self._due or before & free:
             self._due = now + REVISE_INTERVAL_MICROS
-            groups = view.backlog.groups
-            newest = islice(reversed(groups.values()), GROUPS_MAX)
+            newest = list(islice(reversed(view.backlog.groups.values()), GROUPS_MAX))
+            news += self._outdated({group.id for group in newest})
             news += self._changed(offer(group, view.capacity, free) for group in newest)
         for standing in news:
             self._remember(standing)
@@ -68,6 +68,10 @@ class StandingOffers:
             group = view.backlog.groups.get(group_id)
             if group is None or not still_stands(said, group.needs, view.capacity, free):
                 yield Standing(group_id)
+
+    def _outdated(self, newest: set[int]) -> Iterator[Standing]:
+        """The offers of groups that are not among the newest any more: nobody would keep them up to date."""
+        return (Standing(group_id) for group_id in self._said if group_id not in newest)
 
     def _changed(self, offers: Iterable[Standing]) -> Iterator[Standing]:
         for standing in offers:
@@ -88,7 +92,7 @@ def contested(view: ScheduleView) -> int:
         return -1
     bits = 0
     for needs in unexplained:
-        if has_waiting(needs):
+        if has_waiting(needs) and not needs.gate.closed:  # a closed queue takes no agent from anybody
             bits |= needs.eligible
     return bits
 

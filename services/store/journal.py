@@ -76,6 +76,7 @@ class Journal:
         self._queued_items = 0
         self._writing = False
         self._next: tuple[list[Entry], Prepared] | None = None  # prepared while the one before is being written
+        self._apart = False  # the next flush could not be prepared on top of the one that is being written
         self._scheduled = False
         self._stopping = False
         self._idle = asyncio.Event()
@@ -83,8 +84,8 @@ class Journal:
         self._suspects = 0  # entries at the head of the queue, one of which broke a flush
         self._commands_max = FLUSH_COMMANDS_MAX
         self.lost: asyncio.Event = asyncio.Event()
-        # When the last flush was committed, by the monotonic clock: what the coordinator's promises to its agents
-        # rest on.
+        # When the last flush that was committed was handed to the writer, by the monotonic clock: what the
+        # coordinator's promises to its agents rest on. The answer may be old when it is heard, the row is not younger.
         self.renewed_at = 0.0
 
     async def start(self) -> None:
@@ -172,7 +173,7 @@ class Journal:
         if not self._writing:
             return True
         enough = self._queued_items >= PIPELINED_ITEMS_MIN and not callable(self._queue[0].work)
-        return enough and self._next is None and not self._suspects
+        return enough and self._next is None and not self._apart and not self._suspects
 
     def step(self) -> None:
         """One bounded pass: the reads at the head of the queue, then one flush up to its transaction."""
@@ -212,12 +213,19 @@ class Journal:
         self._answer([entry], [answer])
 
     def _flush(self, entries: list[Entry]) -> None:
-        """Prepares a flush and hands it to the writer, at once or after the one that it has."""
+        """Prepares a flush and hands it to the writer, at once or after the one that it has.
+
+        One that cannot be prepared on top of what is not written yet is not judged by that: it is tried again after it.
+        """
         assert self._flusher is not None
         commands: list[Any] = [entry.work for entry in entries]
         try:
             prepared = self._flusher.prepare(commands, read_requests=self._read_requests)
         except Exception as error:
+            if self._writing:
+                self._apart = True
+                self._put_back(entries)
+                return
             self._refuse(entries, error)
             self._schedule()
             return
@@ -230,12 +238,13 @@ class Journal:
     def _write(self, entries: list[Entry], prepared: Prepared) -> None:
         assert self._writer is not None
         self._writing = True
-        self._writer.commit(prepared.batch).add_done_callback(partial(self._finish, entries, prepared))
+        finish = partial(self._finish, entries, prepared, time.monotonic())
+        self._writer.commit(prepared.batch).add_done_callback(finish)
 
-    def _finish(self, entries: list[Entry], prepared: Prepared, commit: asyncio.Future[None]) -> None:
+    def _finish(self, entries: list[Entry], prepared: Prepared, begin: float, commit: asyncio.Future[None]) -> None:
         """The writer has answered: tells the listeners, answers, and looks at what has gathered."""
         assert self._flusher is not None
-        self._writing = False
+        self._writing = self._apart = False
         following, self._next = self._next, None
         error = commit.exception()
         if error is not None:
@@ -247,6 +256,7 @@ class Journal:
             if following is not None:
                 self._write(*following)
             self._absolve(len(entries))
+            self.renewed_at = begin
             self._deliver(entries, prepared.answers, self._flusher.settle(prepared))
         self._schedule()
 
@@ -289,7 +299,6 @@ class Journal:
 
     def _deliver(self, entries: Sequence[Entry], answers: Sequence[Any], committed: Committed) -> None:
         """Tells the listeners, then answers the callers."""
-        self.renewed_at = time.monotonic()
         if committed.events:
             for listener in self._listeners:
                 listener(committed)

@@ -7,6 +7,7 @@ COMMIT was not answered is looked up in our own row afterwards; one that was not
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ from psycopg import errors
 
 from services.store import postgres_dialect, statements
 from services.store.limits import RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_MIN
-from services.store.writer import Batch, Identity, RequestsKnown, RowsRefused, TermLost, WriteRefused
+from services.store.writer import Batch, Identity, OutcomeUnknown, RequestsKnown, RowsRefused, TermLost, WriteRefused
 
 log = structlog.get_logger(__name__)
 
@@ -34,33 +35,38 @@ SETTINGS = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "1s",
 }
-# The transaction lost against another one: it is run again.
+# A batch that was not written because the connection broke, or because it lost against another transaction, is written
+# again, so often: beyond that it is the batch, or the server, that is not well.
+ATTEMPTS_MAX = 5
+# The transaction lost against another one.
 RETRIED = (errors.SerializationFailure, errors.DeadlockDetected)
 # The database's own trouble, which has nothing to do with the rows.
 TROUBLE = (psycopg.OperationalError, errors.InternalError_, errors.ReadOnlySqlTransaction)
 
 
 class PostgresWriter:
-    """See `writer.Writer`. `conninfo` is libpq's: a postgresql:// URL."""
+    """See `writer.Writer`. `conninfo` is libpq's: a postgresql:// URL. `wanted`: whether anybody waits for it still."""
 
-    def __init__(self, conninfo: str, identity: Identity) -> None:
+    def __init__(self, conninfo: str, identity: Identity, *, wanted: Callable[[], bool]) -> None:
         self._conninfo = conninfo
+        self._wanted = wanted
         self._own = (identity.coordinator_id, identity.term)
         self._connection = self._connect()
 
     def write(self, batch: Batch) -> None:
         """Writes a batch; see `writer.Writer.write`. Waits as long as the server is away."""
-        while True:
+        for attempts_left in reversed(range(ATTEMPTS_MAX)):
             try:
                 self._transaction(batch)
-            except RETRIED:
-                continue
             except psycopg.Error as error:
-                if not self._connection.broken:
+                if self._connection.broken:
+                    self._reconnect(error)
+                    if self._is_written(batch.flush):
+                        return
+                elif not isinstance(error, RETRIED):
                     raise self._refused(error) from error
-                self._reconnect(error)
-                if self._is_written(batch.flush):
-                    return
+                if not attempts_left:
+                    raise WriteRefused(f"not written in {ATTEMPTS_MAX} attempts; the last: {error}") from error
             else:
                 return
 
@@ -114,7 +120,9 @@ class PostgresWriter:
             try:
                 self._connection.close()
                 self._connection = self._connect()
-            except psycopg.OperationalError:
+            except psycopg.OperationalError as still:
+                if not self._wanted():
+                    raise OutcomeUnknown("the database is away, and so is the coordinator") from still
                 time.sleep(wait)
                 wait = min(2 * wait, RECONNECT_SECONDS_MAX)
             else:

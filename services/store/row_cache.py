@@ -22,7 +22,7 @@ class RowCache:
     """See the module. A queue that nobody configured is remembered as such."""
 
     def __init__(self) -> None:
-        self._unwritten: list[Ledger] = []
+        self._unwritten: list[Ledger] = []  # oldest first: of two that change a row, the later counts
         self._tasks: dict[str, Task] = {}
         self._agents: dict[AgentKey, Agent] = {}
         self._queues: dict[QueueKey, Queue | None] = {}
@@ -117,19 +117,19 @@ class RowCache:
         self._requests.clear()
 
     def _unwritten_task(self, task_id: str) -> Task | None:
-        for earlier in self._unwritten:
+        for earlier in reversed(self._unwritten):
             if task_id in earlier.changed_tasks:
                 return earlier.tasks[task_id]
         return None
 
     def _unwritten_agent(self, key: AgentKey) -> Agent | None:
-        for earlier in self._unwritten:
+        for earlier in reversed(self._unwritten):
             if key in earlier.changed_agents:
                 return earlier.agents[key]
         return None
 
     def _unwritten_queue(self, key: QueueKey) -> Queue | None:
-        for earlier in self._unwritten:
+        for earlier in reversed(self._unwritten):
             if key in earlier.changed_queues:
                 return earlier.queues[key]
         return None

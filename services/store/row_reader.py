@@ -25,6 +25,8 @@ class RowReader:
 
     def rows(self, read: Read, keys: Collection[Any]) -> str:
         """The rows with these keys; a key of several columns is a tuple."""
+        if not keys:
+            return "[]"
         if self._on_postgres:
             statement = postgres_dialect.reading(read)
             columns = zip(*keys, strict=True) if len(read.key) > 1 else [keys]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from typing import Any
 
 from services.store import sqlite_dialect, statements
-from services.store.writer import Batch, Identity, RequestsKnown, RowsRefused, TermLost, WriteRefused
+from services.store.writer import Batch, Identity, OutcomeUnknown, RequestsKnown, RowsRefused, TermLost, WriteRefused
 
 
 class SqliteWriter:
@@ -24,11 +25,13 @@ class SqliteWriter:
                 self._run(statements.WRITES[place], rows)
             if batch.events:
                 self._advance(batch)
-            self._connection.execute("COMMIT")
         except (sqlite3.Error, OverflowError) as error:
-            self._rollback()
-            if not self._is_written(batch.flush):
-                raise refused(error) from error
+            self._give_up()
+            raise refused(error) from error
+        except BaseException:
+            self._give_up()
+            raise
+        self._commit(batch.flush)
 
     def close(self) -> None:
         """Ends the connection."""
@@ -39,7 +42,6 @@ class SqliteWriter:
         self._rollback()
         self._connection.execute("BEGIN IMMEDIATE")
         if self._connection.execute(sqlite_dialect.FENCE, (flush, *self._own)).rowcount != 1:
-            self._rollback()
             raise TermLost(f"coordinator {self._own[0]} has lost term {self._own[1]}")
 
     def _run(self, statement: statements.Write, rows: list[Any]) -> None:
@@ -47,7 +49,6 @@ class SqliteWriter:
             try:
                 self._connection.execute(sql, parameters)
             except sqlite3.IntegrityError as error:
-                self._rollback()
                 if statement is statements.CREATE_REQUESTS:
                     raise RequestsKnown(str(error)) from error
                 raise
@@ -57,10 +58,29 @@ class SqliteWriter:
         moved = self._connection.execute(sqlite_dialect.ADVANCE_FEED, (batch.head + batch.events, batch.head))
         assert moved.rowcount == 1, f"the feed does not end at {batch.head}, although nobody else writes"
 
+    def _commit(self, flush: int) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if not self._is_written(flush):
+                raise refused(error) from error
+
     def _is_written(self, flush: int) -> bool:
-        """Whether a COMMIT that answered with an error happened all the same: our own row tells."""
-        row = self._connection.execute(sqlite_dialect.LAST_FLUSH, self._own).fetchone()
+        """Whether a COMMIT that answered with an error happened all the same: our own row tells.
+
+        Not from inside the transaction, which would see itself.
+        """
+        try:
+            self._rollback()
+            row = self._connection.execute(sqlite_dialect.LAST_FLUSH, self._own).fetchone()
+        except sqlite3.Error as error:
+            raise OutcomeUnknown(f"flush {flush} may be written or not: {error}") from error
         return row is not None and row[0] == flush
+
+    def _give_up(self) -> None:
+        """After an error: a transaction that stayed open would keep every other writer out until the next batch."""
+        with suppress(sqlite3.Error):  # the next batch tries again before it begins
+            self._rollback()
 
     def _rollback(self) -> None:
         """Gives the transaction up, if there still is one."""

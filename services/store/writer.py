@@ -21,6 +21,10 @@ class WriteRefused(Exception):
     """The database cannot be written just now; nothing of the batch was written. Later it may be."""
 
 
+class OutcomeUnknown(Exception):
+    """A COMMIT answered with an error, and the database does not even tell whether it happened."""
+
+
 class RequestsKnown(Exception):
     """A request id of the batch was used before: what it made has to be looked up. Nothing was written."""
 
@@ -54,7 +58,8 @@ class Writer(Protocol):
     def write(self, batch: Batch) -> None:
         """Writes a batch and returns when it is on disk.
 
-        Raises TermLost, WriteRefused, RequestsKnown, RowsRefused; nothing was written then.
+        Raises TermLost, WriteRefused, RequestsKnown, RowsRefused; nothing was written then. Raises OutcomeUnknown if
+        that is not certain: then nothing more may be written here.
         """
 
     def close(self) -> None:

@@ -14,19 +14,33 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 from struct import Struct
 from typing import cast
 
 import msgspec
+import structlog
 from sqlalchemy.engine import URL, make_url
 
 from services.store.database import prepare_sqlite
 from services.store.limits import SQLITE_BUSY_SECONDS, WRITER_STATEMENTS_MAX, WRITER_STOP_SECONDS
 from services.store.postgres_writer import PostgresWriter
 from services.store.sqlite_writer import SqliteWriter
-from services.store.writer import Batch, Identity, RequestsKnown, RowsRefused, TermLost, Writer, WriteRefused
+from services.store.writer import (
+    Batch,
+    Identity,
+    OutcomeUnknown,
+    RequestsKnown,
+    RowsRefused,
+    TermLost,
+    Writer,
+    WriteRefused,
+)
 from services.telemetry import configure_logging
+
+log = structlog.get_logger(__name__)
 
 LENGTH = Struct("=I")
 MODULE = "services.store.writer_process"
@@ -160,25 +174,39 @@ def main() -> None:
     """The child's process: writes what comes until the parent is gone."""
     descriptor, coordinator_id, term = sys.argv[1:]
     configure_logging("writer", level="info", log_format="json")
-    writer = open_writer(make_url(os.environ[URL_VARIABLE]), Identity(coordinator_id, int(term)))
-    with socket.socket(fileno=int(descriptor)) as parent, parent.makefile("rb") as batches:
+    parent_id = os.getppid()
+    writer = open_writer(
+        make_url(os.environ[URL_VARIABLE]),
+        Identity(coordinator_id, int(term)),
+        wanted=lambda: os.getppid() == parent_id,
+    )
+    # A parent that was killed may leave an answer unread: that is an error of the connection, not its end.
+    with socket.socket(fileno=int(descriptor)) as parent, suppress(ConnectionError):
+        try:
+            serve(parent, writer)
+        except OutcomeUnknown as error:
+            log.critical("the writer ends, and its coordinator with it", error=str(error))
+            sys.exit(1)
+    writer.close()
+
+
+def serve(parent: socket.socket, writer: Writer) -> None:
+    """Writes what comes until nothing comes any more."""
+    with parent.makefile("rb") as batches:
         while len(header := batches.read(LENGTH.size)) == LENGTH.size:
             length = LENGTH.unpack(header)[0]
             encoded = batches.read(length)
             if len(encoded) < length:
-                break
+                return
             answer = _encode(answer_to(_decode_batch(encoded), writer))
-            try:
-                parent.sendall(LENGTH.pack(len(answer)) + answer)
-            except BrokenPipeError:
-                break
-    writer.close()
+            parent.sendall(LENGTH.pack(len(answer)) + answer)
 
 
-def open_writer(url: URL, identity: Identity) -> Writer:
-    """The writer for this database."""
+def open_writer(url: URL, identity: Identity, *, wanted: Callable[[], bool] = lambda: True) -> Writer:
+    """The writer for this database. `wanted` tells whether a server that is away is to be waited for still."""
     if url.get_backend_name() == "postgresql":
-        return PostgresWriter(url.set(drivername="postgresql").render_as_string(hide_password=False), identity)
+        conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return PostgresWriter(conninfo, identity, wanted=wanted)
     connection = sqlite3.connect(
         url.database or "",
         timeout=SQLITE_BUSY_SECONDS,
@@ -199,6 +227,8 @@ def answer_to(batch: Batch, writer: Writer) -> Answer:
         return Answer(Verdict.WRITE_REFUSED, str(error))
     except RequestsKnown as error:
         return Answer(Verdict.REQUESTS_KNOWN, str(error))
+    except OutcomeUnknown:
+        raise  # the process ends, and the parent with it: nobody may be told anything
     except RowsRefused as error:
         return Answer(Verdict.ROWS_REFUSED, str(error))
     except Exception as error:  # our own mistake: the batch is at fault until it is bisected

@@ -205,3 +205,13 @@ def test_an_announced_task_that_is_taken_back_before_it_was_told_is_never_told(b
     changes = backlog.window.take_changes()
     assert not any(changes.ready.values())
     assert changes.removed == []
+
+
+def test_when_what_is_behind_the_window_is_cancelled_the_scheduler_hears_that_nothing_is(backlog: Backlog) -> None:
+    backlog.submit(LIMIT + 2)
+    for number in range(LIMIT, LIMIT + 2):
+        backlog.world.cancel(f"t{number:05}")
+        assert backlog.world.last is not None
+        backlog.window.on_committed(backlog.world.last)
+    changes = backlog.window.take_changes()
+    assert [group.unsent for group in changes.groups.values()] == [0]
