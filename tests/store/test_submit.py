@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from services.domain.commands import AgentAction, ChangeAgent, ChangeQueue, Created, CreateTasks, NewTask, Placement
+from services.domain.errors import AlreadyExists
 from services.domain.event import EventType
 from services.domain.requirements import Requirements
 from services.domain.task import Task, TaskState
+from services.store.writer import RequestsKnown
 from tests.store.world import NAMESPACE, World, key, new_task
 
 
@@ -102,3 +104,17 @@ def test_an_agent_is_only_ever_one_of_the_task_s_own_namespace(world: World) -> 
     assert answer.task.state is TaskState.PENDING
     assert world.agent("a").key == key("a")
     assert world.agent("a").leases == 0
+
+
+def test_a_request_id_that_nobody_remembers_is_found_by_the_database(world: World) -> None:
+    """S2 over a restart: the writer refuses the batch, and the flush is made again with the ids looked up."""
+    world.submit("t1", request_id="r")
+    world.flusher, world.writer = world.new_flusher("coordinator-1")
+    with pytest.raises(RequestsKnown):
+        world.writer.write(world.flusher.prepare([CreateTasks([new_task("t2", request_id="r")])]).batch)
+    world.flusher.discard()
+    same = world.submit("t3", request_id="r")
+    other = world.submit("t4", request_id="r", digest="another body")
+    assert isinstance(same, Created)
+    assert (same.task_id, same.deduplicated) == ("t1", True)
+    assert isinstance(other, AlreadyExists)
