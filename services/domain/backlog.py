@@ -51,12 +51,13 @@ class Backlog:
     def put_group(self, group: TaskGroup) -> None:
         """Learn of a group, or how many more of it wait at the coordinator."""
         known = self.groups.get(group.id)
-        if known is not None:
-            known.unsent = group.unsent
-            known.retired = False
-            return
-        needs = self._needs_of(group)
-        self.groups[group.id] = needs.groups[group.id] = Group(group, needs)
+        if known is None:
+            needs = self._needs_of(group)
+            known = self.groups[group.id] = needs.groups[group.id] = Group(group, needs)
+        known.unsent = group.unsent
+        known.retired = False
+        if known.unsent:
+            self.unexplained.setdefault(known.needs)
 
     def _needs_of(self, group: TaskGroup) -> Needs:
         name = (group.namespace, group.queue, group.needs_id)

@@ -131,7 +131,11 @@ class ScheduleView:
         for task in tasks:
             group = self.backlog.groups.get(task.group_id)
             known = self.tasks.get(task.task_id)
-            if group is None or (known is not None and known.place is Place.PLACED):
+            if group is None:
+                continue
+            if known is not None and known.place is Place.PLACED:
+                # Granted and given back in one commit, before its result was said; or a repetition of what is known.
+                known.again = True
                 continue
             group.retired = False
             if known is not None:
@@ -179,9 +183,9 @@ class ScheduleView:
         match result.outcome:
             case PlacementOutcome.GRANTED:
                 record.refusals = 0
-                self._forget_task(waiting)
+                self._leave(waiting, group)
             case PlacementOutcome.TASK_GONE:
-                self._forget_task(waiting)
+                self._leave(waiting, group)
             case PlacementOutcome.NOT_VISIBLE:
                 self._delay(waiting, now)
             case PlacementOutcome.INELIGIBLE:
@@ -194,6 +198,14 @@ class ScheduleView:
                 self.backlog.requeue(waiting, group)
                 if current:
                     self._refuse_agent(record, now)
+
+    def _leave(self, waiting: Waiting, group: Group) -> None:
+        """A task that is leased, or gone: nothing of it is left, unless it was said to be ready once more."""
+        if waiting.again:
+            waiting.again = False
+            self.backlog.requeue(waiting, group)
+        else:
+            self._forget_task(waiting)
 
     def _delay(self, waiting: Waiting, now: int) -> None:
         waiting.place = Place.DELAYED

@@ -41,6 +41,8 @@ class Waiting(msgspec.Struct, gc=False):
     number: int
     place: Place = Place.QUEUED
     early: int = 0  # how often it was refused as not visible, since it was last something else
+    # While it is PLACED: it was said to be ready once more, so what the result tells is not its end.
+    again: bool = False
 
 
 Entry = tuple[int, int, Waiting]

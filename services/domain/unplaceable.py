@@ -52,7 +52,7 @@ def report(view: ScheduleView, now: int, *, needs_max: int) -> list[Unplaceable]
     for needs in list(islice(unexplained, needs_max)):
         del unexplained[needs]
         news.extend(_news_of(needs, view.capacity, now))
-        if any(group.size or group.reported for group in needs.groups.values()):
+        if any(group.size or group.unsent or group.reported for group in needs.groups.values()):
             unexplained[needs] = None
     return news
 

@@ -180,9 +180,8 @@ class Model:
             self.tell(removed_groups=(group_id,))
 
     def repeat(self, a: int, b: int, c: int) -> None:
-        """Send a task again that the view knows, as a refill of a window may."""
-        known = [*self.waiting.values(), *(task for _, task, _ in self.outstanding.values())]
-        known = [task for task in known if task.task_id in self.view.tasks]  # what was cancelled is not sent again
+        """Send a task again that waits in the view, as a refill of a window may. What is placed is never repeated."""
+        known = [task for task in self.waiting.values() if task.task_id in self.view.tasks]  # cancelled ones are not
         if known:
             self.tell(ready=(known[a % len(known)],))
 

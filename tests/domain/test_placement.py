@@ -158,6 +158,19 @@ def test_a_task_that_was_put_back_keeps_its_place_in_the_order() -> None:
     assert planned(view) == [("t1", "a")]
 
 
+@pytest.mark.parametrize("outcome", [PlacementOutcome.GRANTED, PlacementOutcome.TASK_GONE])
+def test_a_task_that_was_granted_and_came_back_before_the_result_was_said_is_placed_again(
+    outcome: PlacementOutcome,
+) -> None:
+    """Grant and return may be one commit: the coordinator's word that it is ready can be ahead of the result."""
+    view = view_of(ScheduleChanges(groups=(group(1),), agents=(agent("a"),), ready=(task("t"),)))
+    (placement,) = plan(view, NOW)
+    view.apply(ScheduleChanges(ready=(task("t"),)), NOW)
+    assert planned(view) == [], "its result is waited for"
+    answer(view, placement.number, outcome)
+    assert planned(view) == [("t", "a")]
+
+
 def test_a_task_that_is_not_visible_yet_is_tried_again_with_growing_waits() -> None:
     view = view_of(ScheduleChanges(groups=(group(1),), agents=(agent("a"),), ready=(task("t"),)))
     assert planned(view) == [("t", "a")]
