@@ -27,7 +27,13 @@ from services.domain.ledger import Rules
 from services.store.away import explained
 from services.store.coordinators import claim_term
 from services.store.flush import Committed, Flusher, Prepared
-from services.store.limits import FLUSH_COMMANDS_MAX, FLUSH_ITEMS_MAX, JOURNAL_QUEUE_MAX, PIPELINED_ITEMS_MIN
+from services.store.limits import (
+    FLUSH_COMMANDS_MAX,
+    FLUSH_ITEMS_MAX,
+    JOURNAL_QUEUE_MAX,
+    JOURNAL_STOP_SECONDS,
+    PIPELINED_ITEMS_MIN,
+)
 from services.store.row_reader import RowReader
 from services.store.writer import RequestsKnown, TermLost, WriteRefused
 from services.store.writer_process import WriterGone, WriterProcess, start_writer
@@ -101,16 +107,26 @@ class Journal:
         self.renewed_at = time.monotonic()
 
     async def stop(self) -> None:
-        """Flushes what is queued, and closes the writer."""
+        """Flushes what is queued, and closes the writer. A database that is away is not waited for for long."""
         self._stopping = True
-        while self._writing or self._queue:
-            self._idle.clear()
-            self._schedule()
-            await self._idle.wait()
+        try:
+            async with asyncio.timeout(JOURNAL_STOP_SECONDS):
+                await self._drain()
+        except TimeoutError:
+            log.warning("what was queued could not be written before the stop", commands=len(self._queue))
+            self._abandon([], "this coordinator has stopped")
+            if self._writer is not None:
+                self._writer.kill()
         if self._writer is not None:
             await self._writer.stop()
         if self._connection is not None:
             self._connection.close()
+
+    async def _drain(self) -> None:
+        while self._writing or self._queue:
+            self._idle.clear()
+            self._schedule()
+            await self._idle.wait()
 
     def subscribe(self, listener: Listener) -> None:
         """Calls the listener after each commit, in the order of commits.

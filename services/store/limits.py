@@ -18,6 +18,10 @@ FLUSH_COMMANDS_MAX = 256
 # Items (tasks, placements, reports) in one flush, for the same reason.
 FLUSH_ITEMS_MAX = 1_000
 
+# How long a stop waits for what is queued. Nobody waits for the answers any more; what was reported and is not
+# written is reported again to the next coordinator.
+JOURNAL_STOP_SECONDS = 5.0
+
 # So much has to have gathered before the next flush is prepared while one is being written: small ones would only be
 # more of them.
 PIPELINED_ITEMS_MIN = 300

@@ -106,6 +106,10 @@ class WriterProcess(asyncio.Protocol):
             self._transport.write(LENGTH.pack(len(encoded)) + encoded)
         return self._written
 
+    def kill(self) -> None:
+        """Ends the child whatever it is doing. What became of its batch is not known then."""
+        self._child.kill()
+
     async def stop(self) -> None:
         """Lets the child end. One that does not is killed."""
         if self._transport is not None:

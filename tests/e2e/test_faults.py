@@ -33,7 +33,7 @@ async def test_nothing_is_lost_or_done_twice_while_processes_are_killed(start_fl
 
 @pytest.mark.parametrize("seed", [1])
 async def test_nothing_is_lost_or_done_twice_while_the_database_server_is_killed_too(
-    start_fleet: StartFleet, private_postgres: PostgresServer, seed: int
+    private_postgres: PostgresServer, start_fleet: StartFleet, seed: int
 ) -> None:
     fleet = await start_fleet(agents=AGENTS, database_url=private_postgres.url())
 
@@ -75,7 +75,7 @@ async def test_agents_whose_streams_are_cut_and_whose_acks_are_lost_do_everythin
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("offset", range(5))
 async def test_nothing_is_lost_or_done_twice_in_a_long_storm_on_postgresql(
-    start_fleet: StartFleet, private_postgres: PostgresServer, offset: int
+    private_postgres: PostgresServer, start_fleet: StartFleet, offset: int
 ) -> None:
     seed = SEED + offset
     print(f"seed {seed}")

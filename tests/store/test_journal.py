@@ -135,3 +135,20 @@ async def test_a_stop_writes_what_is_queued(journal: Journal) -> None:
     await journal.stop()
 
     assert all(answer.done() and answer.exception() is None for answer in answers)
+
+
+async def test_a_stop_does_not_wait_for_a_database_that_does_not_answer(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "JOURNAL_STOP_SECONDS", 0.05)
+    assert journal._writer is not None
+    journal._writer._child.send_signal(signal.SIGSTOP)
+    written = journal.submit(batch(0, 1))
+    while not journal._writing:
+        await asyncio.sleep(0)
+    queued = journal.submit(batch(10, 1))
+    await journal.stop()
+
+    for answer in (written, queued):
+        with pytest.raises(Unavailable):
+            await answer
