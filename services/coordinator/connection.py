@@ -105,7 +105,7 @@ class Connection:
     async def _speak(self, writer: MessageWriter) -> None:
         while True:
             message = await self.outbox.next()
-            leases = [(lease.task_id, lease.token) for lease in message.leases.leases]
+            leases = list(self.outbox.delivering)
             if leases:
                 self.session.sent(message.leases.number, leases, now=time.monotonic())
             await writer.write(message)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
 from missioncontrol.v1 import agent_service_pb2 as wire
 
 from services.coordinator.limits import ACK_PAUSE_SECONDS, MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
+from services.domain.commands import LeaseKey
 from services.domain.ledger import Granted
 from services.transport import convert_lease
 
@@ -47,6 +49,7 @@ class Outbox:
         self._orders: wire.Orders | None = None
         self._batch = 0
         self._wake = asyncio.Event()
+        self.delivering: Sequence[LeaseKey] = ()
 
     def say(self, message: wire.CoordinatorMessage) -> None:
         """Something that goes first: Welcome, echoes, Moving."""
@@ -76,7 +79,7 @@ class Outbox:
         self._wake.set()
 
     async def next(self) -> wire.CoordinatorMessage:
-        """The next message; waits until there is one."""
+        """The next message; waits until there is one. `delivering` are the leases in it."""
         while True:
             message = self._compose()
             if message is not None:
@@ -97,6 +100,7 @@ class Outbox:
         return max(0.0, self._acked_at + ACK_PAUSE_SECONDS - time.monotonic())
 
     def _compose(self) -> wire.CoordinatorMessage | None:
+        self.delivering = ()
         if self._first:
             return self._first.popleft()
         if self._orders is not None:
@@ -114,6 +118,7 @@ class Outbox:
     def _compose_leases(self) -> wire.CoordinatorMessage:
         """A batch of leases, each built in its place in the message."""
         message = wire.CoordinatorMessage()
+        delivering: list[LeaseKey] = []
         self._batch += 1
         message.leases.number = self._batch
         add = message.leases.leases.add
@@ -123,5 +128,7 @@ class Outbox:
             if size > MESSAGE_BYTES_MAX and message.leases.leases:
                 break
             offer = self._offers.popleft()
+            delivering.append((offer.granted.task.id, offer.granted.task.token))
             convert_lease.lease(offer.granted, document=offer.document, checkpoint=offer.checkpoint, make=add)
+        self.delivering = delivering
         return message

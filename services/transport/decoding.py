@@ -7,7 +7,7 @@ grpc answers INTERNAL or UNKNOWN when a deserializer raises, so ours returns the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
@@ -19,29 +19,35 @@ from services.transport.validation import invalid, nul_violations
 Deserializer = Callable[[bytes], Message]
 
 
-def tolerant(deserialize: Deserializer) -> Callable[[bytes], Message | InvalidArgument]:
+class Sure(NamedTuple):
+    """A message that was found to be fine: nobody need look at it again."""
+
+    message: Message
+
+
+def tolerant(deserialize: Deserializer) -> Callable[[bytes], Message | Sure | InvalidArgument]:
     """Wraps a `FromString`: what cannot be decoded, or has a NUL byte in a string, comes back as the error."""
     return _tolerant(deserialize, _nul_error)
 
 
-def tolerant_of_items(deserialize: Deserializer) -> Callable[[bytes], Message | InvalidArgument]:
+def tolerant_of_items(deserialize: Deserializer) -> Callable[[bytes], Message | Sure | InvalidArgument]:
     """The same without the look for NUL bytes, for batches whose items are judged one by one."""
     return _tolerant(deserialize, lambda _message, _encoded: None)
 
 
 def _tolerant(
     deserialize: Deserializer, judge: Callable[[Message, bytes], InvalidArgument | None]
-) -> Callable[[bytes], Message | InvalidArgument]:
+) -> Callable[[bytes], Message | Sure | InvalidArgument]:
     descriptor = deserialize(b"").DESCRIPTOR
 
-    def decode(encoded: bytes) -> Message | InvalidArgument:
+    def decode(encoded: bytes) -> Message | Sure | InvalidArgument:
         try:
             message = deserialize(encoded)
         except DecodeError:
             return _undecodable(encoded, descriptor)
-        if b"\0" in encoded and not surely_valid(message):
-            return judge(message, encoded) or message
-        return message
+        if surely_valid(message):
+            return Sure(message)
+        return judge(message, encoded) or message
 
     return decode
 

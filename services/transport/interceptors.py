@@ -29,11 +29,11 @@ from services.domain.errors import InvalidArgument
 from services.transport import decoding
 from services.transport.failures import answer
 from services.transport.rpc_metrics import RpcMetrics, now
-from services.transport.surely_valid import surely_valid
 from services.transport.validation import invalid, validate_rules
 
 Context = Any
-Request = Message | InvalidArgument
+Request = Message | decoding.Sure | InvalidArgument
+Admit = Callable[[Request], Message]
 Unary = Callable[[Any, Context], Awaitable[Any]]
 
 
@@ -71,38 +71,42 @@ def _wrap_handler(method: str, handler: Any, metrics: RpcMetrics) -> Any:
     raise AssertionError(f"{method}: the contract has no client streams without a server stream")
 
 
-def _admit(request: Request) -> None:
-    """Raises InvalidArgument unless the request is one that a handler may see."""
+def _admit(request: Request) -> Message:
+    """The request as a handler may see it. Raises InvalidArgument if it may not."""
+    if isinstance(request, decoding.Sure):
+        return request.message
     if isinstance(request, InvalidArgument):
         raise request
-    if surely_valid(request):
-        return
     violations = validate_rules(request)
     if violations:
         raise invalid(violations)
+    return request
 
 
-def _admit_batch(items: Items) -> Callable[[Request], None]:
-    def admit(request: Request) -> None:
+def _admit_batch(items: Items) -> Admit:
+    def admit(request: Request) -> Message:
+        if isinstance(request, decoding.Sure):
+            return request.message
         if isinstance(request, InvalidArgument):
             raise request
         if not 1 <= len(getattr(request, items.field)) <= items.items_max:
             raise invalid([(items.field, f"must have 1 to {items.items_max} items")])
+        return request
 
     return admit
 
 
-def _unary(method: str, behavior: Unary, admit: Callable[[Request], None], metrics: RpcMetrics) -> Unary:
+def _unary(method: str, behavior: Unary, admit: Admit, metrics: RpcMetrics) -> Unary:
     assert inspect.iscoroutinefunction(behavior), f"{method} must be an async function"
     name = method.removeprefix("/")
 
     async def call(request: Request, context: Context) -> Any:
         started, code = now(), "OK"
         try:
-            admit(request)
+            admitted = admit(request)
             if telemetry.tracer() is None:
-                return await behavior(request, context)
-            return await _traced(name, behavior, request, context)
+                return await behavior(admitted, context)
+            return await _traced(name, behavior, admitted, context)
         except BaseException as error:
             code, end = answer(error, context, method=name)
             await end()
@@ -113,7 +117,7 @@ def _unary(method: str, behavior: Unary, admit: Callable[[Request], None], metri
     return call
 
 
-async def _traced(name: str, behavior: Unary, request: Request, context: Context) -> Any:
+async def _traced(name: str, behavior: Unary, request: Message, context: Context) -> Any:
     tracer = telemetry.tracer()
     assert tracer is not None
     parent = extract({key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)})
@@ -144,17 +148,16 @@ def _stream(method: str, serve: Unary, metrics: RpcMetrics) -> Unary:
     return call
 
 
-def _server_stream(behavior: Any, admit: Callable[[Request], None]) -> Unary:
+def _server_stream(behavior: Any, admit: Admit) -> Unary:
     run = _runner(behavior)
 
     async def serve(request: Request, context: Context) -> None:
-        admit(request)
-        await run(request, context)
+        await run(admit(request), context)
 
     return serve
 
 
-def _both_streams(behavior: Any, admit: Callable[[Request], None]) -> Unary:
+def _both_streams(behavior: Any, admit: Admit) -> Unary:
     run = _runner(behavior)
 
     async def serve(requests: AsyncIterable[Request], context: Context) -> None:
@@ -168,7 +171,7 @@ class Admitted:
 
     __slots__ = ("_admit", "_next", "_requests")
 
-    def __init__(self, requests: AsyncIterable[Request], admit: Callable[[Request], None]) -> None:
+    def __init__(self, requests: AsyncIterable[Request], admit: Admit) -> None:
         self._requests = requests
         self._admit = admit
         self._next: Callable[[], Awaitable[Request]] | None = None
@@ -176,12 +179,10 @@ class Admitted:
     def __aiter__(self) -> Admitted:
         return self
 
-    async def __anext__(self) -> Request:
+    async def __anext__(self) -> Message:
         if self._next is None:  # not before it is asked for: gRPC's iterator complains if it is never used
             self._next = aiter(self._requests).__anext__
-        request = await self._next()
-        self._admit(request)
-        return request
+        return self._admit(await self._next())
 
 
 def _runner(behavior: Any) -> Unary:

@@ -163,13 +163,18 @@ class AgentConnection:
         if self._session.connected and not self._writing:
             due = min(due, self._session.next_message_time(), self._followed.due_time)
         if self._timer is not None:
-            if self._clock() < self._timer_due <= due:
+            if self._timer_due <= due:
                 return  # It goes off early enough, and is set again then.
             self._timer.cancel()
             self._timer = None
         if due < inf:
             self._timer_due = due
-            self._timer = asyncio.get_running_loop().call_at(due, self.turn)
+            self._timer = asyncio.get_running_loop().call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        """Loops differ in how exact they are: it may be a little before the time, and the timer is gone all the same."""
+        self._timer = None
+        self.turn()
 
     # --- The stream
 
