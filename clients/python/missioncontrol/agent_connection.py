@@ -172,7 +172,7 @@ class AgentConnection:
             self._timer = asyncio.get_running_loop().call_at(due, self._on_timer)
 
     def _on_timer(self) -> None:
-        """Loops differ in how exact they are: it may be a little before the time, and the timer is gone all the same."""
+        """Loops differ in how exact they are: it may be a little early, and the timer is gone all the same."""
         self._timer = None
         self.turn()
 
