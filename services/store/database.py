@@ -27,6 +27,7 @@ from services.store.limits import (
     SQLITE_MMAP_BYTES,
 )
 from services.store.migration import upgrade
+from services.store.postgres_dialect import session_options
 
 # What reads: it waits for nobody's lock for long, and a client that went away holds no snapshot.
 POSTGRES_SETTINGS = {
@@ -52,7 +53,7 @@ def open_database(url: str) -> Engine:
 
 
 def _open_postgres(url: URL) -> Engine:
-    options = " ".join(f"-c {name}={value}" for name, value in POSTGRES_SETTINGS.items())
+    options = session_options(POSTGRES_SETTINGS)
     return _engine(url, {"options": options, "connect_timeout": POSTGRES_CONNECT_SECONDS})
 
 

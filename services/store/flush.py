@@ -2,8 +2,8 @@
 
     read · fold (pure) · rows → `writer.py`
 
-Only one flush is under way at a time, and the writer's fence admits nobody else: so what was read is what is changed,
-although the transaction begins only then. Nothing is answered before its COMMIT.
+The writer's fence admits nobody else, and what the flush before has changed and not written yet is in the row cache: so
+what was read is what is changed, although the transaction begins only then. Nothing is answered before its COMMIT.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from services.store import rows, statements
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
 from services.store.row_reader import RowReader
-from services.store.writer import Batch, RequestsKnown, Writer
+from services.store.writer import Batch
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +69,10 @@ decode_attempts = msgspec.json.Decoder(list[Attempt]).decode
 decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
 
 
+# Rows by the statement that writes them.
+Written = dict[statements.Write, list[rows.Row]]
+
+
 class Flusher:
     """Makes flushes, from rows that `reader` finds. Not thread-safe."""
 
@@ -81,23 +85,6 @@ class Flusher:
         self._queues: set[QueueKey] = set()  # that the flush looked at
         # Sets of requirements are named by their content, so what was read once stays true.
         self._requirements: dict[str, Requirements] = {}
-
-    def flush(self, commands: Sequence[Command], writer: Writer) -> tuple[list[Any], Committed]:
-        """Applies the commands in one transaction, here and now. Returns their answers, and what was committed.
-
-        An answer that is a MissionControlError is that command's refusal. Raises what the writer raises.
-        """
-        prepared = self.prepare(commands)
-        try:
-            writer.write(prepared.batch)
-        except RequestsKnown:
-            self.discard()
-            prepared = self.prepare(commands, read_requests=True)
-            writer.write(prepared.batch)
-        except BaseException:
-            self.discard()
-            raise
-        return prepared.answers, self.settle(prepared)
 
     def prepare(self, commands: Sequence[Command], *, read_requests: bool = False) -> Prepared:
         """All of a flush but its transaction, on top of the one before, which may be on its way to the database still.
@@ -137,11 +124,10 @@ class Flusher:
         if self._head is None:
             self._head = self._reader.head()
         head = self._head
-        written = [*changed_rows(ledger), *event_rows(ledger, head), *forgotten_rows(ledger)]
+        written = {**changed_rows(ledger), **event_rows(ledger, head), **forgotten_rows(ledger)}
         self._flush += 1
-        return Batch(
-            self._flush, [(place, rows) for place, rows in enumerate(written) if rows], head, len(ledger.events)
-        )
+        writes = [(place, written[write]) for place, write in enumerate(statements.WRITES) if written.get(write)]
+        return Batch(self._flush, writes, head, len(ledger.events))
 
     def _read(self, touches: Touches) -> Ledger:
         """Everything that the commands touch, and what follows from it."""
@@ -200,53 +186,52 @@ def is_current(task: Task | None, token: int) -> bool:
     return task is not None and task.held and task.token == token
 
 
-def forgotten_rows(ledger: Ledger) -> list[list[rows.Row]]:
-    """The keys of what goes: the last of `statements.WRITES`."""
-    if not ledger.forgotten and not ledger.trimmed:
-        return []
-    ids: list[rows.Row] = [(task.id,) for task in ledger.forgotten]
-    return [
-        [(task.namespace, task.request_id) for task in ledger.forgotten if task.request_id],
-        ids,
-        ids,
-        ids,
-        [(chunk.last,) for chunk in ledger.trimmed],
-        [(task_id, chunk.last) for chunk in ledger.trimmed for task_id in chunk.task_ids],
-        [(1, ledger.trimmed[-1].last + 1)] if ledger.trimmed else [],
-    ]
-
-
-def changed_rows(ledger: Ledger) -> list[list[rows.Row]]:
-    """The rows of a flush that are new or changed: the first of `statements.WRITES`."""
+def changed_rows(ledger: Ledger) -> Written:
+    """The rows that are new or changed."""
     tasks = ledger.tasks
-    created = [rows.created_task(tasks[task_id]) for task_id in ledger.created]
-    changed = [rows.changed_task(tasks[i]) for i in ledger.changed_tasks if i not in ledger.created]
     agents = changed_agents(ledger)
-    return [
-        [rows.request(record) for record in ledger.new_requests],
-        [rows.need(pair) for pair in ledger.new_requirements.items()],
-        created,
-        [rows.detail(new) for new in ledger.created.values()],
-        changed,
-        [rows.attempt(ended) for ended in ledger.ended],
-        [rows.checkpoint(pair) for pair in ledger.checkpoints.items()],
-        [rows.progress(pair) for pair in ledger.progress.items()],
-        [rows.admitted_agent(a) for a in agents if a.key in ledger.admitted],
-        [rows.changed_agent(a) for a in agents if a.key not in ledger.admitted],
-        [rows.queue(ledger.queues[key]) for key in ledger.changed_queues],
-    ]
+    return {
+        statements.CREATE_REQUESTS: [rows.request(record) for record in ledger.new_requests],
+        statements.CREATE_NEEDS: [rows.need(pair) for pair in ledger.new_requirements.items()],
+        statements.CREATE_TASKS: [rows.created_task(tasks[task_id]) for task_id in ledger.created],
+        statements.CREATE_DETAILS: [rows.detail(new) for new in ledger.created.values()],
+        statements.CHANGE_TASKS: [rows.changed_task(tasks[i]) for i in ledger.changed_tasks if i not in ledger.created],
+        statements.CREATE_ATTEMPTS: [rows.attempt(ended) for ended in ledger.ended],
+        statements.KEEP_CHECKPOINTS: [rows.checkpoint(pair) for pair in ledger.checkpoints.items()],
+        statements.KEEP_PROGRESS: [rows.progress(pair) for pair in ledger.progress.items()],
+        statements.ADMIT_AGENTS: [rows.admitted_agent(a) for a in agents if a.key in ledger.admitted],
+        statements.CHANGE_AGENTS: [rows.changed_agent(a) for a in agents if a.key not in ledger.admitted],
+        statements.CHANGE_QUEUES: [rows.queue(ledger.queues[key]) for key in ledger.changed_queues],
+    }
 
 
-def event_rows(ledger: Ledger, head: int) -> list[list[rows.Row]]:
-    """The events of a flush, numbered from the head on, and the tasks that they tell of: the next."""
+def event_rows(ledger: Ledger, head: int) -> Written:
+    """The events, numbered from the head on, and the tasks that they tell of."""
     chunks: list[rows.Row] = []
     tasks: list[rows.Row] = []
     for start in range(0, len(ledger.events), CHUNK_EVENTS_MAX):
         events, first = ledger.events[start : start + CHUNK_EVENTS_MAX], head + 1 + start
         chunks.append(rows.event_chunk(first, events))
         last = first + len(events) - 1
-        tasks += [rows.event_task(task_id, last) for task_id in dict.fromkeys(event.task_id for event in events)]
-    return [chunks, [row for row in tasks if row[0]]]
+        told_of = dict.fromkeys(event.task_id for event in events if event.task_id)
+        tasks += [rows.event_task(task_id, last) for task_id in told_of]
+    return {statements.APPEND_EVENTS: chunks, statements.NOTE_TASKS: tasks}
+
+
+def forgotten_rows(ledger: Ledger) -> Written:
+    """The keys of what goes."""
+    if not ledger.forgotten and not ledger.trimmed:
+        return {}
+    ids: list[rows.Row] = [(task.id,) for task in ledger.forgotten]
+    return {
+        statements.FORGET_REQUESTS: [(t.namespace, t.request_id) for t in ledger.forgotten if t.request_id],
+        statements.FORGET_TASKS: ids,
+        statements.FORGET_DETAILS: ids,
+        statements.FORGET_ATTEMPTS: ids,
+        statements.TRIM_EVENTS: [(chunk.last,) for chunk in ledger.trimmed],
+        statements.TRIM_HISTORY: [(task_id, chunk.last) for chunk in ledger.trimmed for task_id in chunk.task_ids],
+        statements.MOVE_FEED: [(1, chunk.last + 1) for chunk in ledger.trimmed[-1:]],
+    }
 
 
 def changed_agents(ledger: Ledger) -> list[Agent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,10 +18,15 @@ FENCE = (
     "SELECT 1 / count(*) FROM own"
 )
 FENCE_ERROR = "22012"  # division_by_zero
-LAST_FLUSH = "SELECT flush FROM coordinators WHERE id = %s AND term = %s"
+LAST_FLUSH = "SELECT flush FROM coordinators WHERE id = %s AND term = %s FOR UPDATE"
 ADVANCE_FEED = (
     "WITH own AS (UPDATE feed SET head = %s WHERE id = 1 AND head = %s RETURNING id) SELECT 1 / count(*) FROM own"
 )
+
+
+def session_options(settings: Mapping[str, str]) -> str:
+    """Settings of a session, as libpq takes them in `options`. Values have no spaces."""
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 @cache

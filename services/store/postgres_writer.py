@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 # planner, and a flush of a dozen tasks took five times as long. No compilation, and one plan for all lengths of the
 # arrays. A coordinator that is stopped in mid-transaction holds its locks for no longer than a second.
 SETTINGS = {
-    "application_name": "missioncontrol writer",
+    "application_name": "missioncontrol-writer",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
@@ -60,8 +60,7 @@ class PostgresWriter:
                 self._transaction(batch)
             except psycopg.Error as error:
                 if self._connection.broken:
-                    self._reconnect(error)
-                    if self._is_written(batch.flush):
+                    if self._is_written_after(error, batch.flush):
                         return
                 elif not isinstance(error, RETRIED):
                     raise self._refused(error) from error
@@ -85,7 +84,8 @@ class PostgresWriter:
                 if batch.events:
                     cursor.execute(postgres_dialect.ADVANCE_FEED, (batch.head + batch.events, batch.head))
                 connection.commit()
-        except psycopg.Error:
+        except BaseException:
+            # Whatever it was: a transaction that stayed open would be committed with the next batch.
             if not connection.broken:
                 connection.rollback()
             raise
@@ -100,15 +100,26 @@ class PostgresWriter:
             return WriteRefused(str(error))
         return RowsRefused(f"{type(error).__name__}: {error}")
 
-    def _is_written(self, flush: int) -> bool:
-        """Whether a COMMIT that was not answered happened: our own row tells."""
-        row = self._connection.execute(postgres_dialect.LAST_FLUSH, self._own).fetchone()
-        self._connection.rollback()
+    def _is_written_after(self, error: psycopg.Error, flush: int) -> bool:
+        """Connects again, and finds out whether the COMMIT happened that was not answered: until that is certain."""
+        while True:
+            self._reconnect(error)
+            try:
+                return self.is_written(flush)
+            except psycopg.OperationalError as again:  # away once more, or the session of before still holds our row
+                error = again
+
+    def is_written(self, flush: int) -> bool:
+        """Whether this flush was committed: our own row tells.
+
+        It waits for the row's lock: a session whose client is gone may be committing still.
+        """
+        with self._connection.transaction():
+            row = self._connection.execute(postgres_dialect.LAST_FLUSH, self._own).fetchone()
         return row is not None and row[0] == flush
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SETTINGS.items())
-        connection = psycopg.connect(self._conninfo, options=options)
+        connection = psycopg.connect(self._conninfo, options=postgres_dialect.session_options(SETTINGS))
         connection.prepare_threshold = 1
         return connection
 

@@ -40,7 +40,7 @@ from services.store.coordinators import claim_term
 from services.store.database import open_database, prepare_schema
 from services.store.flush import Committed, Flusher
 from services.store.row_reader import RowReader
-from services.store.writer import Writer
+from services.store.writer import RequestsKnown, Writer
 from services.store.writer_process import open_writer
 
 NAMESPACE = "default"
@@ -79,9 +79,19 @@ class World:
 
     def flush(self, *commands: Command) -> list[Any]:
         """One flush of these commands; their answers."""
-        answers, self.last = self.flusher.flush(commands, self.writer)
+        prepared = self.flusher.prepare(commands)
+        try:
+            self.writer.write(prepared.batch)
+        except RequestsKnown:
+            self.flusher.discard()
+            prepared = self.flusher.prepare(commands, read_requests=True)
+            self.writer.write(prepared.batch)
+        except BaseException:
+            self.flusher.discard()
+            raise
+        self.last = self.flusher.settle(prepared)
         self.events += self.last.events
-        return answers
+        return prepared.answers
 
     def do(self, command: Command) -> Any:
         """One flush of one command; its answer, or its error raised."""

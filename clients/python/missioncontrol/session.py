@@ -8,7 +8,6 @@ Memory is bounded by the leases that the agent offers to take and by `agent_limi
 
 from __future__ import annotations
 
-import heapq
 from math import inf
 
 from missioncontrol import agent_limits as limits
@@ -29,7 +28,9 @@ from missioncontrol.session_leases import HeldLease, LeaseTable, Phase, seconds
 from missioncontrol.session_liveness import Liveness
 from missioncontrol.session_notes import Notes
 from missioncontrol.session_outcome import Outcome, final_report, replacement
+from missioncontrol.session_receipts import Receipts
 from missioncontrol.session_reports import ReportEntry, ReportLog
+from missioncontrol.session_run_limits import RunLimits
 from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
 
@@ -55,12 +56,10 @@ class AgentSession:
         self.drain = Drain()
         self._notes = Notes()
         self._effects: list[Effect] = []
-        self._received_batch = 0
-        self._confirmed_batch = 0
-        self._receipt_time = inf
+        self._receipts = Receipts()
         self._hello_held: frozenset[LeaseKey] = frozenset()
         self._self_stop_time = inf
-        self._run_limits: list[tuple[float, LeaseKey]] = []
+        self._run_limits = RunLimits()
 
     # --- The stream
 
@@ -69,8 +68,7 @@ class AgentSession:
         held = self.leases.references()
         self._hello_held = frozenset((each.task_id, each.token) for each in held)
         self.reports.rewind()
-        self._received_batch = self._confirmed_batch = 0
-        self._receipt_time = inf
+        self._receipts = Receipts()
         self.liveness.begin(self.leases.version, now)
         hello = pb.Hello(held=held, held_version=self.leases.version, draining=self.drain.own)
         hello.MergeFrom(self._hello)
@@ -117,19 +115,11 @@ class AgentSession:
         self._notes.flush(self.reports, now)
         batch = self.reports.next_batch()
         if batch is not None:
-            batch.reports.lease_batch = self._confirm()
+            batch.reports.lease_batch = self._receipts.take()
             return batch
-        if now >= self._receipt_time:
-            return pb.AgentMessage(lease_receipt=pb.LeaseReceipt(number=self._confirm()))
+        if now >= self._receipts.due_time:
+            return pb.AgentMessage(lease_receipt=pb.LeaseReceipt(number=self._receipts.take()))
         return self.drain.goodbye(idle=self.idle, now=now)
-
-    def _confirm(self) -> int:
-        """The newest batch of leases, if it was not confirmed yet; 0 otherwise."""
-        self._receipt_time = inf
-        if self._confirmed_batch == self._received_batch:
-            return 0
-        self._confirmed_batch = self._received_batch
-        return self._confirmed_batch
 
     def take_effects(self, now: float) -> list[Effect]:
         """What to do now, in order; each effect is given once."""
@@ -157,8 +147,8 @@ class AgentSession:
             self._effects.append(Reconnect("no answer of the coordinator in time", elsewhere=True))
         if now >= self._self_stop_time:
             self._stop_unrenewed(now)
-        while self._run_limits and now >= self._run_limits[0][0]:
-            lease = self.leases.get(heapq.heappop(self._run_limits)[1])
+        for key in self._run_limits.reached(now):
+            lease = self.leases.get(key)
             if lease is not None and lease.phase is Phase.RUNNING:
                 self._stop(lease, StopReason.TIMEOUT)
         self._withdraw_unclaimed(now)
@@ -170,7 +160,7 @@ class AgentSession:
         return min(
             self.liveness.silence_time,
             self._self_stop_time,
-            self._run_limits[0][0] if self._run_limits else inf,
+            self._run_limits.next_time,
             self._unclaimed_time(),
             self.drain.next_time,
             inf if self.connected else self.drain.leave_time,
@@ -184,7 +174,7 @@ class AgentSession:
         if not self.connected:
             return inf
         heartbeat_time = self.liveness.heartbeat_time(self.leases.shortest_ttl)
-        return min(heartbeat_time, self._receipt_time, self._notes.due_time, self.drain.leave_time)
+        return min(heartbeat_time, self._receipts.due_time, self._notes.due_time, self.drain.leave_time)
 
     # --- Happenings in the agent
 
@@ -198,13 +188,14 @@ class AgentSession:
             self.reports.add(key, "started", _STARTED)
         limit = lease.lease.run_time_limit if lease.lease.HasField("run_time_limit") else None
         if limit is not None:
-            self._limit_run(key, now + seconds(limit))
+            self._run_limits.add(key, now + seconds(limit))
 
     def ended(self, key: LeaseKey, outcome: Outcome, now: float) -> None:
         """The lease's work has ended, in whatever way. Its slot is free."""
         lease = self.leases.get(key)
         if lease is None or lease.phase is not Phase.RUNNING:
             return
+        self._run_limits.end(key)
         report = final_report(outcome, lease.stop)
         self._notes.finish(lease, self.reports, now)
         self._end(lease, report)
@@ -254,8 +245,7 @@ class AgentSession:
         self._on_orders(welcome.orders, now)
 
     def _on_leases(self, batch: pb.LeaseBatch, now: float) -> None:
-        self._received_batch = batch.number
-        self._receipt_time = min(self._receipt_time, now + limits.RECEIPT_PAUSE_SECONDS)
+        self._receipts.arrived(batch.number, now)
         for lease in batch.leases:
             if self.leases.get((lease.task_id, lease.token)) is not None:
                 continue
@@ -355,13 +345,6 @@ class AgentSession:
         elif lease.busy and _may_replace(lease.stop, reason):
             lease.stop = reason
             self._effects.append(Stop(lease.key, reason))
-
-    def _limit_run(self, key: LeaseKey, until: float) -> None:
-        # Entries of work that ended early stay behind; they are cleared when they are the most.
-        if len(self._run_limits) > 64 + 2 * self.leases.busy:
-            self._run_limits = [each for each in self._run_limits if self.leases.get(each[1]) is not None]
-            heapq.heapify(self._run_limits)
-        heapq.heappush(self._run_limits, (until, key))
 
     def _stop_all(self, reason: StopReason) -> None:
         for lease in self.leases:
