@@ -15,6 +15,7 @@ matched everything. The parameters:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -38,6 +39,8 @@ MEDIA_TYPES: Mapping[str, FormatName] = {
 }
 _SINGLE = ("after", "queue", "task", "agent", "namespace", "follow", "format", "limit")
 _KNOWN = frozenset((*_SINGLE, "type"))
+# The form of a namespace, as the contract's EventFilter has it.
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?|\*|", re.ASCII)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -71,7 +74,7 @@ def parse_query(parameters: QueryParams, headers: Headers) -> Query:
     return Query(
         after=headers.get("last-event-id") or values.get("after", ""),
         wanted=EventFilter(
-            namespace=values.get("namespace") or DEFAULT_NAMESPACE,
+            namespace=_namespace(values.get("namespace", "")),
             types=_types(parameters),
             queue=values.get("queue", ""),
             task_id=values.get("task", ""),
@@ -102,6 +105,12 @@ def _text(name: str, value: str) -> str:
     if len(value.encode()) > bytes_max or "\0" in value:
         raise QueryError(name, f"must be at most {bytes_max} bytes, without NUL")
     return value
+
+
+def _namespace(value: str) -> str:
+    if not _NAMESPACE.fullmatch(value):
+        raise QueryError("namespace", "must be lower-case letters, digits and hyphens, or * for all")
+    return value or DEFAULT_NAMESPACE
 
 
 def _types(parameters: QueryParams) -> frozenset[EventTypeValue]:

@@ -133,6 +133,8 @@ async def test_other_namespaces_come_only_when_they_are_asked_for(running: Fleet
         ("queue=%ff", "queue"),
         ("agent=" + "x" * 129, "agent"),
         ("namespace=" + "x" * 64, "namespace"),
+        ("namespace=Bad", "namespace"),
+        ("namespace=a%0A", "namespace"),
     ],
 )
 async def test_a_bad_parameter_is_named(running: Fleet, query: str, parameter: str):
