@@ -305,6 +305,24 @@ def test_slots_and_resources_are_never_oversubscribed(world: World) -> None:
     assert world.agent("a").resources_used == {"gpu": 0.6}
 
 
+def test_an_agent_that_comes_back_with_fewer_slots_keeps_its_leases_and_gets_nothing_until_it_has_room(
+    world: World,
+) -> None:
+    """S13: the agent has work that does not stop, and offers what is left."""
+    world.connect("a", slots=3)
+    for task_id in ("t1", "t2", "t3"):
+        world.submit(task_id)
+    world.run("a", "t1")
+    world.run("a", "t2")
+    world.connect("a", held=[("t1", 1), ("t2", 1)], again=True, slots=1)
+    assert world.agent("a").leases == 2
+    assert world.grant("t3", "a") is PlacementOutcome.AGENT_FULL
+    world.finish("a", "t1")
+    assert world.grant("t3", "a") is PlacementOutcome.AGENT_FULL
+    world.finish("a", "t2")
+    assert world.grant("t3", "a") is PlacementOutcome.GRANTED
+
+
 def test_requirements_are_checked_again_at_the_grant(world: World) -> None:
     world.connect("a", capabilities=("cuda",))
     world.submit("t1", requirements=Requirements(capabilities=("rust",)))

@@ -148,7 +148,8 @@ class AgentConnection:
                 self._followed.follow(key, self._dispatcher.output(key))
             case Unfollow(key):
                 self._followed.unfollow(key)
-            case Reconnect():
+            case Reconnect(why):
+                _LOG.info("agent %s connects again: %s", self._agent_id, why)
                 self._end_stream(effect)
             case Leave():
                 self._left.set()

@@ -44,6 +44,9 @@ UNACKNOWLEDGED_BYTES_MAX = 64 * 1024 * 1024
 # A lease that was handed over, and that no handler took for so long because others block, is given back: somebody
 # else may be free. Long enough for a burst of work or a garbage collection, short beside a lease's life.
 HANDOVER_SECONDS = 10.0
+# Work whose lease is gone may take so long to stop before the coordinator is told that its slot is not free. Must
+# exceed the command executor's grace, after which most work has stopped.
+LINGERING_SECONDS = 6.0
 # Waits between two streams: the first is the Welcome's jitter, or this where there was none; then doubling, with full
 # jitter.
 RECONNECT_SECONDS = 0.1

@@ -25,6 +25,7 @@ from missioncontrol.session_effects import (
     WithdrawReason,
 )
 from missioncontrol.session_leases import HeldLease, LeaseTable, Phase, seconds
+from missioncontrol.session_lingering import Lingering
 from missioncontrol.session_liveness import Liveness
 from missioncontrol.session_notes import Notes
 from missioncontrol.session_outcome import Outcome, final_report, replacement
@@ -54,6 +55,7 @@ class AgentSession:
         self.liveness = Liveness()
         self.reports = ReportLog()
         self.drain = Drain()
+        self._lingering = Lingering()
         self._notes = Notes()
         self._effects: list[Effect] = []
         self._receipts = Receipts()
@@ -72,6 +74,9 @@ class AgentSession:
         self.liveness.begin(self.leases.version, now)
         hello = pb.Hello(held=held, held_version=self.leases.version, draining=self.drain.own)
         hello.MergeFrom(self._hello)
+        slots_left = self._lingering.tell(hello, now)
+        for lease in self.leases.surplus(slots_left, self._lingering.told_tasks):
+            self._give_back(lease, WithdrawReason.STUCK.value)
         return pb.AgentMessage(hello=hello)
 
     def disconnect(self) -> None:
@@ -138,6 +143,10 @@ class AgentSession:
         """Whether nothing runs and nothing is left to say."""
         return self.leases.busy == 0 and self.leases.held == 0
 
+    @property
+    def _tells_of_lingering(self) -> bool:
+        return self.connected and not self.drain.own
+
     # --- Time
 
     def tick(self, now: float) -> None:
@@ -154,6 +163,9 @@ class AgentSession:
         self._withdraw_unclaimed(now)
         if self.drain.time_is_up(now):
             self._stop_all(StopReason.DRAIN)
+        if self._tells_of_lingering and self._lingering.changed(now):
+            self.disconnect()
+            self._effects.append(Reconnect("work whose lease is gone does not stop, or has stopped at last"))
 
     def next_time(self) -> float:
         """When `tick` and `take_effects` have something to do again, if nothing happens before; at the latest."""
@@ -163,6 +175,7 @@ class AgentSession:
             self._run_limits.next_time,
             self._unclaimed_time(),
             self.drain.next_time,
+            self._lingering.due_time if self._tells_of_lingering else inf,
             inf if self.connected else self.drain.leave_time,
         )
 
@@ -186,16 +199,14 @@ class AgentSession:
         lease.phase = Phase.RUNNING
         if lease.held:
             self.reports.add(key, "started", _STARTED)
-        limit = lease.lease.run_time_limit if lease.lease.HasField("run_time_limit") else None
-        if limit is not None:
-            self._run_limits.add(key, now + seconds(limit))
+        if lease.lease.HasField("run_time_limit"):
+            self._run_limits.add(key, now + seconds(lease.lease.run_time_limit))
 
     def ended(self, key: LeaseKey, outcome: Outcome, now: float) -> None:
         """The lease's work has ended, in whatever way. Its slot is free."""
         lease = self.leases.get(key)
         if lease is None or lease.phase is not Phase.RUNNING:
             return
-        self._run_limits.end(key)
         report = final_report(outcome, lease.stop)
         self._notes.finish(lease, self.reports, now)
         self._end(lease, report)
@@ -241,7 +252,7 @@ class AgentSession:
         self.drain.notice_due = self.drain.own
         keep = {(each.task_id, each.token) for each in welcome.keep}
         for key in self._hello_held - keep:
-            self._drop(key)
+            self._drop(key, now)
         self._on_orders(welcome.orders, now)
 
     def _on_leases(self, batch: pb.LeaseBatch, now: float) -> None:
@@ -258,6 +269,8 @@ class AgentSession:
                 self._give_back(held, WithdrawReason.DRAIN.value)
             elif lease.spec.kind not in self._kinds:
                 self._end(held, ("rejected", pb.Rejected(message=f"no handler for the kind {lease.spec.kind}"[:1000])))
+            elif lease.task_id in self._lingering.told_tasks:
+                self._end(held, ("rejected", pb.Rejected(message=WithdrawReason.STUCK.value)))
             elif full:
                 self._end(held, ("rejected", pb.Rejected(message="all slots and places in the queue are taken")))
             else:
@@ -286,18 +299,18 @@ class AgentSession:
         if lease is None:
             return
         if refusal.reason != pb.REFUSAL_REASON_INVALID:
-            self._drop(entry.key)
+            self._drop(entry.key, now)
         elif entry.event not in _OUTCOMES:
             self._on_accepted(entry, now)
         elif lease.refused >= 2:
-            self._drop(entry.key)
+            self._drop(entry.key, now)
         else:
             lease.refused += 1
             self.reports.add(entry.key, *replacement(lease.refused, refusal.message))
 
     def _on_orders(self, orders: pb.Orders, now: float) -> None:
         for each in orders.drop:
-            self._drop((each.task_id, each.token))
+            self._drop((each.task_id, each.token), now)
         for each in orders.cancel:
             if (lease := self.leases.get((each.task_id, each.token))) is not None:
                 self._stop(lease, StopReason.CANCEL)
@@ -322,13 +335,15 @@ class AgentSession:
 
     def _end(self, lease: HeldLease, report: tuple[str, object] | None) -> None:
         self.leases.end(lease)
+        self._lingering.end(lease.key)
+        self._run_limits.end(lease.key)
         if lease.held and report is not None:
             self.reports.add(lease.key, *report)
 
     def _give_back(self, lease: HeldLease, why: str) -> None:
         self._end(lease, ("returned", pb.Returned(message=why)))
 
-    def _drop(self, key: LeaseKey) -> None:
+    def _drop(self, key: LeaseKey, now: float) -> None:
         lease = self.leases.get(key)
         if lease is None:
             return
@@ -336,13 +351,14 @@ class AgentSession:
         self.leases.forget(lease)
         if lease.busy:
             lease.stop = StopReason.DROPPED
+            self._lingering.begin(lease.lease, now)
             self._effects.append(Stop(key, StopReason.DROPPED))
 
     def _stop(self, lease: HeldLease, reason: StopReason) -> None:
         if lease.phase is Phase.WAITING:
             lease.stop = reason
             self._end(lease, final_report(pb.Cancelled(), reason))
-        elif lease.busy and _may_replace(lease.stop, reason):
+        elif lease.busy and lease.may_stop(reason):
             lease.stop = reason
             self._effects.append(Stop(lease.key, reason))
 
@@ -355,16 +371,14 @@ class AgentSession:
         for lease in self.leases:
             if not lease.held or lease.phase is Phase.ENDED or lease.stop is StopReason.LOST:
                 continue
-            stop_time = self._renewed_time(lease) + lease.ttl_seconds * limits.SELF_STOP_PART
+            stop_time = (
+                self.liveness.renewed_time(lease.version, lease.renewed_time)
+                + lease.ttl_seconds * limits.SELF_STOP_PART
+            )
             if now >= stop_time:
                 self._stop(lease, StopReason.LOST)
             else:
                 self._self_stop_time = min(self._self_stop_time, stop_time)
-
-    def _renewed_time(self, lease: HeldLease) -> float:
-        if lease.version <= self.liveness.echoed_version:
-            return max(lease.renewed_time, self.liveness.echoed_sent_time)
-        return lease.renewed_time
 
     def _withdraw(self, lease: HeldLease, reason: WithdrawReason) -> None:
         if lease.phase is Phase.WAITING:
@@ -384,8 +398,3 @@ class AgentSession:
     def _give_back_unstarted(self) -> None:
         for lease in self.leases:
             self._withdraw(lease, WithdrawReason.DRAIN)
-
-
-def _may_replace(stop: StopReason | None, reason: StopReason) -> bool:
-    # The first reason stands, since the handler was told it; only a cancel wins over it, being final.
-    return stop is None or (reason is StopReason.CANCEL and stop is not StopReason.DROPPED)

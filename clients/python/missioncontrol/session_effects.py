@@ -26,6 +26,7 @@ class WithdrawReason(Enum):
 
     RECALL = "recalled"
     DRAIN = "the agent is draining"
+    STUCK = "the agent's slots are held by work that does not stop"
     BLOCKED = "the agent's handlers block: no handler took the lease in time"
 
 

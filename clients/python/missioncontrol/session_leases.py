@@ -7,7 +7,7 @@ A lease is *held* from its delivery until its last report is acknowledged; held 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
@@ -57,6 +57,12 @@ class HeldLease:
         """Whether it takes a slot."""
         return self.phase is Phase.OFFERED or self.phase is Phase.RUNNING
 
+    def may_stop(self, reason: StopReason) -> bool:
+        """Whether its work is to be told so. The first reason stands, since the handler was told it; only a cancel wins
+        over it, being final.
+        """
+        return self.stop is None or (reason is StopReason.CANCEL and self.stop is not StopReason.DROPPED)
+
 
 def seconds(duration: Duration) -> float:
     """A Duration as float seconds."""
@@ -72,6 +78,8 @@ class LeaseTable:
     version: int = 0
     busy: int = 0
     held: int = 0
+    lingering: int = 0
+    """Busy and not held any more."""
     shortest_ttl: float = inf
     """Not longer than the time to live of any lease held; exact after `references`."""
     _leases: dict[LeaseKey, HeldLease] = field(default_factory=dict)
@@ -88,8 +96,23 @@ class LeaseTable:
 
     @property
     def full(self) -> bool:
-        """Whether one more lease would be more than the agent offered to take."""
-        return len(self._waiting) + self.busy >= self.slots + self.queue_limit
+        """Whether one more lease would be more than the agent offered to take. What lingers is no lease any more: one
+        that comes for its slot waits for its end.
+        """
+        return self._load >= self.slots + self.queue_limit
+
+    @property
+    def _load(self) -> int:
+        return len(self._waiting) + self.busy - self.lingering
+
+    def surplus(self, slots: int, stuck: Collection[str]) -> list[HeldLease]:
+        """The waiting leases that cannot stay if so many slots are left: those of tasks that are stuck, and the newest
+        that are too many, all of them if no slot is left.
+        """
+        room = slots + self.queue_limit if slots > 0 else 0
+        behind = [lease for lease in self._waiting.values() if lease.key[0] in stuck]
+        others = [lease for lease in reversed(self._waiting.values()) if lease.key[0] not in stuck]
+        return behind + others[: max(0, self._load - len(behind) - room)]
 
     def add(self, lease: pb.Lease, ttl_seconds: float, renewed_time: float) -> HeldLease:
         """Takes in a lease: held, and nothing else yet."""
@@ -141,6 +164,7 @@ class LeaseTable:
         """The lease's work is over, or will never start: its slot, or its place in the queue, is free."""
         if lease.busy:
             self.busy -= 1
+            self.lingering -= int(not lease.held)
             self._busy_tasks.pop(lease.key[0], None)
         elif lease.phase is Phase.WAITING:
             self._waiting.pop(lease.key, None)
@@ -154,6 +178,7 @@ class LeaseTable:
             lease.held = False
             self.version += 1
             self.held -= 1
+            self.lingering += int(lease.busy)
         if lease.phase is Phase.WAITING:
             self.end(lease)
         elif lease.phase is Phase.ENDED:

@@ -50,6 +50,10 @@ class Liveness:
         self.jitter_seconds = seconds(welcome.reconnect_jitter_max)
         _, self.echoed_sent_time, self.echoed_version = self._unechoed.popleft()
 
+    def renewed_time(self, version: int, delivered_time: float) -> float:
+        """From when what came to the set with this version runs: its delivery, or the last echo that names it."""
+        return max(delivered_time, self.echoed_sent_time) if version <= self.echoed_version else delivered_time
+
     def heartbeat_time(self, shortest_ttl: float) -> float:
         """When the next heartbeat is due."""
         if not self.welcomed or len(self._unechoed) >= limits.UNECHOED_MAX:

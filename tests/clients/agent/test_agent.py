@@ -334,6 +334,34 @@ async def test_a_lease_that_the_coordinator_drops_is_stopped_without_a_report(
     assert peer.outcome() is None
 
 
+async def test_slots_of_work_that_does_not_stop_are_not_offered_until_it_has(
+    agent: Agent, peer: Peer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LINGERING_SECONDS", 0.1)
+    let_go = threading.Event()
+
+    @agent.handler("stubborn")
+    def stubborn() -> None:
+        let_go.wait(30)
+
+    @agent.handler("quick")
+    async def quick() -> None: ...
+
+    await start()
+    peer.lease(lease("stubborn"))
+    await peer.until(lambda: "started" in peer.events())
+    peer.order(drop=references("t"))
+
+    fewer = (await peer.connected(2)).hello
+    peer.lease(lease("quick", task_id="other"))
+    assert (await peer.ended("other")).HasField("succeeded")
+    let_go.set()
+    all_again = (await peer.connected(3)).hello
+
+    assert (fewer.slots, list(fewer.held)) == (3, [])
+    assert all_again.slots == 4
+
+
 async def test_silence_of_the_coordinator_makes_it_connect_again(agent: Agent, peer: Peer, start: Start) -> None:
     peer.echo_seconds = 0.3
     await start()

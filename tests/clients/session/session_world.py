@@ -70,13 +70,18 @@ class ModelTask:
 class World:
     """Everything, with one clock and one seed."""
 
-    def __init__(self, seed: int, *, tasks: int) -> None:
+    def __init__(self, seed: int, *, tasks: int, stubborn: float = 0.0) -> None:
+        """`stubborn` is the part of the work that goes on for a while when it is told to stop."""
         self.random = random.Random(seed)
         self.now = 0.0
         self.tasks = {f"t{number}": ModelTask(ttl=self.random.choice((3.0, 6.0, 30.0))) for number in range(tasks)}
         self.session = AgentSession(hello(), handover_seconds=2.0)
         self.chaos = True
         self.left = False
+        self.offered = (0, False)
+        """Slots, and whether it drains, as the last Hello said."""
+        self._stubborn_part = stubborn
+        self._stubborn: set[LeaseKey] = set()
         self.succeeded: set[LeaseKey] = set()
         self._offered: dict[LeaseKey, pb.Lease] = {}
         self._running: dict[LeaseKey, float] = {}
@@ -101,7 +106,10 @@ class World:
     # --- Time
 
     def later(self, delay: float, what: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (self.now + delay, next(self._order), what))
+        self._at(self.now + delay, what)
+
+    def _at(self, time: float, what: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (time, next(self._order), what))
 
     def run(self, until: float) -> None:
         while self._events and self._events[0][0] <= until:
@@ -151,16 +159,29 @@ class World:
                 if self._offered.pop(key, None) is not None:
                     self.session.withdrawn(key)
                 elif self._running.pop(key, None) is not None:
-                    self.later(0.0, lambda: self._ended(key, pb.Cancelled()))
+                    self._on_stop(key)
             case Reconnect():
                 self._broken()
             case Leave():
                 self.left = True
 
+    def _on_stop(self, key: LeaseKey) -> None:
+        delay = 0.0
+        if self._stubborn_part and self.random.random() < self._stubborn_part:
+            delay = self.random.choice((0.5, 8.0, 30.0))
+            self._stubborn.add(key)
+        self.later(delay, lambda: self._stopped(key))
+
+    def _stopped(self, key: LeaseKey) -> None:
+        self._stubborn.discard(key)
+        self._ended(key, pb.Cancelled())
+
     def _on_offer(self, offered: pb.Lease) -> None:
         key = (offered.task_id, offered.token)
         assert key not in self._seen, f"{key} was handed over twice"
-        assert not any(key[0] == other[0] for other in self._running), f"{key[0]} runs twice in one agent"
+        at_work = (*self._running, *self._stubborn)
+        assert not any(key[0] == other[0] for other in at_work), f"{key[0]} runs twice in one agent"
+        assert len(at_work) + len(self._offered) < 4, "more work than slots"
         self._seen.add(key)
         self._offered[key] = offered
         self.later(self.random.choice((0.0, 0.0, 0.1, 5.0 if self.chaos else 0.0)), lambda: self._claim(key))
@@ -212,7 +233,8 @@ class World:
             if stream == self._stream and not swallowed:
                 receive(message)
 
-        self.later(arrival - self.now, arrive)
+        # At this very instant: a delay that is added again may round to a later one, and be overtaken.
+        self._at(arrival, arrive)
 
     def _disturb(self) -> None:
         if not self.chaos:
@@ -250,10 +272,10 @@ class World:
         task.holder = False
 
     def _grant(self) -> None:
-        free = 6 - sum(task.holder for task in self.tasks.values())
+        free = self.offered[0] + 2 - sum(task.holder for task in self.tasks.values())
         pending = [task_id for task_id, task in self.tasks.items() if not task.holder and not task.accepted]
         batch = []
-        for task_id in pending[:free]:
+        for task_id in pending[: max(0, free)]:
             task = self.tasks[task_id]
             task.token += 1
             task.holder, task.started, task.expire_time = True, False, self.now + task.ttl
@@ -286,7 +308,8 @@ class World:
 
     def _on_hello(self, said: pb.Hello) -> None:
         self._bound = self._stream
-        self._draining = self._draining or said.draining
+        self._draining = said.draining
+        self.offered = (said.slots, said.draining)
         named = {(each.task_id, each.token) for each in said.held}
         self._held = {said.held_version: named}
         keep = []

@@ -38,3 +38,19 @@ def test_an_agent_that_leaves_in_the_middle_returns_what_it_has_and_says_goodbye
     assert not world.running
     # One that reached no coordinator in all that time has nobody to tell.
     assert world.session.idle or not world.session.connected
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_work_that_goes_on_when_it_is_told_to_stop_costs_its_slot_and_nothing_else(seed: int) -> None:
+    print(f"seed {seed}")
+    world = World(seed, tasks=60, stubborn=0.7)
+
+    world.run(until=120.0)
+    world.chaos = False
+    world.run(until=300.0)
+
+    assert not world.unfinished
+    assert all(len(task.accepted) == 1 for task in world.tasks.values())
+    assert world.session.idle
+    assert world.session.connected
+    assert world.offered == (4, False)

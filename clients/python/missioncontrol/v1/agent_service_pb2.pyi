@@ -266,7 +266,9 @@ class Hello(_message.Message):
     know supersedes the one it knows.
     """
     slots: _builtins.int
-    """How many tasks it runs at once."""
+    """How many tasks it runs at once, without the slots of work that does not stop although its lease is gone. If none is left: any
+    number, with `draining`.
+    """
     queue_limit: _builtins.int
     """How many leases it will hold beyond its slots, not started. Strategies with late binding leave this room empty."""
     sdk: _builtins.str
@@ -274,7 +276,9 @@ class Hello(_message.Message):
     host: _builtins.str
     """The host that it runs on."""
     draining: _builtins.bool
-    """Whether it is already draining (a reconnect in the middle of a shutdown)."""
+    """Whether it takes no work on this stream: it is already draining (a reconnect in the middle of a shutdown), or work that does not
+    stop has all its slots.
+    """
     held_version: _builtins.int
     """The version of the set `held`, as in Heartbeat."""
     @_builtins.property

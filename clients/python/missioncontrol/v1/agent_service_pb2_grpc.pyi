@@ -59,6 +59,8 @@ class AgentServiceStub:
     5. A broken stream costs nothing by itself: the agent goes on working, connects again, and Hello names what it holds.
        A stream that ends without Goodbye, also with a half-close, is a broken one.
     6. Every message holds at most 128 items and about 256 KiB.
+    7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
+       moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
     """
@@ -118,6 +120,8 @@ class AgentServiceAsyncStub(AgentServiceStub):
     5. A broken stream costs nothing by itself: the agent goes on working, connects again, and Hello names what it holds.
        A stream that ends without Goodbye, also with a half-close, is a broken one.
     6. Every message holds at most 128 items and about 256 KiB.
+    7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
+       moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
     """
@@ -173,6 +177,8 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     5. A broken stream costs nothing by itself: the agent goes on working, connects again, and Hello names what it holds.
        A stream that ends without Goodbye, also with a half-close, is a broken one.
     6. Every message holds at most 128 items and about 256 KiB.
+    7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
+       moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
     """
