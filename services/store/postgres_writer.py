@@ -83,7 +83,9 @@ class PostgresWriter:
                     cursor.execute(postgres_dialect.writing(statements.WRITES[place]), columns, prepare=True)
                 if batch.events:
                     cursor.execute(postgres_dialect.ADVANCE_FEED, (batch.head + batch.events, batch.head))
-                connection.commit()
+                # Not connection.commit(): that waits for an answer while the end of a large batch is unsent, for ever.
+                # The pipeline's end sends all of it first.
+                cursor.execute("COMMIT")
         except BaseException:
             # Whatever it was: a transaction that stayed open would be committed with the next batch.
             if not connection.broken:
