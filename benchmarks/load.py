@@ -1,4 +1,4 @@
-"""The loads: batches of 100, one task a call with 8 in flight, and 50 single tasks a second with their start latency.
+"""The loads: batches of 100 with 16 in flight, one task a call with 8 in flight, and 50 single tasks a second with their start latency.
 
 Each is measured from the first submit to the last outcome that the follower of the feed was told of, so a rate here is
 that of whole tasks: submitted, leased, started, succeeded, committed and told.
@@ -19,7 +19,7 @@ from benchmarks.follower import Counter
 
 KIND = "noop"
 PAYLOAD_BYTES = 200
-BATCH_TASKS, BATCHES_IN_FLIGHT = 100, 8
+BATCH_TASKS, BATCHES_IN_FLIGHT = 100, 16
 CALLS_IN_FLIGHT = 8
 CALL_SECONDS = 60.0
 OUTCOME_POLL_SECONDS = 0.002

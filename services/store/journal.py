@@ -1,9 +1,10 @@
 """The journal: the one writer, and the group commit that makes it fast.
 
 Callers put commands into a queue. Whatever is there (bounded) is run as one flush: read and folded on the event loop,
-written and committed by the writer's process. While it does, the next flush gathers. No timer: an idle journal commits
-at once, a busy one batches by itself. Listeners hear of each commit in the order of commits, before the answers of that
-commit are given: whoever reads an answer finds the feed at least as far.
+written and committed by the writer's process. While it does, the next flush gathers. An idle journal commits at once, a
+busy one batches by itself, and waits a moment for callers who will be back (`gathering.py`). Listeners hear of each
+commit in the order of commits, before the answers of that commit are given: whoever reads an answer finds the feed at
+least as far.
 
 The writer is a process, not a thread: between two threads the interpreter lock changed hands with every statement, and
 both waited for it. ARCHITECTURE.md has the figures.
@@ -27,6 +28,7 @@ from services.domain.ledger import Rules
 from services.store.away import explained
 from services.store.coordinators import claim_term
 from services.store.flush import Committed, Flusher, Prepared
+from services.store.gathering import Gathering
 from services.store.limits import (
     FLUSH_COMMANDS_MAX,
     FLUSH_ITEMS_MAX,
@@ -84,6 +86,8 @@ class Journal:
         self._next: tuple[list[Entry], Prepared] | None = None  # prepared while the one before is being written
         self._apart = False  # the next flush could not be prepared on top of the one that is being written
         self._scheduled = False
+        self._gathering = Gathering()
+        self._waiting: asyncio.TimerHandle | None = None
         self._stopping = False
         self._idle = asyncio.Event()
         self._read_requests = False  # a request id of the next flush was used before
@@ -176,10 +180,24 @@ class Journal:
         What comes in this turn of the loop goes into one flush. It runs in the turn after the next: the heralds' words
         are then on their way while the flush keeps the loop busy.
         """
-        if not self._scheduled and self._may_flush():
-            assert self._loop is not None
+        if self._scheduled or not self._may_flush() or not (self._queue or self._stopping):
+            return
+        assert self._loop is not None
+        if wait := self._seconds_to_wait():
+            if self._waiting is None:
+                self._waiting = self._loop.call_later(wait, self._waited)
+        else:
             self._scheduled = True
             self._loop.call_soon(self._loop.call_soon, self.step)
+
+    def _seconds_to_wait(self) -> float:
+        if self._stopping or self._queued_items >= PIPELINED_ITEMS_MIN:
+            return 0.0
+        return self._gathering.seconds_left(len(self._queue), now=time.monotonic())
+
+    def _waited(self) -> None:
+        self._waiting = None
+        self._schedule()
 
     def _may_flush(self) -> bool:
         """Whether the next flush may be prepared: one that is being written is waited for, unless much has gathered.
@@ -254,7 +272,9 @@ class Journal:
     def _write(self, entries: list[Entry], prepared: Prepared) -> None:
         assert self._writer is not None
         self._writing = True
-        finish = partial(self._finish, entries, prepared, time.monotonic())
+        begin = time.monotonic()
+        self._gathering.began(len(entries), now=begin)
+        finish = partial(self._finish, entries, prepared, begin)
         self._writer.commit(prepared.batch).add_done_callback(finish)
 
     def _finish(self, entries: list[Entry], prepared: Prepared, begin: float, commit: asyncio.Future[None]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from services.domain.commands import Created, CreateTasks, NewTask
 from services.domain.errors import Unavailable
 from services.domain.ledger import Rules
+from services.store import gathering
 from services.store import journal as module
 from services.store.database import open_database, prepare_schema
 from services.store.feed import read_position
@@ -152,3 +153,40 @@ async def test_a_stop_does_not_wait_for_a_database_that_does_not_answer(
     for answer in (written, queued):
         with pytest.raises(Unavailable):
             await answer
+
+
+async def test_a_flush_waits_for_as_many_commands_as_the_one_before_held(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "GATHER_SECONDS", 60.0)
+    heard: list[int] = []
+    journal.subscribe(lambda committed: heard.append(len(committed.created)))
+    await asyncio.gather(*(journal.submit(batch(number, 1)) for number in range(3)))
+    rest = []
+    for number in range(3, 6):
+        rest.append(journal.submit(batch(number, 1)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    await asyncio.gather(*rest)
+    assert heard == [3, 3]
+
+
+async def test_a_flush_does_not_wait_for_long(journal: Journal) -> None:
+    await asyncio.gather(*(journal.submit(batch(number, 1)) for number in range(3)))
+    await journal.submit(batch(3, 1))
+    await journal.submit(batch(4, 1))
+
+
+async def test_a_flush_of_many_items_waits_for_nobody(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "GATHER_SECONDS", 60.0)
+    await asyncio.gather(*(journal.submit(batch(number, 1)) for number in range(3)))
+    await journal.submit(batch(10, module.PIPELINED_ITEMS_MIN))
+
+
+async def test_a_stop_waits_for_nobody(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "GATHER_SECONDS", 60.0)
+    monkeypatch.setattr(module, "JOURNAL_STOP_SECONDS", 60.0)
+    await asyncio.gather(*(journal.submit(batch(number, 1)) for number in range(3)))
+    last = journal.submit(batch(3, 1))
+    await journal.stop()
+    assert isinstance((await last)[0], Created)
