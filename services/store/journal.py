@@ -16,7 +16,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -32,6 +31,7 @@ from services.store.gathering import Gathering
 from services.store.limits import (
     FLUSH_COMMANDS_MAX,
     FLUSH_ITEMS_MAX,
+    FLUSHES_MAX,
     JOURNAL_QUEUE_MAX,
     JOURNAL_STOP_SECONDS,
     PIPELINED_ITEMS_MIN,
@@ -67,6 +67,18 @@ class Entry:
         self.future = future
 
 
+class Flight:
+    """A flush that is with the writer."""
+
+    __slots__ = ("abandoned", "begin", "entries", "prepared")
+
+    def __init__(self, entries: list[Entry], prepared: Prepared, begin: float) -> None:
+        self.entries = entries
+        self.prepared = prepared
+        self.begin = begin
+        self.abandoned = False  # what it stands on was not written
+
+
 class Journal:
     """See the module. Made, started, used and stopped on one event loop."""
 
@@ -82,9 +94,8 @@ class Journal:
         self._flusher: Flusher | None = None
         self._writer: WriterProcess | None = None
         self._queued_items = 0
-        self._writing = False
-        self._next: tuple[list[Entry], Prepared] | None = None  # prepared while the one before is being written
-        self._apart = False  # the next flush could not be prepared on top of the one that is being written
+        self._flying: deque[Flight] = deque()  # each stands on the one before
+        self._apart = False  # the next flush could not be prepared on top of those that are being written
         self._scheduled = False
         self._gathering = Gathering()
         self._waiting: asyncio.TimerHandle | None = None
@@ -127,7 +138,7 @@ class Journal:
             self._connection.close()
 
     async def _drain(self) -> None:
-        while self._writing or self._queue:
+        while self._flying or self._queue:
             self._idle.clear()
             self._schedule()
             await self._idle.wait()
@@ -200,14 +211,16 @@ class Journal:
         self._schedule()
 
     def _may_flush(self) -> bool:
-        """Whether the next flush may be prepared: one that is being written is waited for, unless much has gathered.
+        """Whether the next flush may be prepared: while one is being written, only if much has gathered.
 
         A read waits in any case, and so does whatever follows a flush that failed.
         """
-        if not self._writing:
+        if not self._flying:
             return True
+        if self._apart or self._suspects or self._flying[-1].abandoned:
+            return False
         enough = self._queued_items >= PIPELINED_ITEMS_MIN and not callable(self._queue[0].work)
-        return enough and self._next is None and not self._apart and not self._suspects
+        return enough and len(self._flying) < FLUSHES_MAX
 
     def step(self) -> None:
         """One bounded pass: the reads at the head of the queue, then one flush up to its transaction."""
@@ -247,7 +260,7 @@ class Journal:
         self._answer([entry], [answer])
 
     def _flush(self, entries: list[Entry]) -> None:
-        """Prepares a flush and hands it to the writer, at once or after the one that it has.
+        """Prepares a flush and hands it to the writer, behind those that it has.
 
         One that cannot be prepared on top of what is not written yet is not judged by that: it is tried again after it.
         """
@@ -256,7 +269,7 @@ class Journal:
         try:
             prepared = self._flusher.prepare(commands, read_requests=self._read_requests)
         except Exception as error:
-            if self._writing:
+            if self._flying:
                 self._apart = True
                 self._put_back(entries)
                 return
@@ -264,36 +277,33 @@ class Journal:
             self._schedule()
             return
         self._read_requests = False
-        if self._writing:
-            self._next = (entries, prepared)
-        else:
-            self._write(entries, prepared)
+        self._write(Flight(entries, prepared, time.monotonic()))
 
-    def _write(self, entries: list[Entry], prepared: Prepared) -> None:
+    def _write(self, flight: Flight) -> None:
         assert self._writer is not None
-        self._writing = True
-        begin = time.monotonic()
-        self._gathering.began(len(entries), now=begin)
-        finish = partial(self._finish, entries, prepared, begin)
-        self._writer.commit(prepared.batch).add_done_callback(finish)
+        self._flying.append(flight)
+        self._gathering.began(len(flight.entries), now=flight.begin)
+        self._writer.commit(flight.prepared.batch).add_done_callback(self._finish)
 
-    def _finish(self, entries: list[Entry], prepared: Prepared, begin: float, commit: asyncio.Future[None]) -> None:
-        """The writer has answered: tells the listeners, answers, and looks at what has gathered."""
+    def _finish(self, commit: asyncio.Future[None]) -> None:
+        """The writer has answered the oldest flush: tells the listeners, answers, and looks at what has gathered."""
         assert self._flusher is not None
-        self._writing = self._apart = False
-        following, self._next = self._next, None
+        flight = self._flying.popleft()
         error = commit.exception()
-        if error is not None:
+        if flight.abandoned:
+            assert error is not None, "the writer leaves out what stands on a batch that it did not write"
+        elif error is not None:
             self._flusher.discard()
-            if following is not None:  # it was made on top of what was not written
-                self._put_back(following[0])
-            self._refuse(entries, error)
+            for later in reversed(self._flying):
+                later.abandoned = True
+                self._put_back(later.entries)
+            self._refuse(flight.entries, error)
         else:
-            if following is not None:
-                self._write(*following)
-            self._absolve(len(entries))
-            self.renewed_at = begin
-            self._deliver(entries, prepared.answers, self._flusher.settle(prepared))
+            self._absolve(len(flight.entries))
+            self.renewed_at = flight.begin
+            self._deliver(flight.entries, flight.prepared.answers, self._flusher.settle(flight.prepared))
+        if not self._flying:
+            self._apart = False
         self._schedule()
 
     def _put_back(self, entries: list[Entry]) -> None:

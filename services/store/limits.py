@@ -26,6 +26,10 @@ JOURNAL_STOP_SECONDS = 5.0
 # more of them.
 PIPELINED_ITEMS_MIN = 300
 
+# Flushes that the writer has at a time: it begins with the next at once, though the coordinator may be busy when the
+# one before is done.
+FLUSHES_MAX = 2
+
 # From the begin of one flush to that of the next, as long as fewer commands have come than the one before held. At 900
 # single submits a second it takes a quarter of the CPU time off each; a caller who is alone never waits.
 GATHER_SECONDS = 0.005

@@ -1,8 +1,11 @@
 """The writer in a process of its own, beside the coordinator's.
 
 SQL is a third of what the coordinator does for a task, and it needs nothing of the rest: with it in another process the
-two share a machine's cores instead of one interpreter lock. Between them go batches and short answers, one at a time,
-through a socket pair. The child lives as long as the parent: it ends when the socket does.
+two share a machine's cores instead of one interpreter lock. Between them go batches and short answers, in the same
+order, through a socket pair. The child lives as long as the parent: it ends when the socket does.
+
+A batch may be sent before the one ahead of it is answered. It stands on that one: if that fails, the child leaves it
+out. So each batch says how many failures its sender has heard of, and the child writes it only if it knows of no more.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
 from struct import Struct
+from types import NoneType
 from typing import cast
 
 import msgspec
@@ -43,12 +48,18 @@ from services.telemetry import configure_logging
 log = structlog.get_logger(__name__)
 
 LENGTH = Struct("=I")
+# The length of the batch that follows, 0 for one that cannot be put into bytes; the failures that the sender knows of.
+BATCH_HEAD = Struct("=II")
 MODULE = "services.store.writer_process"
 URL_VARIABLE = "MISSIONCONTROL_WRITER_URL"
 
 
 class WriterGone(Exception):
     """The writer's process has ended: what became of the batch that it had is not known."""
+
+
+class LeftOut(Exception):
+    """A batch ahead of this one was not written, so neither was this one."""
 
 
 class Verdict(IntEnum):
@@ -59,6 +70,7 @@ class Verdict(IntEnum):
     WRITE_REFUSED = 2
     ROWS_REFUSED = 3
     REQUESTS_KNOWN = 4
+    LEFT_OUT = 5
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -73,6 +85,7 @@ _ERRORS: dict[Verdict, type[Exception]] = {
     Verdict.WRITE_REFUSED: WriteRefused,
     Verdict.ROWS_REFUSED: RowsRefused,
     Verdict.REQUESTS_KNOWN: RequestsKnown,
+    Verdict.LEFT_OUT: LeftOut,
 }
 _encode = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
@@ -85,26 +98,34 @@ class WriterProcess(asyncio.Protocol):
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
         self._transport: asyncio.WriteTransport | None = None
-        self._written: asyncio.Future[None] | None = None
+        # Batches that are not answered, oldest first; with an error, those that could not be put into bytes.
+        self._unanswered: deque[tuple[asyncio.Future[None], RowsRefused | None]] = deque()
+        self._failures = 0
         self._received = b""
 
     def commit(self, batch: Batch) -> asyncio.Future[None]:
-        """Has a batch written; done when it is on disk.
+        """Has a batch written after those before it; done when it is on disk. They are done in the order of the calls.
 
-        Raises TermLost, WriteRefused, RowsRefused, RequestsKnown, WriterGone. The one before must be done.
+        Raises TermLost, WriteRefused, RowsRefused, RequestsKnown, LeftOut, WriterGone.
         """
-        assert self._written is None or self._written.done(), "one batch at a time"
-        self._written = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written.add_done_callback(self._note_failure)
         if self._transport is None or self._transport.is_closing():
-            self._written.set_exception(WriterGone("the writer's process has ended"))
-            return self._written
+            written.set_exception(WriterGone("the writer's process has ended"))
+            return written
+        encoded, unfit = b"", None
         try:
             encoded = _encode(batch)
         except (TypeError, ValueError, OverflowError) as error:
-            self._written.set_exception(RowsRefused(f"{type(error).__name__}: {error}"))
-        else:
-            self._transport.write(LENGTH.pack(len(encoded)) + encoded)
-        return self._written
+            unfit = RowsRefused(f"{type(error).__name__}: {error}")
+        self._unanswered.append((written, unfit))
+        self._transport.write(BATCH_HEAD.pack(len(encoded), self._failures) + encoded)
+        return written
+
+    def _note_failure(self, written: asyncio.Future[None]) -> None:
+        """Runs just before the caller hears of it: what is sent from then on no longer stands on that batch."""
+        if not written.cancelled() and not isinstance(written.exception(), (NoneType, LeftOut)):
+            self._failures += 1
 
     def kill(self) -> None:
         """Ends the child whatever it is doing. What became of its batch is not known then."""
@@ -127,26 +148,33 @@ class WriterProcess(asyncio.Protocol):
         self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """A part of an answer, or all of it."""
+        """Parts of answers."""
         self._received += data
-        if len(self._received) < LENGTH.size:
-            return
-        end = LENGTH.size + LENGTH.unpack_from(self._received)[0]
-        if len(self._received) < end:
-            return
-        answer, self._received = _decode_answer(self._received[LENGTH.size : end]), self._received[end:]
-        assert self._written is not None, "answers follow batches"
-        if self._written.done():
+        while len(self._received) >= LENGTH.size:
+            end = LENGTH.size + LENGTH.unpack_from(self._received)[0]
+            if len(self._received) < end:
+                return
+            answer, self._received = _decode_answer(self._received[LENGTH.size : end]), self._received[end:]
+            self._take_in(answer)
+
+    def _take_in(self, answer: Answer) -> None:
+        written, unfit = self._unanswered.popleft()
+        if written.cancelled():  # nobody will hear of it
+            self._failures += answer.verdict not in (Verdict.WRITTEN, Verdict.LEFT_OUT)
             return
         if answer.verdict is Verdict.WRITTEN:
-            self._written.set_result(None)
+            written.set_result(None)
+        elif unfit is not None and answer.verdict is Verdict.ROWS_REFUSED:
+            written.set_exception(unfit)
         else:
-            self._written.set_exception(_ERRORS[answer.verdict](answer.message))
+            written.set_exception(_ERRORS[answer.verdict](answer.message))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         """The child has ended, or we let it."""
-        if self._written is not None and not self._written.done():
-            self._written.set_exception(WriterGone("the writer's process has ended"))
+        for written, _ in self._unanswered:
+            if not written.done():
+                written.set_exception(WriterGone("the writer's process has ended"))
+        self._unanswered.clear()
 
 
 async def start_writer(url: URL, identity: Identity) -> WriterProcess:
@@ -196,14 +224,20 @@ def main() -> None:
 
 def serve(parent: socket.socket, writer: Writer) -> None:
     """Writes what comes until nothing comes any more."""
+    failures = 0
     with parent.makefile("rb") as batches:
-        while len(header := batches.read(LENGTH.size)) == LENGTH.size:
-            length = LENGTH.unpack(header)[0]
+        while len(head := batches.read(BATCH_HEAD.size)) == BATCH_HEAD.size:
+            length, failures_known = BATCH_HEAD.unpack(head)
             encoded = batches.read(length)
             if len(encoded) < length:
                 return
-            answer = _encode(answer_to(_decode_batch(encoded), writer))
-            parent.sendall(LENGTH.pack(len(answer)) + answer)
+            if failures_known < failures:
+                answer = Answer(Verdict.LEFT_OUT, "a batch ahead of it was not written")
+            else:
+                answer = answer_to(_decode_batch(encoded), writer) if encoded else Answer(Verdict.ROWS_REFUSED)
+                failures += answer.verdict is not Verdict.WRITTEN
+            said = _encode(answer)
+            parent.sendall(LENGTH.pack(len(said)) + said)
 
 
 def open_writer(url: URL, identity: Identity, *, wanted: Callable[[], bool] = lambda: True) -> Writer:

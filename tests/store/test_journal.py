@@ -37,14 +37,14 @@ def batch(start: int, count: int, **fields: Any) -> CreateTasks:
 
 
 def prepared_ahead(journal: Journal) -> bool:
-    return journal._next is not None
+    return len(journal._flying) > 1
 
 
 async def test_much_that_has_gathered_is_prepared_while_the_flush_before_is_written(journal: Journal) -> None:
     heard: list[Committed] = []
     journal.subscribe(heard.append)
     first = journal.submit(batch(0, 10))
-    while not journal._writing:
+    while not journal._flying:
         await asyncio.sleep(0)
     rest = [journal.submit(batch(number * 1000, 400)) for number in range(1, 6)]
     while not prepared_ahead(journal):
@@ -118,7 +118,7 @@ async def test_without_its_writer_the_journal_answers_nobody_and_ends(journal: J
     assert journal._writer is not None
     journal._writer._child.send_signal(signal.SIGSTOP)
     unknown = journal.submit(batch(10, 1))
-    while not journal._writing:
+    while not journal._flying:
         await asyncio.sleep(0)
     queued = journal.submit(batch(20, 1))
     journal._writer._child.kill()
@@ -145,7 +145,7 @@ async def test_a_stop_does_not_wait_for_a_database_that_does_not_answer(
     assert journal._writer is not None
     journal._writer._child.send_signal(signal.SIGSTOP)
     written = journal.submit(batch(0, 1))
-    while not journal._writing:
+    while not journal._flying:
         await asyncio.sleep(0)
     queued = journal.submit(batch(10, 1))
     await journal.stop()

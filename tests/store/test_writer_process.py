@@ -19,7 +19,7 @@ from services.store.coordinators import claim_term
 from services.store.flush import Flusher
 from services.store.row_reader import RowReader
 from services.store.writer import RowsRefused, TermLost, WriteRefused
-from services.store.writer_process import WriterGone, WriterProcess, start_writer
+from services.store.writer_process import LeftOut, WriterGone, WriterProcess, start_writer
 from tests.store.world import World, new_task
 
 
@@ -133,3 +133,27 @@ def test_a_writer_ends_with_its_parent_and_not_with_ctrl_c(tmp_path: Path, world
 def ended(descriptor: int, *, seconds: float) -> bool:
     """Whether the process ends within so long."""
     return bool(select.select([descriptor], [], [], seconds)[0])
+
+
+async def test_what_stands_on_a_batch_that_failed_is_left_out(pair: Pair) -> None:
+    """Whichever of the two could not be written: the database did not take it, or it could not even be sent."""
+    for bad in ({"queue": None}, {"priority": 1 << 70}):
+        prepared = [
+            pair.world.flusher.prepare([CreateTasks([new_task(task_id, **fields)])])
+            for task_id, fields in (("bad", bad), ("t1", {}), ("t2", {}))
+        ]
+        answers = await asyncio.gather(*(pair.writer.commit(one.batch) for one in prepared), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [RowsRefused, LeftOut, LeftOut]
+        pair.world.flusher.discard()
+    await pair.submit("t1")
+    pair.forget()
+    assert pair.world.task("t1").id == "t1"
+
+
+async def test_batches_that_stand_on_each_other_are_written_in_order(pair: Pair) -> None:
+    prepared = [pair.world.flusher.prepare([CreateTasks([new_task(f"t{number}")])]) for number in range(5)]
+    await asyncio.gather(*(pair.writer.commit(one.batch) for one in prepared))
+    for one in prepared:
+        pair.world.flusher.settle(one)
+    pair.forget()
+    assert pair.world.task("t4").id == "t4"

@@ -1,6 +1,7 @@
 """The reports that no coordinator has acknowledged yet: numbered, kept, sent in bounded batches, and sent again.
 
-Nothing here knows what a report means; the session does.
+Nothing here knows what a report means but for one thing: a start that was not sent when the work has succeeded or failed
+need not be said, since the outcome says it, too. Short work then takes one report instead of two.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from typing import Any
 from missioncontrol import agent_limits as limits
 from missioncontrol.session_effects import LeaseKey
 from missioncontrol.v1 import agent_service_pb2 as pb
+
+
+_TELLS_THE_START = frozenset({"succeeded", "failed"})
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +36,7 @@ class ReportLog:
     unacknowledged_bytes: int = 0
     _sent: deque[ReportEntry] = field(default_factory=deque)
     _unsent: deque[ReportEntry] = field(default_factory=deque)
+    _starts: dict[LeaseKey, ReportEntry] = field(default_factory=dict)  # unsent, and the last word on their lease
 
     def __len__(self) -> int:
         return len(self._sent) + len(self._unsent)
@@ -42,12 +47,23 @@ class ReportLog:
         return len(self._unsent)
 
     def add(self, key: LeaseKey, event: str, content: Any) -> None:
-        """Appends a report with the next number."""
+        """Appends a report with the next number; an outcome takes the place of its lease's start, if that is unsent."""
+        start = self._starts.pop(key, None) if self._starts else None
+        if start is not None and event in _TELLS_THE_START:
+            self._fill(start, event, content)
+            return
         self.last_number += 1
-        report = pb.Report(number=self.last_number, task_id=key[0], token=key[1], **{event: content})
-        size = report.ByteSize()
-        self.unacknowledged_bytes += size
-        self._unsent.append(ReportEntry(report, event, key, size))
+        entry = ReportEntry(pb.Report(number=self.last_number, task_id=key[0], token=key[1]), event, key, 0)
+        self._fill(entry, event, content)
+        self._unsent.append(entry)
+        if event == "started":
+            self._starts[key] = entry
+
+    def _fill(self, entry: ReportEntry, event: str, content: Any) -> None:
+        getattr(entry.report, event).CopyFrom(content)
+        size = entry.report.ByteSize()
+        self.unacknowledged_bytes += size - entry.size
+        entry.event, entry.size = event, size
 
     def rewind(self) -> None:
         """A new stream: everything that is not acknowledged is to be sent again, in order, with the same numbers."""
@@ -65,6 +81,7 @@ class ReportLog:
             size += entry.size
             if reports and size > limits.BATCH_BYTES_MAX:
                 break
+            self._starts.pop(entry.key, None)
             self._sent.append(self._unsent.popleft())
             reports.append(entry.report)
         message = pb.AgentMessage()

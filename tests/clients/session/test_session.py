@@ -63,7 +63,7 @@ def test_hello_comes_first_and_nothing_before_welcome() -> None:
     assert said(session, 100.0) == []
 
 
-def test_a_lease_is_received_started_and_ended_in_one_batch_of_reports() -> None:
+def test_a_lease_is_received_started_and_ended_in_one_report() -> None:
     session = connected()
     running(session, lease("x"))
     session.ended(("x", 1), pb.Succeeded(), 0.0)
@@ -71,7 +71,23 @@ def test_a_lease_is_received_started_and_ended_in_one_batch_of_reports() -> None
     (reports,) = said(session)
 
     assert reports.reports.lease_batch == 1
-    assert [report.WhichOneof("event") for report in reports.reports.reports] == ["started", "succeeded"]
+    assert [report.WhichOneof("event") for report in reports.reports.reports] == ["succeeded"]
+
+
+def test_a_start_that_was_sent_or_that_something_follows_is_a_report_of_its_own() -> None:
+    session = connected()
+    running(session, lease("x"), lease("y"))
+    session.checkpoint(("y", 1), task_pb2.Payload(data=b"half"))
+    session.ended(("y", 1), pb.Succeeded(), 0.0)
+    assert [(task, event) for _, task, event in reported(session)] == [
+        ("x", "started"),
+        ("y", "started"),
+        ("y", "checkpoint"),
+        ("y", "succeeded"),
+    ]
+
+    session.ended(("x", 1), pb.Failed(), 0.0)
+    assert [(task, event) for _, task, event in reported(session)] == [("x", "failed")]
 
 
 def test_a_receipt_waits_for_a_report_that_can_say_the_same_but_not_for_long() -> None:
@@ -105,8 +121,9 @@ def test_a_lease_stays_held_until_its_outcome_is_acknowledged() -> None:
 def test_unacknowledged_reports_are_sent_again_with_the_same_numbers_after_a_reconnect() -> None:
     session = connected()
     running(session, lease("x"))
+    started = reported(session)
     session.ended(("x", 1), pb.Succeeded(), 0.0)
-    first = reported(session)
+    first = [*started, *reported(session)]
     session.disconnect()
 
     connected(session, now=1.0)
@@ -133,7 +150,7 @@ def test_a_lease_that_welcome_does_not_keep_is_stopped_and_its_reports_are_still
     session.receive(welcome(), 1.0)
 
     assert stops(session.take_effects(1.0)) == [(("x", 1), StopReason.DROPPED)]
-    assert (3, "y", "succeeded") in reported(session, 1.0)
+    assert (2, "y", "succeeded") in reported(session, 1.0)
     session.ended(("x", 1), pb.Cancelled(), 1.0)
     assert reported(session, 1.0) == []
 
@@ -275,6 +292,7 @@ def test_a_stale_refusal_stops_the_work_and_forgets_the_lease() -> None:
 def test_an_outcome_that_breaks_a_limit_is_replaced_by_a_failure_and_then_returned() -> None:
     session = connected()
     running(session, lease("x"))
+    said(session)
     session.ended(("x", 1), pb.Succeeded(), 0.0)
     said(session)
     for number, event in ((2, "failed"), (3, "returned")):
@@ -339,11 +357,12 @@ def test_the_last_checkpoint_goes_before_the_outcome() -> None:
 def test_a_cancel_stops_the_work_and_a_success_still_wins(outcome: pb.Succeeded, event: str) -> None:
     session = connected()
     running(session, lease("x"))
+    assert reported(session) == [(1, "x", "started")]
     session.receive(orders(cancel=references([("x", 1)])), 0.0)
     assert stops(session.take_effects(0.0)) == [(("x", 1), StopReason.CANCEL)]
     session.ended(("x", 1), outcome, 0.0)
 
-    assert reported(session) == [(1, "x", "started"), (2, "x", event)]
+    assert reported(session) == [(2, "x", event)]
 
 
 def test_a_cancel_of_waiting_work_is_reported_at_once() -> None:
@@ -505,13 +524,14 @@ def test_batches_of_reports_keep_to_128_items_and_256_kib() -> None:
     session = AgentSession(hello(slots=1000))
     connected(session)
     running(session, *[lease(f"t{number}") for number in range(300)])
+    assert sum(len(each.reports.reports) for each in said(session)) == 300
     for number in range(300):
         output = task_pb2.Payload(data=b"x" * (100_000 if number < 4 else 10))
         session.ended((f"t{number}", 1), pb.Succeeded(output=output), 0.0)
 
     batches = [each.reports for each in said(session) if each.HasField("reports")]
 
-    assert sum(len(each.reports) for each in batches) == 600
+    assert sum(len(each.reports) for each in batches) == 300
     assert all(len(each.reports) <= 128 for each in batches)
     assert all(each.ByteSize() <= limits.BATCH_BYTES_MAX + 2048 for each in batches)
 

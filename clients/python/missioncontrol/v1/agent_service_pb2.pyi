@@ -674,7 +674,7 @@ class Report(_message.Message):
     """The lease's token."""
     @_builtins.property
     def started(self) -> Global___Started:
-        """The work started, in a slot."""
+        """The work started, in a slot. Need not be said if it has succeeded or failed meanwhile: that says it, too."""
 
     @_builtins.property
     def progress(self) -> _task_pb2.Progress:
