@@ -3,8 +3,8 @@
     python -m benchmarks.hot_path       prints a table, about 10 s
 
 Batches of 100 tasks are taken from the wire, leased as they are created, delivered, reported and told to a follower of
-the feed, as in `make bench`; nothing is written, so the figures hardly depend on what else the machine does. Each is the
-least of many rounds.
+the feed, as in `make bench`; nothing is written, so the figures hardly depend on what else the machine does. Each is
+the least of many rounds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 from missioncontrol.v1 import agent_service_pb2, task_pb2, task_service_pb2
@@ -23,7 +24,7 @@ from services.coordinator.feed import Chunk
 from services.coordinator.outbox import Offer, Outbox
 from services.coordinator.task_service import prepare, put_result
 from services.domain.agent import AgentKey, Declaration
-from services.domain.commands import Admission, AdmitAgent, ApplyReports, CreateTasks, NewTask, Placement
+from services.domain.commands import Admission, AdmitAgent, ApplyReports, Command, CreateTasks, NewTask, Placement
 from services.domain.ledger import Rules
 from services.store.coordinators import claim_term
 from services.store.database import open_database, prepare_schema
@@ -101,9 +102,9 @@ class HotPath:
     def _placements(self, tasks: list[NewTask]) -> list[Placement | None]:
         return [Placement(0, task.id, AGENT[1], self._session) for task in tasks]
 
-    def _flush(self, *commands: object, label: str = "") -> tuple[list[object], Committed]:
+    def _flush(self, *commands: Command, label: str = "") -> tuple[list[Any], Committed]:
         with self._timed(f"flush {label}"):
-            prepared: Prepared = self._flusher.prepare(commands)  # type: ignore[arg-type]
+            prepared: Prepared = self._flusher.prepare(commands)
         with self._timed(f"encode {label}"):
             msgspec.msgpack.encode(prepared.batch)
         with self._timed(f"settle {label}"):
@@ -138,7 +139,7 @@ class HotPath:
         return batches
 
 
-def unwrapped(request: object) -> object:
+def unwrapped(request: Any) -> Any:
     """What a decoder gives, without the mark that it needs no further look."""
     return request.message if isinstance(request, Sure) else request
 

@@ -1,4 +1,5 @@
-"""The loads: batches of 100 with 16 in flight, one task a call with 8 in flight, and 50 single tasks a second with their start latency.
+"""The loads: batches of 100 with 16 in flight, one task a call with 8 in flight, and 50 single tasks a second with
+their start latency.
 
 Each is measured from the first submit to the last outcome that the follower of the feed was told of, so a rate here is
 that of whole tasks: submitted, leased, started, succeeded, committed and told.

@@ -67,7 +67,7 @@ def agent_refusal(agent: Agent | None, placement: Placement) -> PlacementOutcome
 
 def is_eligible(ledger: Ledger, task: Task, agent: Agent, known: dict[tuple[str, str, AgentKey], bool]) -> bool:
     """Whether the agent meets the task's hard requirements, and the task does not avoid it."""
-    if any(a.agent_id == agent.id and a.until_time > ledger.now for a in task.avoid):
+    if task.avoid and any(a.agent_id == agent.id and a.until_time > ledger.now for a in task.avoid):
         return False
     key = (task.needs_id, task.queue, agent.key)
     answer = known.get(key)

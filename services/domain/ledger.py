@@ -171,8 +171,9 @@ class Ledger:
 
     def put_agent(self, after: Agent, type_: EventType | None = None, *, message: str = "") -> None:
         """Changes an agent; its load changes with its tasks' events, anything else records an event of its own."""
-        self.agents[after.key] = after
-        self.changed_agents[after.key] = None
+        key = after.key
+        self.agents[key] = after
+        self.changed_agents[key] = None
         if type_ is not None:
             data = EventData(version=after.session, agent_state=after.state, message=message)
             self.events.append(Event(type_, self.now, after.namespace, "", "", after.id, data))

@@ -100,7 +100,8 @@ def _limit(spec: task_pb2.TaskSpec, name: str) -> int:
 
 def _digest(document: bytes, retry_of: str) -> str:
     """Names the body of a submit. A retry by hand is another body than the submit that it repeats."""
-    return hashlib.blake2b(document, digest_size=16, person=retry_of.replace("-", "")[-16:].encode()).hexdigest()
+    person = retry_of.replace("-", "")[-16:].encode() if retry_of else b""
+    return hashlib.blake2b(document, digest_size=16, person=person).hexdigest()
 
 
 @lru_cache(maxsize=_NEEDS_MAX)

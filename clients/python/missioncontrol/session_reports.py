@@ -1,7 +1,7 @@
 """The reports that no coordinator has acknowledged yet: numbered, kept, sent in bounded batches, and sent again.
 
-Nothing here knows what a report means but for one thing: a start that was not sent when the work has succeeded or failed
-need not be said, since the outcome says it, too. Short work then takes one report instead of two.
+Nothing here knows what a report means, but for one thing: a start that was not sent before the work has succeeded or
+failed need not be said, since the outcome says it, too. Short work then takes one report instead of two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 from missioncontrol import agent_limits as limits
 from missioncontrol.session_effects import LeaseKey
 from missioncontrol.v1 import agent_service_pb2 as pb
-
 
 _TELLS_THE_START = frozenset({"succeeded", "failed"})
 
