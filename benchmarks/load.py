@@ -52,16 +52,12 @@ class Loader:
 
     async def batches(self, tasks: int) -> Measured:
         """BatchCreateTasks with 100 tasks a call. The requests are made before the clock starts."""
-        requests = [
-            task_service_pb2.BatchCreateTasksRequest(requests=list(self._requests(BATCH_TASKS)))
-            for _ in range(tasks // BATCH_TASKS)
-        ]
+        requests = self._batches(tasks)
+        return await self._timed(self._submit_batch, requests, in_flight=BATCHES_IN_FLIGHT, tasks=tasks)
 
-        async def submit(request: task_service_pb2.BatchCreateTasksRequest) -> None:
-            answer = await self._tasks.BatchCreateTasks(request, timeout=CALL_SECONDS)
-            assert all(result.task_id for result in answer.results), answer
-
-        return await self._timed(submit, requests, in_flight=BATCHES_IN_FLIGHT, tasks=len(requests) * BATCH_TASKS)
+    async def submit(self, tasks: int) -> None:
+        """The same, without waiting for what becomes of them."""
+        await self._all(self._submit_batch, self._batches(tasks), in_flight=BATCHES_IN_FLIGHT)
 
     async def singles(self, tasks: int) -> Measured:
         """CreateTask, 8 calls in flight."""
@@ -84,8 +80,17 @@ class Loader:
             for number, request in enumerate(self._requests(tasks)):
                 await asyncio.sleep(begin + number / per_second - time.monotonic())
                 calls.append(group.create_task(self._stamped(request)))
-        await self._outcomes(self._number)
+        await self.outcomes(self._number)
         return [await self._latency(call.result()) for call in calls]
+
+    def _batches(self, tasks: int) -> list[task_service_pb2.BatchCreateTasksRequest]:
+        assert tasks % BATCH_TASKS == 0, "whole batches"
+        make = task_service_pb2.BatchCreateTasksRequest
+        return [make(requests=list(self._requests(BATCH_TASKS))) for _ in range(tasks // BATCH_TASKS)]
+
+    async def _submit_batch(self, request: task_service_pb2.BatchCreateTasksRequest) -> None:
+        answer = await self._tasks.BatchCreateTasks(request, timeout=CALL_SECONDS)
+        assert all(result.task_id for result in answer.results), answer
 
     async def _stamped(self, request: task_service_pb2.CreateTaskRequest) -> str:
         request.spec.payload.data = str(time.monotonic_ns()).encode().ljust(PAYLOAD_BYTES)
@@ -107,6 +112,13 @@ class Loader:
         self, submit: Callable[[Request], Awaitable[None]], requests: Sequence[Request], *, in_flight: int, tasks: int
     ) -> Measured:
         begin = time.monotonic_ns()
+        await self._all(submit, requests, in_flight=in_flight)
+        end = await self.outcomes(self._number)
+        return Measured(tasks, (end - begin) / 1e9)
+
+    async def _all(
+        self, submit: Callable[[Request], Awaitable[None]], requests: Sequence[Request], *, in_flight: int
+    ) -> None:
         waiting = iter(requests)
 
         async def work() -> None:
@@ -116,10 +128,8 @@ class Loader:
         async with asyncio.TaskGroup() as group:
             for _ in range(in_flight):
                 group.create_task(work())
-        end = await self._outcomes(self._number)
-        return Measured(tasks, (end - begin) / 1e9)
 
-    async def _outcomes(self, number: int) -> int:
+    async def outcomes(self, number: int) -> int:
         """When the last of so many outcomes was told, by the monotonic clock in nanoseconds."""
         async with asyncio.timeout(LOAD_SECONDS_MAX):
             # Another process stores the count: there is nothing to wait on.

@@ -74,7 +74,7 @@ async def test_typed_handlers_of_every_sort_run_and_answer(agent: Agent, peer: P
     assert (second.output.data, second.usage.input_tokens, second.usage.cost_micro_usd) == (b"ABC", 3, 500_000)
     assert decode_payload((await peer.ended("3")).succeeded.output) == {"name": "nn"}
     assert (await peer.ended("4")).succeeded.output.data == b""
-    assert peer.events("4") == ["started", "succeeded"]
+    assert peer.events("4")[-1] == "succeeded", "the start may be told by it"
     assert shout(TaskContext.detached(), "plain") == "PLAIN"
 
 
@@ -521,7 +521,7 @@ async def test_many_short_tasks_travel_in_few_messages(agent: Agent, peer: Peer)
     await peer.until(lambda: peer.streams)
     for first in range(0, 1000, 100):
         peer.lease(*[lease("noop", task_id=f"t{first + number}") for number in range(100)])
-    await peer.until(lambda: len(peer.reports) == 2000)
+    await peer.until(lambda: sum(report.HasField("succeeded") for report in peer.reports) == 1000)
     many.drain()
     await running
 
