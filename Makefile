@@ -25,11 +25,11 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image test check demo up bench faults clean relocate
+.PHONY: help setup proto image test check demo up bench bench-large faults clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1 \2/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-8s%s\n", name, $$0}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1 \2/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-12s%s\n", name, $$0}'
 
 setup: relocate $(STAMP) ## Makes the virtual environment in .venv and installs the SDK, the server and the tools into it.
 
@@ -89,6 +89,9 @@ up: setup ## Starts the same fleet on the default ports and keeps it running unt
 
 bench: setup ## Measures throughput and latency (about 2 minutes) and writes benchmarks/latest.json.
 	@$(BIN)/python -m benchmarks
+
+bench-large: setup ## Measures what a backlog, or a past, of a million tasks costs (about 8 minutes); writes benchmarks/large.json.
+	@$(BIN)/python -m benchmarks.large
 
 faults: setup ## Runs the long tests: many kill -9 of every process under load.
 	@FAULTS_SEED='$(SEED)' $(BIN)/python -m pytest -m slow --timeout 1800 $(TEST_FLAGS) $(TESTS)

@@ -10,6 +10,8 @@ import mmap
 import struct
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,21 +60,31 @@ class Counter:
 
 
 async def follow(address: str, counter: Counter) -> None:
-    """Follows from the beginning until the stream ends."""
+    """Follows from the beginning, over restarts of the coordinator."""
     outcomes = outcome_time_ns = sequence = gaps = 0
-    options = [("grpc.max_receive_message_length", _FEED_BYTES_MAX)]
+    async for batch in batches(address):
+        ended = sum(event.type in _OUTCOMES for event in batch.events)
+        if ended:
+            outcomes, outcome_time_ns = outcomes + ended, time.monotonic_ns()
+        dense = batch.events[0].sequence == sequence + 1
+        sequence = batch.events[-1].sequence
+        gaps += not dense
+        counter.store(Count(outcomes, outcome_time_ns, sequence, gaps))
+
+
+async def batches(address: str) -> AsyncIterator[event_service_pb2.WatchEventsResponse]:
+    """The messages that hold events."""
+    position = ""
+    options = [("grpc.max_receive_message_length", _FEED_BYTES_MAX), ("grpc.max_reconnect_backoff_ms", 200)]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
         events = event_service_pb2_grpc.EventServiceStub(channel)
-        async for batch in events.WatchEvents(event_service_pb2.WatchEventsRequest(follow=True)):
-            if not batch.events:
-                continue
-            ended = sum(event.type in _OUTCOMES for event in batch.events)
-            if ended:
-                outcomes, outcome_time_ns = outcomes + ended, time.monotonic_ns()
-            dense = batch.events[0].sequence == sequence + 1
-            sequence = batch.events[-1].sequence
-            gaps += not dense
-            counter.store(Count(outcomes, outcome_time_ns, sequence, gaps))
+        while True:
+            request = event_service_pb2.WatchEventsRequest(after=position, follow=True)
+            with suppress(grpc.aio.AioRpcError):
+                async for batch in events.WatchEvents(request, wait_for_ready=True):
+                    position = batch.position or position
+                    if batch.events:
+                        yield batch
 
 
 if __name__ == "__main__":

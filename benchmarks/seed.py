@@ -77,7 +77,7 @@ def seed(engine: Engine, seeds: list[Seed]) -> None:
             if one.finished:
                 multiply(connection, schema.attempts, "task_id", template, one.tasks - 1)
         writer.close()
-        connection.execute(text("ANALYZE"))
+        connection.execute(text("VACUUM (ANALYZE)" if engine.dialect.name == "postgresql" else "ANALYZE"))
 
 
 def template_task(task_id: str, one: Seed) -> NewTask:

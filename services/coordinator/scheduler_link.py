@@ -323,7 +323,7 @@ class SchedulerLink:
         """
 
         def read(connection: Any) -> list[BacklogTask]:
-            return list(read_ready(connection, group.key, after=group.end, limit=limit))
+            return read_ready(connection, group.key, after=group.end, limit=limit)
 
         def take(answer: asyncio.Future[list[BacklogTask]]) -> None:
             if answer.cancelled() or answer.exception() is not None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
-from sqlalchemy import Connection, func, select, text, tuple_
+from sqlalchemy import Connection, func, select, text
 
 from services.domain.requirements import Requirements
 from services.domain.task import Avoided, TaskState
@@ -14,7 +12,6 @@ from services.store.schema import needs, tasks
 # Written out, not bound: SQLite uses a partial index only for a condition that it can see.
 IS_READY = text(f"tasks.state = {int(TaskState.PENDING)}")
 
-decode_avoid = msgspec.json.Decoder(tuple[Avoided, ...]).decode
 decode_requirements = msgspec.json.Decoder(Requirements).decode
 
 
@@ -30,13 +27,34 @@ class BacklogGroup(msgspec.Struct, frozen=True):
     count: int
 
 
-class BacklogTask(msgspec.Struct, frozen=True, gc=False):
+class BacklogTask(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A ready task, as far as the scheduler is concerned."""
 
     task_id: str
     queued_time: int
     affinity_key: str
     avoid: tuple[Avoided, ...]
+
+
+decode_ready = msgspec.json.Decoder(list[BacklogTask]).decode
+
+# A thousand rows at a time: as one JSON array they take a third of the time that SQLAlchemy's rows take.
+NEXT_READY = (
+    "SELECT id, queued_time, affinity_key, avoid FROM tasks WHERE "
+    f"state = {int(TaskState.PENDING)} AND namespace = :namespace AND queue = :queue AND priority = :priority "
+    "AND needs_id = :needs_id AND (queued_time, id) > (:queued_time, :id) ORDER BY queued_time, id LIMIT :limit"
+)
+READ_READY = {
+    "sqlite": text(
+        "SELECT json_group_array(json_array(id, queued_time, affinity_key, json(coalesce(avoid, '[]')))) "
+        f"FROM ({NEXT_READY})"
+    ),
+    "postgresql": text(
+        "SELECT coalesce(json_agg(json_build_array("
+        "id, queued_time, affinity_key, CAST(coalesce(avoid, '[]') AS json))), '[]')::text "
+        f"FROM ({NEXT_READY}) AS t"
+    ),
+}
 
 
 def read_groups(connection: Connection) -> list[BacklogGroup]:
@@ -66,24 +84,17 @@ def read_groups(connection: Connection) -> list[BacklogGroup]:
 
 def read_ready(
     connection: Connection, group: tuple[str, str, int, str], *, after: tuple[int, str], limit: int
-) -> Sequence[BacklogTask]:
+) -> list[BacklogTask]:
     """The next ready tasks of a group behind a key (queued time, id), oldest first."""
-    column = tasks.c
     namespace, queue, priority, needs_id = group
-    query = (
-        select(column.id, column.queued_time, column.affinity_key, column.avoid)
-        .where(
-            IS_READY,
-            column.namespace == namespace,
-            column.queue == queue,
-            column.priority == priority,
-            column.needs_id == needs_id,
-            tuple_(column.queued_time, column.id) > tuple_(*after),
-        )
-        .order_by(column.queued_time, column.id)
-        .limit(limit)
-    )
-    return [
-        BacklogTask(row.id, row.queued_time, row.affinity_key, decode_avoid(row.avoid or "[]"))
-        for row in connection.execute(query)
-    ]
+    wanted = {"namespace": namespace, "queue": queue, "priority": priority, "needs_id": needs_id, "limit": limit}
+    found: str = connection.execute(
+        READ_READY[connection.dialect.name], {**wanted, "queued_time": after[0], "id": after[1]}
+    ).scalar_one()
+    # Neither database promises that an aggregate keeps the order of what it aggregates.
+    return sorted(decode_ready(found), key=by_key)
+
+
+def by_key(task: BacklogTask) -> tuple[int, str]:
+    """Where a task stands in its group."""
+    return (task.queued_time, task.task_id)
