@@ -5,31 +5,39 @@ It is whole, its log is dense, the log's fold equals the tables, and counters eq
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import msgspec
 from sqlalchemy import Connection, text
 
 from services.domain.event import EventType
 from services.domain.task import HELD, TRANSITIONS
 from services.store import schema
+from services.store.backlog import decode_requirements
 
 # Each event of the log as a row of its own, for the time of the check.
 EVENT_ROWS = {
     "sqlite": """
 CREATE TEMP TABLE event_rows AS
 SELECT c.first + e.key AS sequence, c.last AS chunk,
-       json_extract(e.value, '$[0]') AS type, json_extract(e.value, '$[4]') AS task_id,
+       json_extract(e.value, '$[0]') AS type, json_extract(e.value, '$[2]') AS namespace,
+       json_extract(e.value, '$[3]') AS queue, json_extract(e.value, '$[4]') AS task_id,
+       json_extract(e.value, '$[5]') AS agent_id,
        json_extract(e.value, '$[6][0]') AS version, json_extract(e.value, '$[6][1]') AS before,
        json_extract(e.value, '$[6][2]') AS after, json_extract(e.value, '$[6][3]') AS token,
-       json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries
+       json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries,
+       json_extract(e.value, '$[6][8]') AS agent_state
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
 CREATE TEMP TABLE event_rows AS
 SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
-       (e.value ->> 0)::int AS type, e.value ->> 4 AS task_id,
+       (e.value ->> 0)::int AS type, e.value ->> 2 AS namespace, e.value ->> 3 AS queue, e.value ->> 4 AS task_id,
+       e.value ->> 5 AS agent_id,
        (e.value -> 6 ->> 0)::bigint AS version, (e.value -> 6 ->> 1)::int AS before,
        (e.value -> 6 ->> 2)::int AS after, (e.value -> 6 ->> 3)::bigint AS token,
-       (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries
+       (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries,
+       (e.value -> 6 ->> 8)::int AS agent_state
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -84,6 +92,21 @@ SELECT * FROM (
 ) AS counted WHERE leases <> held OR started <> running LIMIT 20
 """
 
+# What the tasks that each agent holds need, by distinct needs.
+HELD_NEEDS = f"""
+SELECT t.namespace, t.agent_id, n.requirements, count(*) AS tasks
+FROM tasks AS t JOIN needs AS n ON n.id = t.needs_id WHERE t.state IN ({schema.states(HELD)})
+GROUP BY t.namespace, t.agent_id, n.requirements
+"""
+IN_USE = "SELECT namespace, id, resources_used FROM agents"
+
+# What the log says of agents and queues, apart from their tasks.
+FLEET_EVENTS = """
+SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows WHERE task_id = '' ORDER BY sequence
+"""
+AGENTS = "SELECT namespace, id, session, state, cordoned FROM agents"
+QUEUES = "SELECT namespace, name, version, paused FROM queues"
+
 TERMINAL_EVENTS = f"""
 SELECT task_id, count(*) AS endings FROM event_rows
 WHERE type IN ({int(EventType.TASK_SUCCEEDED)}, {int(EventType.TASK_FAILED)}, {int(EventType.TASK_CANCELLED)},
@@ -92,11 +115,52 @@ GROUP BY task_id HAVING count(*) > 1 LIMIT 20
 """
 
 
+# Sums of doubles.
+RESOURCE_TOLERANCE = 1e-6
+
+decode_resources = msgspec.json.Decoder(dict[str, float]).decode
+
+
 class Finding(msgspec.Struct, frozen=True):
     """Something that is not as it must be: the name of the check, and what was found."""
 
     check: str
     message: str
+
+
+class ToldAgent(msgspec.Struct):
+    """An agent as the log tells of it."""
+
+    session: int = 0
+    state: int = 0
+    cordoned: bool | None = False  # None: a drain cordons if it was ordered, and the event does not tell
+
+    def hear(self, type_: int, session: int, state: int) -> None:
+        """Its next event."""
+        self.session, self.state = session, state
+        if type_ == EventType.AGENT_CORDONED:
+            self.cordoned = True
+        elif type_ == EventType.AGENT_UNCORDONED:
+            self.cordoned = False
+        elif type_ == EventType.AGENT_DRAINING and not self.cordoned:
+            self.cordoned = None
+
+    def agrees(self, session: int, state: int, cordoned: bool) -> bool:
+        """Whether its row says the same."""
+        return (session, state) == (self.session, self.state) and self.cordoned in (None, cordoned)
+
+
+class ToldQueue(msgspec.Struct):
+    """A queue as the log tells of it."""
+
+    version: int = 0
+    paused: bool = False
+
+    def hear(self, type_: int, version: int) -> None:
+        """Its next event."""
+        self.version = version
+        if type_ in (EventType.QUEUE_PAUSED, EventType.QUEUE_RESUMED):
+            self.paused = type_ == EventType.QUEUE_PAUSED
 
 
 def check(connection: Connection) -> list[Finding]:
@@ -112,7 +176,9 @@ def check(connection: Connection) -> list[Finding]:
         *dense(connection),
         *folded(connection),
         *edges(connection),
+        *folded_fleet(connection),
         *counters(connection),
+        *resources(connection),
         *endings(connection),
     ]
     connection.execute(text(NO_EVENT_ROWS))
@@ -163,6 +229,34 @@ def folded(connection: Connection) -> list[Finding]:
     return found
 
 
+def folded_fleet(connection: Connection) -> list[Finding]:
+    """Agents and queues are as their events left them. Of a log that was trimmed, nothing can be said."""
+    if connection.execute(text("SELECT first FROM feed")).scalar_one() != 1:
+        return []
+    agents: defaultdict[tuple[str, str], ToldAgent] = defaultdict(ToldAgent)
+    queues: defaultdict[tuple[str, str], ToldQueue] = defaultdict(ToldQueue)
+    for row in connection.execute(text(FLEET_EVENTS)):
+        if row.agent_id:
+            agents[(row.namespace, row.agent_id)].hear(row.type, row.version, row.agent_state)
+        else:
+            queues[(row.namespace, row.queue)].hear(row.type, row.version)
+    kept_agents = {(row.namespace, row.id): row for row in connection.execute(text(AGENTS))}
+    kept_queues = {(row.namespace, row.name): row for row in connection.execute(text(QUEUES))}
+    return [
+        *(
+            Finding("fold", f"agent {key[1]}: {kept and tuple(kept[2:])} in the table, {agents[key]} in the log")
+            for key in sorted({*kept_agents, *agents})
+            if (kept := kept_agents.get(key)) is None
+            or not agents[key].agrees(kept.session, kept.state, bool(kept.cordoned))
+        ),
+        *(
+            Finding("fold", f"queue {key[1]}: {kept and tuple(kept[2:])} in the table, {queues[key]} in the log")
+            for key in sorted({*kept_queues, *queues})
+            if (kept := kept_queues.get(key)) is None or queues[key] != ToldQueue(kept.version, bool(kept.paused))
+        ),
+    ]
+
+
 def edges(connection: Connection) -> list[Finding]:
     """Every change of state in the log is in the transition table."""
     allowed = {(int(before), int(after)) for before, after in TRANSITIONS} | {(0, 1), (0, 2)}
@@ -179,6 +273,21 @@ def counters(connection: Connection) -> list[Finding]:
         Finding("counters", f"agent {row.id}: {row.leases}/{row.started} counted, {row.held}/{row.running} held")
         for row in connection.execute(text(COUNTERS))
     ]
+
+
+def resources(connection: Connection) -> list[Finding]:
+    """What each agent has in use is what the tasks that it holds need."""
+    needed: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for row in connection.execute(text(HELD_NEEDS)):
+        for name, amount in decode_requirements(row.requirements).resources.items():
+            needed[(row.namespace, row.agent_id)][name] += amount * row.tasks
+    found = []
+    for agent in connection.execute(text(IN_USE)):
+        used: dict[str, float] = decode_resources(agent.resources_used)
+        wanted = needed[(agent.namespace, agent.id)]
+        if any(abs(used.get(name, 0.0) - wanted[name]) > RESOURCE_TOLERANCE for name in {*used, *wanted}):
+            found.append(Finding("resources", f"agent {agent.id}: {used} in use, {dict(wanted)} needed"))
+    return found
 
 
 def endings(connection: Connection) -> list[Finding]:
