@@ -96,5 +96,7 @@ class ReportLog:
             while queue and queue[0].report.number <= number:
                 entry = queue.popleft()
                 self.unacknowledged_bytes -= entry.size
+                if self._starts.get(entry.key) is entry:  # it is gone, so no outcome can take its place
+                    del self._starts[entry.key]
                 done.append(entry)
         return done
