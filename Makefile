@@ -25,7 +25,7 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image test check demo up bench bench-large faults clean relocate
+.PHONY: help setup proto image test check demo up bench bench-large faults mutants clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
@@ -95,6 +95,9 @@ bench-large: setup ## Measures what a backlog, or a past, of a million tasks cos
 
 faults: setup ## Runs the long tests: many kill -9 of every process under load.
 	@FAULTS_SEED='$(SEED)' $(BIN)/python -m pytest -m slow --timeout 1800 $(TEST_FLAGS) $(TESTS)
+
+mutants: setup ## Puts two dozen classic bugs into copies of the tree, one at a time; the tests must catch each (about 2 minutes).
+	@$(BIN)/python -m tests.mutants
 
 clean: ## Removes what the other targets made: the environment, build/ and the caches. Keeps var/, the data of `make up`.
 	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info clients/python/*.egg-info

@@ -8,6 +8,7 @@ import pytest
 
 from services.domain.agent import AgentState, DrainMode
 from services.domain.commands import (
+    OUTCOMES,
     AdoptAgents,
     AgentAction,
     ChangeAgent,
@@ -157,6 +158,22 @@ def test_another_outcome_of_a_recorded_attempt_is_stale(world: World) -> None:
     world.finish("a", "t")
     (refusal,) = world.report("a", ended(9, "t", 1, ReportKind.FAILED))
     assert refusal.reason is RefusalReason.STALE
+
+
+def test_an_older_token_of_the_same_agent_and_session_says_nothing_any_more(world: World) -> None:
+    """S4: the agent gave the lease back and got the task again; what it said of the first lease comes late."""
+    world.connect("a")
+    world.submit("t")
+    world.run("a", "t")
+    world.finish("a", "t", ReportKind.RETURNED)
+    world.run("a", "t")
+    before = world.task("t")
+    assert before.token == 2
+
+    refusals = world.report("a", *(ended(9 + n, "t", 1, kind) for n, kind in enumerate(sorted(OUTCOMES))))
+
+    assert [refusal.reason for refusal in refusals] == [RefusalReason.STALE] * (len(OUTCOMES) - 1), "but RETURNED again"
+    assert world.task("t") == before
 
 
 def test_a_failed_attempt_is_retried_with_backoff_until_the_policy_ends(world: World) -> None:

@@ -15,7 +15,8 @@ from services.store.coordinators import claim_term
 from services.store.database import prepare_sqlite
 from services.store.flush import Prepared
 from services.store.sqlite_writer import SqliteWriter
-from services.store.writer import Batch, OutcomeUnknown, RowsRefused, TermLost, WriteRefused
+from services.store.writer import Batch, Identity, OutcomeUnknown, RowsRefused, TermLost, WriteRefused
+from services.store.writer_process import open_writer
 from tests.store.world import World, new_task
 
 # SQLite's own: its lock, and its COMMIT that answers with an error.
@@ -149,3 +150,13 @@ def test_a_transaction_that_is_open_in_another_process_is_waited_for_and_then_re
     world.writer.write(flush.batch)
     world.flusher.settle(flush)
     assert tasks(world) == ["t"]
+
+
+def test_what_is_committed_is_synced_before_it_is_answered(world: World) -> None:
+    """S1: with less than FULL a power cut takes acknowledged commits back."""
+    with closing(open_writer(world.engine.url, Identity("coordinator-1", 1))) as writer:
+        assert isinstance(writer, SqliteWriter)
+        settings = [
+            writer._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+        ]
+    assert settings == ["wal", 2]

@@ -1,0 +1,246 @@
+"""The mutants as data: which promise each breaks, the change that does it, and the tests that must fail then."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FOLD, SUBMIT, PROMISES = "tests/store/test_fold.py", "tests/store/test_submit.py", "tests/store/test_promises.py"
+FLUSH, JOURNAL, WRITER = (
+    "tests/store/test_flush.py",
+    "tests/store/test_journal.py",
+    "tests/store/test_writer_process.py",
+)
+SESSION, SDK = "tests/domain/test_session.py", "tests/clients/session"
+
+
+class Mutant(NamedTuple):
+    """One bug. `before` stands exactly once in the file."""
+
+    name: str
+    promise: str
+    bug: str
+    file: str
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = (
+    Mutant(
+        "the answer comes before the commit",
+        "S1",
+        "the caller hears OK when the flush is handed over, not when it is on disk",
+        "services/store/journal.py",
+        "        self._writer.commit(flight.prepared.batch).add_done_callback(self._finish)\n",
+        "        self._writer.commit(flight.prepared.batch).add_done_callback(self._finish)\n"
+        "        self._answer(flight.entries, flight.prepared.answers)\n",
+        (JOURNAL,),
+    ),
+    Mutant(
+        "commits that a power cut takes back",
+        "S1",
+        "SQLite with synchronous=NORMAL acknowledges what is not on disk",
+        "services/store/database.py",
+        '"synchronous = FULL"',
+        '"synchronous = NORMAL"',
+        ("tests/store/test_sqlite_writer.py",),
+    ),
+    Mutant(
+        "a repeated submit makes another task",
+        "S2",
+        "the request id is not looked up",
+        "services/domain/submit.py",
+        "        if earlier is not None:\n            return repeated(new, earlier)\n",
+        "",
+        (SUBMIT,),
+    ),
+    Mutant(
+        "another body under the same request id is taken for the same",
+        "S2",
+        "the digest of the body is not compared",
+        "services/domain/submit.py",
+        "    if earlier.digest == new.digest:\n",
+        "    if earlier.digest:\n",
+        (SUBMIT,),
+    ),
+    Mutant(
+        "a task is leased twice",
+        "S3",
+        "the grant does not look at the task's state",
+        "services/domain/grant.py",
+        "    if task.state is not TaskState.PENDING:\n        return PlacementOutcome.TASK_GONE\n",
+        "",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "a fence of the agent's id alone",
+        "S4",
+        "a report with an older token of the same agent is accepted",
+        "services/domain/report.py",
+        "        and task.token == report.token\n",
+        "",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "a report on an earlier stream counts",
+        "S4",
+        "the session of the report is not compared",
+        "services/domain/report.py",
+        " or agent.session != command.session:\n",
+        ":\n",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "another outcome of the same attempt gets OK",
+        "S5",
+        "the digest of the outcome is not compared, so a failure is answered as if the success had said it",
+        "services/domain/report.py",
+        "    return report.kind not in OUTCOMES or attempt.digest == report.digest\n",
+        "    return True\n",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "the sweeper overwrites what has ended",
+        "S6",
+        "a due timer does not look whether the task is terminal, nor whether it was moved",
+        "services/domain/revoke.py",
+        "        if task is not None and not task.terminal and 0 < task.wake_time <= ledger.now:\n",
+        "        if task is not None:\n",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "a task that kills its agents runs for ever",
+        "S7",
+        "redeliveries are not counted",
+        "services/domain/attempt_end.py",
+        "    redeliveries = task.redeliveries + 1\n",
+        "    redeliveries = task.redeliveries\n",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "an edge that is not in the table",
+        "S8",
+        "an attempt that failed goes back to PENDING without its backoff",
+        "services/domain/attempt_end.py",
+        "    after = advance(task, TaskState.SCHEDULED, failures=failures, wake_time=wake_time)\n",
+        "    after = advance(task, TaskState.PENDING, failures=failures, wake_time=wake_time)\n",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "a change without an event",
+        "S9",
+        "the start of a task is written, but not told",
+        "services/domain/report.py",
+        "    ledger.put_task(task, running, EventType.TASK_STARTED)\n",
+        "    ledger.tasks[running.id] = running\n    ledger.changed_tasks[running.id] = None\n",
+        (FOLD,),
+    ),
+    Mutant(
+        "the next flush numbers its events from what is written",
+        "S10",
+        "the numbers of a flush that is on its way are given away twice",
+        "services/store/flush.py",
+        "        self._head = batch.head + batch.events\n",
+        "        self._head = batch.head\n",
+        (FLUSH, JOURNAL),
+    ),
+    Mutant(
+        "what stands on a failed batch is written",
+        "S9, S10",
+        "the writer does not leave out the batch behind one that failed",
+        "services/store/writer_process.py",
+        "            if failures_known < failures:\n",
+        "            if failures_known < 0:\n",
+        (WRITER,),
+    ),
+    Mutant(
+        "a gap between history and live",
+        "S11",
+        "a reader joins the live feed where it is, not where its history ended",
+        "services/coordinator/feed.py",
+        "        index = bisect_left(self._chunks, after + 1, key=lambda chunk: chunk.last)\n",
+        "        index = len(self._chunks) - 1\n",
+        ("tests/coordinator/test_feed.py",),
+    ),
+    Mutant(
+        "more leases than slots",
+        "S13",
+        "the grant does not count",
+        "services/domain/grant.py",
+        "    if agent.room < 1 or not fits(agent, demand):\n",
+        "    if not fits(agent, demand):\n",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "resources that are never given back",
+        "S13",
+        "the end of an attempt frees the slot and keeps the gpu",
+        "services/domain/agent.py",
+        "        resources_used=added(agent.resources_used, demand, sign=-1),\n",
+        "",
+        (FOLD, PROMISES, "tests/store/test_check.py"),
+    ),
+    Mutant(
+        "a grant after a drain",
+        "S14",
+        "the grant does not ask whether the agent accepts work",
+        "services/domain/grant.py",
+        "    if not agent.accepting:\n        return PlacementOutcome.AGENT_NOT_ACCEPTING\n",
+        "",
+        (FOLD,),
+    ),
+    Mutant(
+        "a cancelled task comes back",
+        "S16",
+        "a task whose cancel was asked for is retried when its attempt fails",
+        "services/domain/attempt_end.py",
+        "    elif task.cancel_request_time or ending.outcome is AttemptOutcome.CANCELLED:\n",
+        "    elif ending.outcome is AttemptOutcome.CANCELLED:\n",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "two twins that fight for ever",
+        "S17",
+        "the incarnation before is not remembered as superseded",
+        "services/domain/admission.py",
+        "        superseded = (before.incarnation, *superseded)[:SUPERSEDED_MAX]\n",
+        "        superseded = superseded[:SUPERSEDED_MAX]\n",
+        (FOLD, PROMISES),
+    ),
+    Mutant(
+        "a coordinator without its term writes",
+        "S18",
+        "the fence does not compare the term",
+        "services/store/sqlite_dialect.py",
+        'FENCE = "UPDATE coordinators SET flush = ?1 WHERE id = ?2 AND term = ?3"\n',
+        'FENCE = "UPDATE coordinators SET flush = ?1 WHERE id = ?2 AND ?3 > 0"\n',
+        (FOLD, WRITER),
+    ),
+    Mutant(
+        "leases that nobody names live on",
+        "L1",
+        "a heartbeat renews every lease of the agent, also one that it does not name",
+        "services/domain/session.py",
+        "                    self._since.setdefault(lease, self.last_heartbeat)\n",
+        "                    self._since.pop(lease, None)\n",
+        (SESSION,),
+    ),
+    Mutant(
+        "work goes on although nobody hears the agent",
+        "L3",
+        "the agent's trust in its leases is counted from the echo, not from what it sent",
+        "clients/python/missioncontrol/session_liveness.py",
+        "                self.echoed_sent_time, self.echoed_version = sent_time, version\n",
+        "                self.echoed_sent_time, self.echoed_version = now, version\n",
+        (SDK,),
+    ),
+    Mutant(
+        "an outcome that overtakes a checkpoint",
+        "S5",
+        "an outcome takes the place of its start although a checkpoint was said in between",
+        "clients/python/missioncontrol/session_reports.py",
+        "        start = self._starts.pop(key, None) if self._starts else None\n",
+        "        start = self._starts.get(key)\n",
+        (SDK,),
+    ),
+)
