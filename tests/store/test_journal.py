@@ -18,6 +18,7 @@ from services.store.database import open_database, prepare_schema
 from services.store.feed import read_position
 from services.store.flush import Committed
 from services.store.journal import Journal
+from services.store.writer import RowsRefused
 from tests.store.world import new_task
 
 
@@ -55,6 +56,24 @@ async def test_much_that_has_gathered_is_prepared_while_the_flush_before_is_writ
     assert all(isinstance(result, Created) for answer in answers for result in answer)
     numbers = [committed.first_sequence + place for committed in heard for place in range(len(committed.events))]
     assert numbers == list(range(1, 2011))
+
+
+async def test_what_stands_on_a_flush_that_fails_is_written_without_it(journal: Journal) -> None:
+    heard: list[Committed] = []
+    journal.subscribe(heard.append)
+    bad = journal.submit(batch(0, 300, queue=None))
+    while not journal._flying:
+        await asyncio.sleep(0)
+    good = [journal.submit(batch(number * 1000, 300)) for number in range(1, 4)]
+    while not prepared_ahead(journal):
+        await asyncio.sleep(0)
+    with pytest.raises(RowsRefused):
+        await bad
+    answers = await asyncio.gather(*good)
+
+    assert all(isinstance(result, Created) for answer in answers for result in answer)
+    numbers = [committed.first_sequence + place for committed in heard for place in range(len(committed.events))]
+    assert numbers == list(range(1, 901))
 
 
 async def test_answers_come_in_the_order_of_the_commands_after_their_listeners(journal: Journal) -> None:
