@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from missioncontrol import Client
+from missioncontrol import Client, task_request
+from missioncontrol.cli.events import verified
 from missioncontrol.command import CommandInput, CommandOutput
 from missioncontrol.v1 import task_pb2
 
@@ -37,6 +38,19 @@ async def test_a_task_goes_from_submit_to_its_result_and_into_the_feed(start_fle
         EventType.TASK_STARTED,
         EventType.TASK_SUCCEEDED,
     ]
+
+
+async def test_the_feed_that_is_read_while_tasks_run_agrees_with_the_list(start_fleet: StartFleet) -> None:
+    """S9, S10: from the outside, page by page, while both change."""
+    fleet = await start_fleet()
+    async with asyncio.TaskGroup() as group, Client(fleet.address) as client:
+        handles = await client.submit_many(task_request("echo", number) for number in range(2000))
+        ending = group.create_task(handles[-1].result())
+        during, _ = await verified(client)
+        await ending
+        after, tasks = await verified(client)
+    assert (during.findings, after.findings) == ([], [])
+    assert (tasks, after.whole) == (2000, True)
 
 
 async def test_a_command_runs_on_an_agent_and_its_output_comes_back(start_fleet: StartFleet) -> None:

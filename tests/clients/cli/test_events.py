@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from missioncontrol.cli.events import Cursor
 from missioncontrol.cli.failures import RefusedInputError
-from missioncontrol.v1 import event_service_pb2
+from missioncontrol.v1 import event_pb2, event_service_pb2, task_pb2, task_service_pb2
 
 from tests.clients.cli.conftest import CommandLine
 from tests.clients.client.peer import feed, reply, stream
@@ -113,3 +113,41 @@ def test_a_cursor_that_is_not_there_yet_is_the_beginning(tmp_path: Path) -> None
     cursor.write("e:1")
     cursor.write("")
     assert cursor.read() == "e:1"
+
+
+def event(sequence: int, task: str, version: int, **fields: Any) -> event_pb2.Event:
+    return event_pb2.Event(sequence=sequence, namespace="default", task_id=task, version=version, **fields)
+
+
+PENDING, LEASED = task_pb2.TASK_STATE_PENDING, task_pb2.TASK_STATE_LEASED
+CREATED = event(1, "t-1", 1, to_state=PENDING)
+GRANTED = event(2, "t-1", 2, from_state=PENDING, to_state=LEASED, token=1)
+LISTED = task_pb2.Task(id="t-1", state=LEASED, version=2, token=1)
+
+
+@pytest.mark.parametrize(
+    ("events", "tasks", "finding"),
+    [
+        ([CREATED, GRANTED], [LISTED], ""),
+        ([GRANTED], [LISTED], ""),
+        ([CREATED], [LISTED], "LEASED (version 2, token 1) in the list, PENDING (version 1, token 0) in the"),
+        ([CREATED, event(3, "t-2", 1, to_state=PENDING)], [], "the feed has 3 after 1"),
+        ([CREATED, GRANTED], [], "task t-1 has not ended, and is in no list"),
+        ([CREATED, event(2, "t-1", 3, from_state=PENDING, to_state=LEASED)], [], "version 3 of t-1, not 2"),
+        ([CREATED, event(2, "t-1", 2, from_state=LEASED, to_state=PENDING)], [], "t-1 does not come from PENDING"),
+        ([CREATED], [task_pb2.Task(id="t-9", state=PENDING)], "PENDING (version 0, token 0) in the list, nothing in"),
+    ],
+)  # fmt: skip
+async def test_verify_compares_the_feed_with_the_list(
+    missionctl: CommandLine, events: list[event_pb2.Event], tasks: list[task_pb2.Task], finding: str
+) -> None:
+    reached = f"e:{events[-1].sequence}"
+    missionctl.peer.answers("ListTasks", reply(task_service_pb2.ListTasksResponse(tasks=tasks, position=reached)))
+    page = event_service_pb2.ListEventsResponse(events=events, next_position=reached, position=reached)
+    missionctl.peer.answers("ListEvents", reply(page))
+
+    ended = await missionctl("events", "verify", "--output", "json")
+
+    assert ended.code == (1 if finding else 0), ended.err
+    assert finding in ended.err
+    assert bool(ended.json["findings"]) == bool(finding)

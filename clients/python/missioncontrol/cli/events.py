@@ -1,22 +1,26 @@
-"""`missionctl events`: tail, and the cursor file with which a tail goes on where it was."""
+"""`missionctl events`: tail with its cursor file, and verify."""
 
 from __future__ import annotations
 
 import os
 import sys
+from bisect import bisect_right
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from missioncontrol.calls.events import FeedBatch, FeedReset, position_of
-from missioncontrol.cli import mapping
+from missioncontrol import limits
+from missioncontrol.calls.events import FeedBatch, FeedReset, position_of, sequence_of
+from missioncontrol.cli import exit_codes, mapping
 from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.printer import note, write_line
 from missioncontrol.cli.session import Session, connected
 from missioncontrol.cli.task_view import failure_text, progress_text
+from missioncontrol.client import Client
 from missioncontrol.event_names import event_name, event_type
-from missioncontrol.v1 import event_pb2, event_service_pb2, task_pb2
+from missioncontrol.feed_fold import FeedFold
+from missioncontrol.v1 import event_pb2, event_service_pb2, task_pb2, task_service_pb2
 
 app = typer.Typer(help="Follows the activity feed.", rich_markup_mode=None)
 
@@ -56,6 +60,73 @@ async def tail(
         sys.stdout.flush()
         if cursor is not None:
             cursor.write(batch.position)
+
+
+@app.command("verify")
+@connected
+async def verify(session: Session) -> None:
+    """Reads the whole feed, checks that no number is missing, and compares what it tells with the list of tasks.
+
+    Exit code 1 if they do not agree. The fleet may be at work meanwhile.
+    """
+    fold, tasks = await verified(session.client)
+    for finding in fold.findings:
+        note(f"missionctl: {finding}")
+    said = "from its beginning" if fold.whole else f"from {fold.first} on, what was before is not kept"
+    verdict = f"{len(fold.findings)} findings" if fold.findings else "they agree"
+    if session.printer.is_json:
+        facts = {"events": fold.sequence, "first": fold.first, "tasks": tasks, "findings": fold.findings}
+        session.printer.line(facts)
+    else:
+        write_line(f"the feed up to {fold.sequence}, {said}, and {tasks} tasks: {verdict}")
+    if fold.findings:
+        raise typer.Exit(exit_codes.FAILED)
+
+
+async def verified(client: Client) -> tuple[FeedFold, int]:
+    """The feed, folded and compared with every page of the list of tasks at that page's own position; their number."""
+    reader = FeedReader(client)
+    request = task_service_pb2.ListTasksRequest(page_size=limits.PAGE_SIZE_MAX)
+    unfinished: set[str] | None = None
+    listed: set[str] = set()
+    while True:
+        page = await client.tasks.list_page(request)
+        await reader.read_to(sequence_of(page.position))
+        unfinished = reader.fold.unfinished() if unfinished is None else unfinished
+        reader.fold.compare(page.tasks)
+        listed.update(task.id for task in page.tasks)
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    reader.fold.findings += [f"task {task_id} has not ended, and is in no list" for task_id in unfinished - listed]
+    return reader.fold, len(listed)
+
+
+class FeedReader:
+    """Reads the feed of all namespaces in pages, just as far as it is told to."""
+
+    def __init__(self, client: Client) -> None:
+        self.fold = FeedFold(client.namespace)
+        self._client = client
+        self._position = ""
+        self._ahead: list[event_pb2.Event] = []
+
+    async def read_to(self, sequence: int) -> None:
+        """Folds everything up to this sequence."""
+        while self.fold.sequence < sequence:
+            if not self._ahead:
+                everything = event_service_pb2.EventFilter(namespace="*")
+                page = await self._client.feed.list_page(self._position, filter=everything)
+                if page.HasField("reset"):
+                    raise RefusedInputError("the feed was cut off or replaced while it was read; try again")
+                self._position, self._ahead = page.next_position, list(page.events)
+                if not page.events and page.next_position == page.position:
+                    return
+            end = bisect_right(self._ahead, sequence, key=lambda event: event.sequence)
+            self.fold.take(self._ahead[:end])
+            if end < len(self._ahead) and not end:
+                return
+            self._ahead = self._ahead[end:]
 
 
 class Cursor:
