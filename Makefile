@@ -90,8 +90,12 @@ up: setup ## Starts the same fleet on the default ports and keeps it running unt
 bench: setup ## Measures throughput and latency (about 2 minutes) and writes benchmarks/latest.json.
 	@$(BIN)/python -m benchmarks
 
-faults: setup ## Runs the long tests: many kill -9 of every process under load.
-	@FAULTS_SEED='$(SEED)' $(BIN)/python -m pytest -m slow --timeout 1800 $(TEST_FLAGS) $(TESTS)
+faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faults.json and the table in docs/reliability.md.
+	@mkdir -p build; rm -f build/faults.jsonl
+	@status=0; \
+	FAULTS_SEED='$(SEED)' FAULTS_RECORD=build/faults.jsonl $(BIN)/python -m pytest -m slow --timeout 1800 -s $(TEST_FLAGS) $(TESTS) || status=$$?; \
+	$(BIN)/python -m tests.faults.report build/faults.jsonl build/faults.json docs/reliability.md; \
+	exit $$status
 
 clean: ## Removes what the other targets made: the environment, build/ and the caches. Keeps var/, the data of `make up`.
 	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info clients/python/*.egg-info
