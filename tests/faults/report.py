@@ -39,20 +39,22 @@ def summarize(measurements: Iterable[Measurement]) -> dict[str, dict[str, Any]]:
 
 
 def summary(figure: Figure, measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """All measurements of one figure together. What was skipped is counted apart."""
-    made = [each for each in measurements if not each.skipped]
+    """All measurements of one figure together. What was skipped or failed before it could tell is counted apart."""
+    made = [each for each in measurements if not each.skipped and not each.failed]
     values = [each.reached for each in made]
+    failed = sum(bool(each.failed) for each in measurements)
     reached = None if not values else max(values) if figure.unit else sum(values)
     return {
         "title": figure.title,
         "goal": figure.goal,
         "unit": figure.unit,
         "reached": reached,
-        "met": reached is not None and reached <= figure.goal,
+        "met": reached is not None and reached <= figure.goal and not failed,
         "runs": sum(each.runs for each in made),
         "runs_are": figure.runs,
         "seeds": sorted({each.seed for each in made}),
-        "skipped": len(measurements) - len(made),
+        "tests_failed": failed,
+        "tests_skipped": sum(bool(each.skipped) for each in measurements),
         "skipped_because": sorted({each.skipped for each in measurements if each.skipped}),
     }
 
@@ -61,14 +63,15 @@ def row(key: str, figure: Mapping[str, Any]) -> str:
     """One line of the table. The key is not shown, but is how the row is found again."""
     unit = f" {figure['unit']}" if figure["unit"] else ""
     goal = f"≤ {figure['goal']:g}{unit}" if unit else f"{figure['goal']:g}"
-    if figure["reached"] is None:
-        reached = "skipped: " + "; ".join(figure["skipped_because"])
-    else:
-        reached = f"{figure['reached']:.2f}{unit}" if unit else f"{figure['reached']:g}"
+    number = "{:.2f}" if unit else "{:g}"
+    reached = "—" if figure["reached"] is None else number.format(figure["reached"]) + unit
+    if figure["tests_failed"]:
+        reached += f"; {figure['tests_failed']} tests FAILED"
+    if figure["tests_skipped"]:
+        reached += f"; {figure['tests_skipped']} tests skipped: {'; '.join(figure['skipped_because'])}"
+    runs = f"{figure['runs']} {figure['runs_are']}"
     seeds = ", ".join(map(str, figure["seeds"]))
-    return (
-        f"| {figure['title']} <!-- {key} --> | {goal} | {reached} | {figure['runs']} {figure['runs_are']} | {seeds} |"
-    )
+    return f"| {figure['title']} <!-- {key} --> | {goal} | {reached} | {runs} | {seeds} |"
 
 
 def with_rows(page: str, rows: Mapping[str, str]) -> str:

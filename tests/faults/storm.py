@@ -35,6 +35,8 @@ TASK_SECONDS_MAX = 0.2
 # One kill with its waits and the start of the process, about: the submits are spread over all of them.
 KILL_SECONDS = 1.5
 SETTLE_SECONDS = 90.0
+# A kind of finding beside those of `audit`.
+WRONG_ATTEMPTS = "attempts"
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Aftermath:
             *self.database,
             *audit(acknowledged, seen, self.events),
             *unaccounted(acknowledged, seen, ()),
-            *(Finding("attempts", task.id, wrong) for task in self.tasks if (wrong := self._wrong_attempts(task))),
+            *(Finding(WRONG_ATTEMPTS, task.id, wrong) for task in self.tasks if (wrong := self._wrong_attempts(task))),
         ]
 
     def _wrong_attempts(self, task: task_pb2.Task) -> str:
@@ -81,7 +83,13 @@ class Aftermath:
 
 
 async def run_storm(
-    fleet: Fleet, kills: Sequence[Kill], *, tasks: int, seed: int, strikes: Mapping[str, Strike] | None = None
+    fleet: Fleet,
+    kills: Sequence[Kill],
+    *,
+    tasks: int,
+    seed: int,
+    strikes: Mapping[str, Strike] | None = None,
+    kill_seconds: float = KILL_SECONDS,
 ) -> Aftermath:
     """Submits and kills at the same time, then waits for rest. Raises TimeoutError if tasks are stuck."""
     follower = FeedFollower(fleet.gateway_url)
@@ -89,7 +97,7 @@ async def run_storm(
     async with asyncio.TaskGroup() as group:
         following = group.create_task(follower.run())
         requests = make_requests(tasks, seed)
-        submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=len(kills) * KILL_SECONDS))
+        submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=len(kills) * kill_seconds))
         for kill in kills:
             await asyncio.sleep(kill.after_seconds)
             strike = (strikes or {}).get(kill.name)
@@ -109,10 +117,12 @@ async def kill_process(fleet: Fleet, kill: Kill) -> None:
     await fleet.restart(kill.name)
 
 
-def make_requests(tasks: int, seed: int) -> list[task_service_pb2.CreateTaskRequest]:
-    """Naps of random length on two priorities."""
+def make_requests(
+    tasks: int, seed: int, *, first: int = 0, seconds: tuple[float, float] = (0, TASK_SECONDS_MAX)
+) -> list[task_service_pb2.CreateTaskRequest]:
+    """Naps of random length on two priorities, numbered from `first`."""
     chance = random.Random(seed)
-    return [_request(number, chance) for number in range(tasks)]
+    return [_request(number, chance, seconds) for number in range(first, first + tasks)]
 
 
 async def submit(
@@ -169,11 +179,11 @@ async def _submit_once(
     return True
 
 
-def _request(number: int, chance: random.Random) -> task_service_pb2.CreateTaskRequest:
-    seconds = chance.uniform(0, TASK_SECONDS_MAX)
+def _request(number: int, chance: random.Random, seconds: tuple[float, float]) -> task_service_pb2.CreateTaskRequest:
+    length = chance.uniform(*seconds)
     spec = task_pb2.TaskSpec(
         kind="nap",
-        payload=task_pb2.Payload(data=f"{seconds:.3f}".encode(), content_type="application/json"),
+        payload=task_pb2.Payload(data=f"{length:.3f}".encode(), content_type="application/json"),
         priority=chance.choice((0, 10)),
         retry_policy=task_pb2.RetryPolicy(redeliveries_max=REDELIVERIES_MAX),
     )

@@ -19,6 +19,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.storm import Aftermath, Ledger, make_requests, rest, run_storm, submit
 from tests.faults.weather import every_process, weather
 
+pytestmark = pytest.mark.figures("kill_lost", "kill_findings")
 AGENTS = tuple(work_agent(f"agent-{number}") for number in (1, 2, 3))
 
 
