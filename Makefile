@@ -93,8 +93,12 @@ bench: setup ## Measures throughput and latency (about 2 minutes) and writes ben
 bench-large: setup ## Measures what a backlog, or a past, of a million tasks costs (about 8 minutes); writes benchmarks/large.json.
 	@$(BIN)/python -m benchmarks.large
 
-faults: setup ## Runs the long tests: many kill -9 of every process under load.
-	@FAULTS_SEED='$(SEED)' $(BIN)/python -m pytest -m slow --timeout 1800 $(TEST_FLAGS) $(TESTS)
+faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faults.json and the table in docs/reliability.md.
+	@mkdir -p build; rm -f build/faults.jsonl
+	@status=0; \
+	FAULTS_SEED='$(SEED)' FAULTS_RECORD=build/faults.jsonl $(BIN)/python -m pytest -m slow --timeout 1800 -s $(TEST_FLAGS) $(TESTS) || status=$$?; \
+	$(BIN)/python -m tests.faults.report build/faults.jsonl build/faults.json docs/reliability.md; \
+	exit $$status
 
 mutants: setup ## Puts two dozen classic bugs into copies of the tree, one at a time; the tests must catch each (about 2 minutes).
 	@$(BIN)/python -m tests.mutants

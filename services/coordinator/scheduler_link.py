@@ -50,7 +50,13 @@ from services.transport import convert_schedule
 
 log = structlog.get_logger(__name__)
 
-CHANNEL_OPTIONS = [("grpc.max_receive_message_length", 4 * 1024 * 1024), ("grpc.keepalive_time_ms", 30_000)]
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    # Each stream has a channel of its own, and `run` waits between them. Channels that share connections share gRPC's
+    # wait, too, which grows to two minutes while the scheduler is away.
+    ("grpc.use_local_subchannel_pool", 1),
+]
 
 
 class SchedulerLink:

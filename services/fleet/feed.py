@@ -31,8 +31,15 @@ class FeedResetError(Exception):
 class FeedFollower:
     """Follows `/v1/events` of one gateway while `run` runs."""
 
-    def __init__(self, url: str, *, on_event: Callable[[SeenEvent], None] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_event: Callable[[SeenEvent], None] | None = None,
+        reconnect_seconds: float = RECONNECT_SECONDS,
+    ) -> None:
         self._url = urlsplit(url)
+        self._reconnect_seconds = reconnect_seconds
         self._on_event = on_event
         self._arrived = asyncio.Condition()
         self.events: list[SeenEvent] = []
@@ -49,7 +56,7 @@ class FeedFollower:
         while True:
             with contextlib.suppress(OSError, EOFError):
                 await self._follow_once()
-            await asyncio.sleep(RECONNECT_SECONDS)
+            await asyncio.sleep(self._reconnect_seconds)
 
     async def wait_sequence(self, sequence: int) -> None:
         """Returns once that sequence has arrived. The caller sets the time limit."""

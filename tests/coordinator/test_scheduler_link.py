@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from services.coordinator.limits import SCHEDULER_RECONNECT_SECONDS_MAX
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.scheduler_link import SchedulerLink
 from services.domain.agent import Declaration
@@ -182,3 +183,24 @@ async def test_slots_are_not_lost_to_a_full_journal_or_a_caller_that_leaves(
     coordinator.send(new_task("left")).cancel()
     (task, none) = await coordinator.submit(new_task("t"), new_task("u"))
     assert (task.state, none.state) == (TaskState.LEASED, TaskState.PENDING)
+
+
+async def test_a_scheduler_that_is_away_is_looked_for_about_once_a_second_however_long_it_takes(tmp_path: Path) -> None:
+    """Not as seldom as gRPC would by itself: it waits 1, 1.6, 2.6, … up to 120 s, for all channels to one address."""
+    attempts = asyncio.Semaphore(0)
+
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        attempts.release()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    made = Coordinator(tmp_path, ScriptedScheduler(), f"{host}:{port}")
+    await made.start()
+    try:
+        async with asyncio.timeout(7 * SCHEDULER_RECONNECT_SECONDS_MAX):
+            for _ in range(7):
+                await attempts.acquire()
+    finally:
+        await made.stop()
+        server.close()

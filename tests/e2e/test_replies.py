@@ -11,8 +11,8 @@ from missioncontrol.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
 
 from services.fleet.observe import Observer
 from tests.conftest import StartFleet
-from tests.e2e.proxy import Proxy
 from tests.e2e.waiting import eventually
+from tests.faults.proxy import Proxy
 
 
 async def test_a_submit_whose_answer_is_lost_is_one_task(start_fleet: StartFleet) -> None:

@@ -1,25 +1,22 @@
-"""A run under fire: tasks are submitted without pause while a seeded killer takes processes away and brings them back.
-
-`weather` gives the sequence of kills, which depends on the seed alone; when in the work they fall is up to the machine,
-so a seed finds the same kind of trouble again and not the same instant.
-"""
+"""A run under fire: tasks are submitted without pause while things are taken away and brought back; see `weather`."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
 from missioncontrol.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
 
-from services.fleet.audit import Acknowledged, Finding, SeenEvent, audit, unaccounted
+from services.fleet.audit import LOST, Acknowledged, Finding, SeenEvent, audit, unaccounted
 from services.fleet.feed import FeedFollower
-from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, Fleet
+from services.fleet.launcher import Fleet
 from services.fleet.observe import Observer, seen_task
-from services.fleet.postgres import PostgresServer
+from tests.faults.databases import database_findings
+from tests.faults.weather import Kill, Strike
 
 # What a client sees of a server that is gone or going: the same request is sent again.
 _AGAIN = {
@@ -29,8 +26,6 @@ _AGAIN = {
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.INTERNAL,
 }
-# Names of kills beside those of the services and agents.
-DATABASE, DATABASE_SESSIONS = "postgresql", "sessions of postgresql"
 SUBMIT_BATCH = 10
 CALL_SECONDS = 5.0
 AGAIN_SECONDS = 0.1
@@ -40,15 +35,8 @@ TASK_SECONDS_MAX = 0.2
 # One kill with its waits and the start of the process, about: the submits are spread over all of them.
 KILL_SECONDS = 1.5
 SETTLE_SECONDS = 90.0
-
-
-@dataclass(frozen=True)
-class Kill:
-    """Wait, take one process away with SIGKILL, wait, bring it back."""
-
-    name: str
-    after_seconds: float
-    down_seconds: float
+# A kind of finding beside those of `audit`.
+WRONG_ATTEMPTS = "attempts"
 
 
 @dataclass
@@ -67,15 +55,22 @@ class Aftermath:
     tasks: Sequence[task_pb2.Task]
     attempts: dict[str, list[task_pb2.Attempt]]
     events: Sequence[SeenEvent]
+    database: Sequence[Finding] = ()
+
+    @property
+    def lost(self) -> int:
+        """How many acknowledged tasks are not there."""
+        return sum(finding.kind == LOST for finding in self.findings())
 
     def findings(self) -> list[Finding]:
         """What is wrong."""
         seen = [seen_task(task) for task in self.tasks]
         acknowledged = self.ledger.acknowledged
         return [
+            *self.database,
             *audit(acknowledged, seen, self.events),
             *unaccounted(acknowledged, seen, ()),
-            *(Finding("attempts", task.id, wrong) for task in self.tasks if (wrong := self._wrong_attempts(task))),
+            *(Finding(WRONG_ATTEMPTS, task.id, wrong) for task in self.tasks if (wrong := self._wrong_attempts(task))),
         ]
 
     def _wrong_attempts(self, task: task_pb2.Task) -> str:
@@ -87,50 +82,34 @@ class Aftermath:
         return "" if right else f"tokens {tokens}, of which {succeeded} succeeded; the task has {task.token}"
 
 
-def weather(seed: int, kills: int, agents: Sequence[str], *, database: bool = False) -> Iterator[Kill]:
-    """So many kills, each of the three services at least once in any seven; with a server for the database, in nine."""
-    chance = random.Random(seed)
-    names: list[str] = []
-    for _ in range(kills):
-        if not names:
-            names = [COORDINATOR, COORDINATOR, SCHEDULER, GATEWAY, *(chance.choice(agents) for _ in range(3))]
-            names += [DATABASE, DATABASE_SESSIONS] if database else []
-            chance.shuffle(names)
-        yield Kill(names.pop(), after_seconds=chance.uniform(0.05, 0.6), down_seconds=chance.uniform(0.0, 0.4))
-
-
 async def run_storm(
-    fleet: Fleet, *, tasks: int, kills: int, seed: int, database: PostgresServer | None = None
+    fleet: Fleet,
+    kills: Sequence[Kill],
+    *,
+    tasks: int,
+    seed: int,
+    strikes: Mapping[str, Strike] | None = None,
+    kill_seconds: float = KILL_SECONDS,
 ) -> Aftermath:
     """Submits and kills at the same time, then waits for rest. Raises TimeoutError if tasks are stuck."""
     follower = FeedFollower(fleet.gateway_url)
     ledger = Ledger()
-    plan = list(weather(seed, kills, [agent.id for agent in fleet.plan.agents], database=database is not None))
     async with asyncio.TaskGroup() as group:
         following = group.create_task(follower.run())
         requests = make_requests(tasks, seed)
-        submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=kills * KILL_SECONDS))
-        for kill in plan:
-            await strike(fleet, kill, database)
+        submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=len(kills) * kill_seconds))
+        for kill in kills:
+            await asyncio.sleep(kill.after_seconds)
+            strike = (strikes or {}).get(kill.name)
+            await (strike(kill.down_seconds) if strike else kill_process(fleet, kill))
         await submitting
         aftermath = await rest(fleet, follower, ledger)
         following.cancel()
     return aftermath
 
 
-async def strike(fleet: Fleet, kill: Kill, database: PostgresServer | None) -> None:
-    """One kill."""
-    await asyncio.sleep(kill.after_seconds)
-    if kill.name == DATABASE:
-        assert database is not None
-        database.kill()
-        await asyncio.sleep(kill.down_seconds)
-        await asyncio.to_thread(database.start)
-        return
-    if kill.name == DATABASE_SESSIONS:
-        assert database is not None
-        await asyncio.to_thread(end_sessions, database)
-        return
+async def kill_process(fleet: Fleet, kill: Kill) -> None:
+    """One kill of a process of the fleet."""
     process = fleet.services.get(kill.name) or fleet.agents[kill.name]
     process.assert_running()
     process.kill()
@@ -138,16 +117,12 @@ async def strike(fleet: Fleet, kill: Kill, database: PostgresServer | None) -> N
     await fleet.restart(kill.name)
 
 
-def end_sessions(database: PostgresServer) -> None:
-    """Ends every session of the database, whatever it is doing."""
-    with database.connect() as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-
-
-def make_requests(tasks: int, seed: int) -> list[task_service_pb2.CreateTaskRequest]:
-    """Naps of random length on two priorities."""
+def make_requests(
+    tasks: int, seed: int, *, first: int = 0, seconds: tuple[float, float] = (0, TASK_SECONDS_MAX)
+) -> list[task_service_pb2.CreateTaskRequest]:
+    """Naps of random length on two priorities, numbered from `first`."""
     chance = random.Random(seed)
-    return [_request(number, chance) for number in range(tasks)]
+    return [_request(number, chance, seconds) for number in range(first, first + tasks)]
 
 
 async def submit(
@@ -174,7 +149,8 @@ async def rest(fleet: Fleet, follower: FeedFollower, ledger: Ledger) -> Aftermat
             await follower.wait_sequence(sequence)
     finally:
         await observer.close()
-    return Aftermath(ledger, tasks, attempts, tuple(follower.events))
+    database = await database_findings(fleet)
+    return Aftermath(ledger, tasks, attempts, tuple(follower.events), database)
 
 
 async def _all_terminal(observer: Observer) -> tuple[list[task_pb2.Task], int]:
@@ -203,11 +179,11 @@ async def _submit_once(
     return True
 
 
-def _request(number: int, chance: random.Random) -> task_service_pb2.CreateTaskRequest:
-    seconds = chance.uniform(0, TASK_SECONDS_MAX)
+def _request(number: int, chance: random.Random, seconds: tuple[float, float]) -> task_service_pb2.CreateTaskRequest:
+    length = chance.uniform(*seconds)
     spec = task_pb2.TaskSpec(
         kind="nap",
-        payload=task_pb2.Payload(data=f"{seconds:.3f}".encode(), content_type="application/json"),
+        payload=task_pb2.Payload(data=f"{length:.3f}".encode(), content_type="application/json"),
         priority=chance.choice((0, 10)),
         retry_policy=task_pb2.RetryPolicy(redeliveries_max=REDELIVERIES_MAX),
     )

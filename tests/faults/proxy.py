@@ -1,8 +1,10 @@
-"""A TCP proxy that a test can tell to swallow what comes back, or to cut every connection."""
+"""A TCP proxy that a test can tell to swallow what comes back, or to cut connections: all, or each after so much."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +20,10 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.swallow_replies = False
+        # Asked for each connection: how many bytes come back through it before it is cut, never at the end of a line.
+        self.allowance: Callable[[], int] | None = None
+        # How often that has happened.
+        self.cuts = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -65,11 +71,17 @@ class Proxy:
         writer.transport.abort()
 
     async def _return(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        allowed = self.allowance() if self.allowance else sys.maxsize
         try:
-            while piece := await reader.read(PIECE_BYTES):
+            while piece := await reader.read(min(allowed, PIECE_BYTES)):
+                allowed -= len(piece)
                 if not self.swallow_replies:
-                    writer.write(piece)
+                    writer.write(piece if allowed else piece.rstrip(b"\r\n"))
                     await writer.drain()
+                if not allowed:
+                    self.cuts += 1
+                    writer.close()  # what was let through arrives
+                    return
         except OSError:
             pass
         writer.transport.abort()

@@ -1,0 +1,30 @@
+"""What every test of the fault suite does: it says its seed, and is counted also if it has nothing to record."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.faults.figures import SEED, Measurement, keep
+
+
+@pytest.fixture(autouse=True)
+def _print_seed(request: pytest.FixtureRequest) -> None:
+    """Says first what replays this test: a run that hangs must not keep it to itself."""
+    if request.node.get_closest_marker("slow"):
+        print(f"\n{request.node.name}: make faults SEED={SEED} TESTS={request.node.nodeid.partition('::')[0]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed or was skipped is a measurement, too: its figures must not look as if it had passed."""
+    report = yield
+    if report.outcome != "passed":
+        why = str(call.excinfo.value) if call.excinfo else ""
+        for marker in item.iter_markers("figures"):
+            for figure in marker.args:
+                keep(Measurement(figure, 0, 0, SEED, **{report.outcome: why or report.outcome}))
+    return report
