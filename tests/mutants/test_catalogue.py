@@ -20,3 +20,10 @@ def test_a_mutant_has_its_place_and_its_tests(mutant: Mutant) -> None:
 
 def test_names_are_different() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_the_page_lists_them_all() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    assert [
+        mutant.name for mutant in MUTANTS if f"| {mutant.promise} | {mutant.name} | {mutant.bug} |" not in page
+    ] == []
