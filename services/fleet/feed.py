@@ -129,8 +129,14 @@ async def _body(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
-        yield (await reader.readexactly(size + 2))[:-2]
+    """What arrived of a chunk is passed on at once: of one that is cut off, the whole frames count."""
+    while left := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+        while left:
+            if not (piece := await reader.read(left)):
+                raise EOFError
+            left -= len(piece)
+            yield piece
+        await reader.readexactly(len(b"\r\n"))
 
 
 async def _rest(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -25,7 +26,7 @@ BYTES_MIN, BYTES_MAX = 300, 4000
 RECONNECT_SECONDS = 0.01
 WAVE = 20
 # More events than so many cuts need, by far: a run that is not cut any more ends.
-WAVES_PER_CUT_MAX = 2
+WAVES_PER_CUT_MAX = 3
 
 
 async def follow_and_cut(fleet: Fleet, *, followers: int, cuts: int, seed: int) -> int:
@@ -37,7 +38,7 @@ async def follow_and_cut(fleet: Fleet, *, followers: int, cuts: int, seed: int) 
         for number in range(followers):
             chance = random.Random(seed * 1000 + number)
             proxy = Proxy(fleet.gateway_url.removeprefix("http://"))
-            proxy.allowance = lambda chance=chance: chance.randint(BYTES_MIN, BYTES_MAX)  # type: ignore[misc]
+            proxy.allowance = partial(chance.randint, BYTES_MIN, BYTES_MAX)
             proxies.append(await stack.enter_async_context(proxy))
             cut.append(FeedFollower(f"http://{proxy.address}", reconnect_seconds=RECONNECT_SECONDS))
             following.append(group.create_task(cut[-1].run()))

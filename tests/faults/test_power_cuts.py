@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from services.fleet.audit import Finding
 from services.fleet.launcher import COORDINATOR, Fleet
+from services.fleet.process import wait_until
 from tests.conftest import StartFleet, work_agent
 from tests.e2e.waiting import process_gone
 from tests.faults.disks import DiskImpossible, PowerDisk, power_disk
@@ -25,6 +28,7 @@ AGENTS = tuple(work_agent(f"agent-{number}") for number in (1, 2, 3))
 TASKS_PER_CUT = 150
 # A cut with a check, a recovery and the start of the coordinator, about.
 CUT_SECONDS = 3.0
+STOP_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -43,13 +47,12 @@ async def judge_cuts(fleet: Fleet, disk: PowerDisk, *, cuts: int, seed: int) -> 
 
     async def cut_power(down_seconds: float) -> None:
         coordinator = fleet.services[COORDINATOR]
-        processes = [coordinator.pid, *children(coordinator.pid)]
-        disk.cut()
+        [writer] = children(coordinator.pid)
+        await cut_between_calls(disk, writer)
         # The coordinator does not know yet. What it says now it must not have said without the disk.
         await asyncio.sleep(down_seconds)
         coordinator.kill()
-        for pid in processes:
-            await process_gone(pid)
+        await process_gone(writer)
         disk.unmount()
         disk.mount()
         broken.extend(await check_database(fleet))
@@ -66,6 +69,25 @@ async def judge_cuts(fleet: Fleet, disk: PowerDisk, *, cuts: int, seed: int) -> 
     print(f"{aftermath.ledger.unanswered} unanswered submits")
     assert findings == []
     assert len(aftermath.tasks) == tasks
+
+
+async def cut_between_calls(disk: PowerDisk, writer: int) -> None:
+    """Cuts the power while the writer is in no system call, anywhere between two of them.
+
+    With an fdatasync in flight the ioctl is no power cut: that one may return success and have synced nothing.
+    """
+    os.kill(writer, signal.SIGSTOP)
+    try:
+        await wait_until(lambda: stopped(writer), STOP_SECONDS, "the writer to stop")
+        disk.cut()
+    finally:
+        os.kill(writer, signal.SIGCONT)
+
+
+def stopped(pid: int) -> bool:
+    """Whether every thread of the process is stopped: one that is in a sync stops when that is over."""
+    states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
 
 
 def children(pid: int) -> list[int]:
@@ -93,7 +115,7 @@ async def test_what_was_acknowledged_survives_the_loss_of_power(disk: PowerDisk,
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("offset", range(4))
+@pytest.mark.parametrize("offset", range(3))
 async def test_what_was_acknowledged_survives_many_losses_of_power(
     disk: PowerDisk, start_fleet: StartFleet, offset: int
 ) -> None:

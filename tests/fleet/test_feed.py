@@ -80,6 +80,22 @@ async def test_after_a_cut_it_goes_on_after_the_last_whole_event() -> None:
     assert follower.sequence == 2
 
 
+async def test_of_a_chunk_that_is_cut_off_the_whole_events_count() -> None:
+    requests: list[str] = []
+
+    async def serve(request: str, writer: asyncio.StreamWriter) -> None:
+        requests.append(request)
+        events = frame(len(requests)) + frame(len(requests) + 1)
+        writer.write((HEAD + chunk(events))[:-20])
+        await writer.drain()
+
+    async with gateway(serve) as url:
+        follower = await follow(url, until=2)
+
+    assert "Last-Event-ID: epoch:1\r\n" in requests[1]
+    assert [event.sequence for event in follower.events] == [1, 2]
+
+
 async def test_a_reset_is_a_fault() -> None:
     async def serve(_: str, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + chunk(b'event: reset\ndata: {"reason": "trimmed"}\n\n'))
