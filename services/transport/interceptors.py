@@ -101,18 +101,20 @@ def _unary(method: str, behavior: Unary, admit: Admit, metrics: RpcMetrics) -> U
     name = method.removeprefix("/")
 
     async def call(request: Request, context: Context) -> Any:
-        started, code = now(), "OK"
+        started = now()
         try:
             admitted = admit(request)
             if telemetry.tracer() is None:
-                return await behavior(admitted, context)
-            return await _traced(name, behavior, admitted, context)
+                response = await behavior(admitted, context)
+            else:
+                response = await _traced(name, behavior, admitted, context)
         except BaseException as error:
             code, end = answer(error, context, method=name)
+            metrics.finished(name, code, started)  # before the caller hears of it
             await end()
             raise
-        finally:
-            metrics.finished(name, code, started)
+        metrics.finished(name, "OK", started)
+        return response
 
     return call
 
@@ -134,16 +136,18 @@ def _stream(method: str, serve: Unary, metrics: RpcMetrics) -> Unary:
 
     async def call(request: Any, context: Context) -> None:
         started, code = now(), "OK"
+        end: Callable[[], Awaitable[None]] | None = None
         streams.inc()
         try:
             await serve(request, context)
         except BaseException as error:
             code, end = answer(error, context, method=name)
-            await end()
             raise
         finally:
             streams.dec()
-            metrics.finished(name, code, started)
+            metrics.finished(name, code, started)  # before the caller hears of it
+            if end is not None:
+                await end()
 
     return call
 
