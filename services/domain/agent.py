@@ -67,6 +67,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     expire_time: int
     leases: int
     started: int
+    version: int = 0  # one more with every commit that changes the row; 0: there is none yet
     resources_used: dict[str, float]
     superseded: tuple[str, ...]
     declared: Declaration

@@ -93,6 +93,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False)
     run_limit_micros: int = 0
     retry_of: str = ""
     request_id: str = ""
+    shard: int = 0
     retry: RetryPolicy | None = None
     avoid: tuple[Avoided, ...] = ()
 

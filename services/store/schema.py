@@ -9,6 +9,8 @@
     event_chunks   the feed, numbered without gaps; event_tasks finds a task in it
     feed           one row: the counter that numbers it, and the epoch
     coordinators   one row each: its term, which is the fence of every transaction
+    shards         which coordinator looks after which part of the tasks
+    scheduler      one row: which scheduler is the active one, and its term
 
 Instants are integers: microseconds since 1970 UTC, 0 for "never". Documents (specs, outputs, checkpoints) are bytes
 as the wire carries them, opaque here; small structured values are JSON text.
@@ -34,7 +36,9 @@ from sqlalchemy.dialects.postgresql import TEXT
 
 from services.domain.task import HELD, TERMINAL, TaskState
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# Parts of the tasks that a coordinator can own. Many more than coordinators, so that they share them evenly.
+SHARDS = 64
 UNSUCCESSFUL = TERMINAL - {TaskState.SUCCEEDED}
 
 metadata = MetaData()
@@ -76,6 +80,7 @@ tasks = Table(
     Column("run_limit_micros", BigInteger, nullable=False),
     Column("retry_of", Text, nullable=False),
     Column("request_id", Key, nullable=False),
+    Column("shard", SmallInteger, nullable=False, server_default="0"),
     Column("retry", Text),
     Column("avoid", Text),
     CheckConstraint(f"state BETWEEN {min(TaskState)} AND {max(TaskState)}", name="tasks_state"),
@@ -98,6 +103,7 @@ Index(
     tasks.c.queue,
     tasks.c.priority,
     tasks.c.needs_id,
+    tasks.c.shard,
     tasks.c.queued_time,
     tasks.c.id,
     sqlite_where=text(f"state = {int(TaskState.PENDING)}"),
@@ -201,6 +207,7 @@ agents = Table(
     Column("expire_time", BigInteger, nullable=False),
     Column("leases", Integer, nullable=False),
     Column("started", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default="1"),
     Column("resources_used", Text, nullable=False),
     Column("superseded", Text, nullable=False),
     Column("profile", Text, nullable=False),
@@ -245,6 +252,8 @@ feed = Table(
     Column("epoch", Text, nullable=False),
     Column("head", BigInteger, nullable=False),
     Column("first", BigInteger, nullable=False),
+    # Which database the epoch belongs to, PostgreSQL's own words: another one has other positions.
+    Column("origin", Text, nullable=False, server_default=""),
     CheckConstraint("id = 1", name="feed_one_row"),
 )
 
@@ -255,6 +264,29 @@ coordinators = Table(
     Column("term", BigInteger, nullable=False),
     Column("flush", BigInteger, nullable=False),
     Column("start_time", BigInteger, nullable=False),
+    # The head of the feed before the events of its last flush that had some.
+    Column("base", BigInteger, nullable=False, server_default="0"),
+    # What its program knows: 1 is alone on a database, 2 may be one of several.
+    Column("program", SmallInteger, nullable=False, server_default="1"),
+    Column("state", SmallInteger, nullable=False, server_default="1"),
+    Column("address", Text, nullable=False, server_default=""),
+)
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("coordinator_id", Key, nullable=False),
+)
+
+scheduler = Table(
+    "scheduler",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("term", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("choose_time", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="scheduler_one_row"),
 )
 
 schema_info = Table(
