@@ -46,9 +46,10 @@ class HotPath:
         prepare_schema(engine)
         connection = engine.connect()
         claim_term(connection, "coordinator-1")
-        self._flusher = Flusher(RowReader(connection), Rules())
+        self._flusher = Flusher(RowReader(connection), Rules(), shared=False)
         self._outbox = Outbox()
         self._number = 0
+        self._events = 0
         self._reports = 0
         self.spent: defaultdict[str, float] = defaultdict(float)
         declared = Declaration(kinds=("noop",), slots=1_000_000)
@@ -108,7 +109,8 @@ class HotPath:
         with self._timed(f"encode {label}"):
             msgspec.msgpack.encode(prepared.batch)
         with self._timed(f"settle {label}"):
-            committed = self._flusher.settle(prepared)
+            committed = self._flusher.settle(prepared, self._events)
+            self._events += prepared.batch.events
         return prepared.answers, committed
 
     def _feed(self, committed: Committed) -> None:

@@ -54,12 +54,12 @@ def seed(engine: Engine, seeds: list[Seed]) -> None:
     """Pauses the default queue and puts the tasks in, then has the database look at its statistics."""
     with engine.connect() as connection:
         identity = claim_term(connection, "seeder")
-        flusher, writer = Flusher(RowReader(connection), Rules()), open_writer(engine.url, identity)
+        # Nobody else writes here, so no version is looked at again.
+        flusher, writer = Flusher(RowReader(connection), Rules(), shared=False), open_writer(engine.url, identity)
 
         def flush(command: Command) -> object:
             prepared = flusher.prepare([command])
-            writer.write(prepared.batch)
-            flusher.settle(prepared)
+            flusher.settle(prepared, writer.write(prepared.batch))
             return prepared.answers[0]
 
         if engine.dialect.name == "postgresql":

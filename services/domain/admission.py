@@ -92,6 +92,7 @@ def bind(ledger: Ledger, command: AdmitAgent, before: Agent | None, *, again: bo
         expire_time=0,
         leases=before.leases if before is not None else 0,
         started=before.started if before is not None else 0,
+        version=before.version if before is not None else 0,
         resources_used=before.resources_used if before is not None else {},
         superseded=superseded,
         declared=command.declared,

@@ -77,8 +77,9 @@ class Rules(msgspec.Struct, frozen=True):
 class Ledger:
     """See the module. The dictionaries hold what was read, and are changed by the fold."""
 
-    def __init__(self, now: int, rules: Rules) -> None:
+    def __init__(self, now: int, rules: Rules, *, shard: int = 0) -> None:
         self.now = now
+        self.shard = shard  # where new tasks go
         self.rules = rules
         self.tasks: dict[str, Task] = {}
         self.agents: dict[AgentKey, Agent] = {}

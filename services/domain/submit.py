@@ -90,5 +90,6 @@ def first_state(ledger: Ledger, new: NewTask) -> Task:
         run_limit_micros=new.run_limit_micros or policy.run_limit_micros,
         retry_of=new.retry_of,
         request_id=new.request_id,
+        shard=ledger.shard,
         retry=new.retry,
     )

@@ -2,19 +2,21 @@
 
     read · fold (pure) · rows → `writer.py`
 
-The writer's fence admits nobody else, and what the flush before has changed and not written yet is in the row cache: so
-what was read is what is changed, although the transaction begins only then. Nothing is answered before its COMMIT.
+What the flush before has changed and not written yet is in the row cache, so a flush stands on it. On SQLite nobody
+else writes: what was read is what is changed, although the transaction begins only then. On PostgreSQL others do, and
+the versions of all that was read go with the flush: the transaction takes it only if they are still the same. Nothing
+is answered before its COMMIT.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from services.domain.agent import Agent
+from services.domain.agent import Agent, AgentKey, change
 from services.domain.commands import Command, NewTask
 from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
@@ -74,12 +76,16 @@ Written = dict[statements.Write, list[rows.Row]]
 
 
 class Flusher:
-    """Makes flushes, from rows that `reader` finds. Not thread-safe."""
+    """Makes flushes, from rows that `reader` finds. Not thread-safe.
 
-    def __init__(self, reader: RowReader, rules: Rules) -> None:
+    `shard` is where new tasks go. `shared`: whether others write to the database, too.
+    """
+
+    def __init__(self, reader: RowReader, rules: Rules, *, shared: bool) -> None:
         self._reader = reader
         self._rules = rules
-        self._head: int | None = None
+        self._shared = shared
+        self.shard = 0
         self._flush = 0
         self._cache = RowCache()
         self._queues: set[QueueKey] = set()  # that the flush looked at
@@ -99,51 +105,69 @@ class Flusher:
             ledger = self._read(touches)
             if read_requests:
                 self._read_requests(ledger, touches)
+            before = Versions(ledger, self._queues)
             answers = [fold(ledger, command) for command in commands]
-            batch = self._batch(ledger)
+            raise_versions(ledger)
+            batch = self._batch(ledger, before)
         except BaseException:
             self._requirements = self._cache.unwritten_requirements()  # it may hold what will never be written
             raise
-        self._head = batch.head + batch.events
         self._cache.hold(ledger)
         return Prepared(answers, ledger, batch, self._queues)
 
-    def settle(self, prepared: Prepared) -> Committed:
-        """What was written is real: remembered for the next flush."""
+    def settle(self, prepared: Prepared, base: int) -> Committed:
+        """What was written is real: remembered for the next flush. Its events are numbered from `base`."""
         self._cache.remember(prepared.ledger, prepared.queues)
-        return committed(prepared.ledger, prepared.batch.head + 1)
+        return committed(prepared.ledger, base + 1)
 
     def discard(self) -> None:
         """Something was not written, or nobody knows whether: what was remembered is not certain any more."""
         self._cache.forget()
         self._requirements = {}
-        self._head = None
 
-    def _batch(self, ledger: Ledger) -> Batch:
-        """What the ledger has to have written, with the numbers of its events."""
-        if self._head is None:
-            self._head = self._reader.head()
-        head = self._head
-        written = {**changed_rows(ledger), **event_rows(ledger, head), **forgotten_rows(ledger)}
+    def discard_read(self, prepared: Sequence[Prepared]) -> None:
+        """These were not written since somebody else has changed a row: what they stood on is read again."""
+        for each in prepared:
+            self._cache.forget_read(each.ledger, each.queues)
+        self._requirements = {}
+
+    def changed_elsewhere(
+        self, task_ids: Iterable[str], agents: Iterable[AgentKey], queues: Iterable[QueueKey]
+    ) -> None:
+        """Somebody else has changed these: they are read again."""
+        self._cache.forget_rows(task_ids, agents, queues)
+
+    def _batch(self, ledger: Ledger, before: Versions) -> Batch:
+        """What the ledger has to have written, and what has to be looked at again for it."""
+        changes = changed_rows(ledger, before)
+        if self._shared:
+            for write in changes:
+                changes[write].sort(key=write.order)
+        written = {**changes, **forgotten_rows(ledger)}
         self._flush += 1
-        writes = [(place, written[write]) for place, write in enumerate(statements.WRITES) if written.get(write)]
-        return Batch(self._flush, writes, head, len(ledger.events))
+        writes = [
+            (place, written[write], before.of(write, written[write]) if self._shared else [])
+            for place, write in enumerate(statements.WRITES)
+            if written.get(write)
+        ]
+        checks = before.checks(ledger) if self._shared else []
+        chunks, notes = event_rows(ledger)
+        return Batch(self._flush, writes, checks, len(ledger.events), chunks, notes)
 
     def _read(self, touches: Touches) -> Ledger:
         """Everything that the commands touch, and what follows from it."""
-        ledger = Ledger(time.time_ns() // 1000, self._rules)
+        ledger = Ledger(time.time_ns() // 1000, self._rules, shard=self.shard)
         wanted = self._cache.take_tasks(touches.task_ids - touches.created, ledger)
         if wanted:
             self._take_tasks(ledger, self._reader.rows(statements.READ_TASKS, wanted))
         if touches.holders:
+            # The agents first: whoever grants or ends a lease raises their versions, so these vouch for what they hold.
+            self._read_agents(ledger, touches.holders)
             self._take_tasks(ledger, self._reader.rows(statements.READ_HELD, touches.holders))
             self._cache.correct_held(touches.holders, ledger)
         tasks = ledger.tasks.values()
-        agents = touches.agents | touches.holders | {(t.namespace, t.agent_id) for t in tasks if t.held}
-        unread_agents = self._cache.take_agents(agents, ledger)
-        if unread_agents:
-            found_agents = decode_agents(self._reader.rows(statements.READ_AGENTS, unread_agents))
-            ledger.agents.update((agent.key, agent) for agent in found_agents)
+        holders = {(t.namespace, t.agent_id) for t in tasks if t.held}
+        self._read_agents(ledger, (touches.agents | holders) - touches.holders)
         self._queues = touches.queues | {(t.namespace, t.queue) for t in tasks}
         unread_queues = self._cache.take_queues(self._queues, ledger)
         if unread_queues:
@@ -153,6 +177,12 @@ class Flusher:
         self._read_attempts(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
         return ledger
+
+    def _read_agents(self, ledger: Ledger, wanted: set[AgentKey]) -> None:
+        unread = self._cache.take_agents(wanted, ledger)
+        if unread:
+            found = decode_agents(self._reader.rows(statements.READ_AGENTS, unread))
+            ledger.agents.update((agent.key, agent) for agent in found)
 
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
@@ -186,10 +216,50 @@ def is_current(task: Task | None, token: int) -> bool:
     return task is not None and task.held and task.token == token
 
 
-def changed_rows(ledger: Ledger) -> Written:
+class Versions:
+    """The versions of all that a flush has read, and of what it does not change since it is not there: 0."""
+
+    def __init__(self, ledger: Ledger, queues: Iterable[QueueKey]) -> None:
+        self.tasks = {task_id: task.version for task_id, task in ledger.tasks.items()}
+        self.agents = {key: agent.version for key, agent in ledger.agents.items()}
+        self.queues = {key: queue.version for key in queues for queue in [ledger.queues.get(key)] if queue is not None}
+        self._absent = [key for key in queues if key not in self.queues]
+
+    def of(self, write: statements.Write, rows: list[rows.Row]) -> list[int]:
+        """What these rows were, if that has to be so still; empty if it does not matter."""
+        if write is statements.CHANGE_TASKS:
+            return [self.tasks[row[0]] for row in rows]
+        if write in (statements.ADMIT_AGENTS, statements.CHANGE_AGENTS):
+            return [self.agents[row[0], row[1]] for row in rows]
+        if write is statements.CHANGE_QUEUES:
+            return [self.queues[row[0], row[1]] for row in rows]
+        return []
+
+    def checks(self, ledger: Ledger) -> list[tuple[int, list[rows.Row]]]:
+        """What was read and is not changed."""
+        queues = [*self.queues.items(), *((key, 0) for key in self._absent)]
+        changed = ledger.changed_tasks.keys() | {task.id for task in ledger.forgotten}
+        found: tuple[list[rows.Row], ...] = (
+            [(task_id, version) for task_id, version in self.tasks.items() if task_id not in changed],
+            [(*key, version) for key, version in self.agents.items() if key not in ledger.changed_agents],
+            [(*key, version) for key, version in queues if key not in ledger.changed_queues],
+        )
+        return [(place, checked) for place, checked in enumerate(found) if checked]
+
+
+def raise_versions(ledger: Ledger) -> None:
+    """Every agent that the fold changed is one version further, whatever it changed how often."""
+    for key in ledger.changed_agents:
+        agent = ledger.agents[key]
+        ledger.agents[key] = change(agent, version=agent.version + 1)
+
+
+def changed_rows(ledger: Ledger, before: Versions) -> Written:
     """The rows that are new or changed."""
     tasks = ledger.tasks
     agents = changed_agents(ledger)
+    queues = [ledger.queues[key] for key in ledger.changed_queues]
+    admitted = [agent for agent in agents if agent.key in ledger.admitted]
     return {
         statements.CREATE_REQUESTS: [rows.request(record) for record in ledger.new_requests],
         statements.CREATE_NEEDS: [rows.need(pair) for pair in ledger.new_requirements.items()],
@@ -199,23 +269,25 @@ def changed_rows(ledger: Ledger) -> Written:
         statements.CREATE_ATTEMPTS: [rows.attempt(ended) for ended in ledger.ended],
         statements.KEEP_CHECKPOINTS: [rows.checkpoint(pair) for pair in ledger.checkpoints.items()],
         statements.KEEP_PROGRESS: [rows.progress(pair) for pair in ledger.progress.items()],
-        statements.ADMIT_AGENTS: [rows.admitted_agent(a) for a in agents if a.key in ledger.admitted],
+        statements.CREATE_AGENTS: [rows.admitted_agent(a) for a in admitted if a.key not in before.agents],
+        statements.ADMIT_AGENTS: [rows.admitted_agent(a) for a in admitted if a.key in before.agents],
         statements.CHANGE_AGENTS: [rows.changed_agent(a) for a in agents if a.key not in ledger.admitted],
-        statements.CHANGE_QUEUES: [rows.queue(ledger.queues[key]) for key in ledger.changed_queues],
+        statements.CREATE_QUEUES: [rows.queue(queue) for queue in queues if queue.key not in before.queues],
+        statements.CHANGE_QUEUES: [rows.queue(queue) for queue in queues if queue.key in before.queues],
     }
 
 
-def event_rows(ledger: Ledger, head: int) -> Written:
-    """The events, numbered from the head on, and the tasks that they tell of."""
+def event_rows(ledger: Ledger) -> tuple[list[rows.Row], list[rows.Row]]:
+    """The events, numbered from 1 on, and the tasks that they tell of."""
     chunks: list[rows.Row] = []
     tasks: list[rows.Row] = []
     for start in range(0, len(ledger.events), CHUNK_EVENTS_MAX):
-        events, first = ledger.events[start : start + CHUNK_EVENTS_MAX], head + 1 + start
+        events, first = ledger.events[start : start + CHUNK_EVENTS_MAX], 1 + start
         chunks.append(rows.event_chunk(first, events))
         last = first + len(events) - 1
         told_of = dict.fromkeys(event.task_id for event in events if event.task_id)
         tasks += [rows.event_task(task_id, last) for task_id in told_of]
-    return {statements.APPEND_EVENTS: chunks, statements.NOTE_TASKS: tasks}
+    return chunks, tasks
 
 
 def forgotten_rows(ledger: Ledger) -> Written:

@@ -15,20 +15,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
 
+from services.domain.agent import AgentKey
 from services.domain.commands import ApplyReports, Command, CreateTasks, Forget, GrantLeases
 from services.domain.errors import ResourceExhausted, Unavailable
 from services.domain.ledger import Rules
+from services.domain.queue import QueueKey
 from services.store.away import explained
 from services.store.coordinators import claim_term
 from services.store.flush import Committed, Flusher, Prepared
 from services.store.gathering import Gathering
 from services.store.limits import (
+    CONFLICTS_MAX,
     FLUSH_COMMANDS_MAX,
     FLUSH_ITEMS_MAX,
     FLUSHES_MAX,
@@ -37,7 +40,7 @@ from services.store.limits import (
     PIPELINED_ITEMS_MIN,
 )
 from services.store.row_reader import RowReader
-from services.store.writer import RequestsKnown, TermLost, WriteRefused
+from services.store.writer import Conflict, Identity, RequestsKnown, TermLost, WriteRefused
 from services.store.writer_process import WriterGone, WriterProcess, start_writer
 
 log = structlog.get_logger(__name__)
@@ -82,9 +85,11 @@ class Flight:
 class Journal:
     """See the module. Made, started, used and stopped on one event loop."""
 
-    def __init__(self, engine: Engine, coordinator_id: str, rules: Rules) -> None:
+    def __init__(self, engine: Engine, coordinator_id: str, rules: Rules, *, address: str = "") -> None:
         self._engine = engine
         self._coordinator_id = coordinator_id
+        self._address = address  # where agents and clients reach this coordinator
+        self._identity: Identity | None = None
         self._rules = rules
         self._queue: deque[Entry] = deque()
         self._listeners: list[Listener] = []
@@ -102,6 +107,7 @@ class Journal:
         self._stopping = False
         self._idle = asyncio.Event()
         self._read_requests = False  # a request id of the next flush was used before
+        self._conflicts = 0  # one after the other, with changes of other coordinators
         self._suspects = 0  # entries at the head of the queue, one of which broke a flush
         self._commands_max = FLUSH_COMMANDS_MAX
         self.lost: asyncio.Event = asyncio.Event()
@@ -112,14 +118,33 @@ class Journal:
     async def start(self) -> None:
         """Claims the next term and opens the writer.
 
-        From then on an earlier coordinator on this database cannot commit.
+        From then on an earlier process with this id cannot commit; on SQLite no other process at all.
         """
         self._loop = asyncio.get_running_loop()
         self._connection = self._engine.connect()
-        identity = claim_term(self._connection, self._coordinator_id)
-        self._flusher = Flusher(RowReader(self._connection), self._rules)
-        self._writer = await start_writer(self._engine.url, identity)
+        self._identity = claim_term(self._connection, self._coordinator_id, address=self._address)
+        shared = self._engine.dialect.name == "postgresql"
+        self._flusher = Flusher(RowReader(self._connection), self._rules, shared=shared)
+        self._writer = await start_writer(self._engine.url, self._identity)
         self.renewed_at = time.monotonic()
+
+    @property
+    def identity(self) -> Identity:
+        """Who writes here."""
+        assert self._identity is not None, "the journal was not started"
+        return self._identity
+
+    def use_shard(self, shard: int) -> None:
+        """New tasks go to this shard from now on."""
+        assert self._flusher is not None
+        self._flusher.shard = shard
+
+    def changed_elsewhere(
+        self, task_ids: Iterable[str], agents: Iterable[AgentKey], queues: Iterable[QueueKey]
+    ) -> None:
+        """Another coordinator has changed these: what is remembered of them is read again."""
+        assert self._flusher is not None
+        self._flusher.changed_elsewhere(task_ids, agents, queues)
 
     async def stop(self) -> None:
         """Flushes what is queued, and closes the writer. A database that is away is not waited for for long."""
@@ -285,7 +310,7 @@ class Journal:
         self._gathering.began(len(flight.entries), now=flight.begin)
         self._writer.commit(flight.prepared.batch).add_done_callback(self._finish)
 
-    def _finish(self, commit: asyncio.Future[None]) -> None:
+    def _finish(self, commit: asyncio.Future[int]) -> None:
         """The writer has answered the oldest flush: tells the listeners, answers, and looks at what has gathered."""
         assert self._flusher is not None
         flight = self._flying.popleft()
@@ -293,7 +318,10 @@ class Journal:
         if flight.abandoned:
             assert error is not None, "the writer leaves out what stands on a batch that it did not write"
         elif error is not None:
-            self._flusher.discard()
+            if isinstance(error, Conflict):
+                self._flusher.discard_read([flight.prepared, *(later.prepared for later in self._flying)])
+            else:
+                self._flusher.discard()
             for later in reversed(self._flying):
                 later.abandoned = True
                 self._put_back(later.entries)
@@ -301,7 +329,8 @@ class Journal:
         else:
             self._absolve(len(flight.entries))
             self.renewed_at = flight.begin
-            self._deliver(flight.entries, flight.prepared.answers, self._flusher.settle(flight.prepared))
+            committed = self._flusher.settle(flight.prepared, commit.result())
+            self._deliver(flight.entries, flight.prepared.answers, committed)
         if not self._flying:
             self._apart = False
         self._schedule()
@@ -323,6 +352,11 @@ class Journal:
         elif isinstance(error, RequestsKnown):
             self._read_requests = True
             self._put_back(entries)
+        elif isinstance(error, Conflict):
+            self._conflicts += 1
+            if self._conflicts >= CONFLICTS_MAX:  # the fewer rows, the less there is to lose against
+                self._commands_max = max(1, len(entries) // 2)
+            self._put_back(entries)
         elif isinstance(error, (WriteRefused, Unavailable)):
             log.warning("the database refused a flush", error=str(error), commands=len(entries))
             self._absolve(len(entries))
@@ -337,11 +371,11 @@ class Journal:
             self._put_back(entries)
 
     def _absolve(self, count: int) -> None:
-        """So many suspects are dealt with; after the last of them flushes are large again."""
-        if self._suspects:
-            self._suspects = max(0, self._suspects - count)
-            if not self._suspects:
-                self._commands_max = FLUSH_COMMANDS_MAX
+        """So many suspects are dealt with; after the last of them, and without conflicts, flushes are large again."""
+        self._suspects = max(0, self._suspects - count)
+        self._conflicts = 0
+        if not self._suspects:
+            self._commands_max = FLUSH_COMMANDS_MAX
 
     def _deliver(self, entries: Sequence[Entry], answers: Sequence[Any], committed: Committed) -> None:
         """Tells the listeners, then answers the callers."""

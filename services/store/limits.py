@@ -34,6 +34,9 @@ FLUSHES_MAX = 2
 # single submits a second it takes a quarter of the CPU time off each; a caller who is alone never waits.
 GATHER_SECONDS = 0.005
 
+# Conflicts with other coordinators, one after the other, before flushes become smaller.
+CONFLICTS_MAX = 3
+
 # Commands that wait for a flush. Beyond it callers get RESOURCE_EXHAUSTED: a queue that only grows helps nobody.
 JOURNAL_QUEUE_MAX = 10_000
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, SmallInteger, Table
 
 from services.store.sqlite_dialect import NESTED, UNREAD, conflict
-from services.store.statements import Kind, Read, Write, names
+from services.store.statements import Check, Kind, Read, Write, names
 
 # A coordinator without its term finds no row, and the division ends the transaction with an error of its own: what
 # follows in the pipeline is not run, and the COMMIT at its end is a ROLLBACK.
@@ -18,9 +18,27 @@ FENCE = (
     "SELECT 1 / count(*) FROM own"
 )
 FENCE_ERROR = "22012"  # division_by_zero
-LAST_FLUSH = "SELECT flush FROM coordinators WHERE id = %s AND term = %s FOR UPDATE"
-ADVANCE_FEED = (
-    "WITH own AS (UPDATE feed SET head = %s WHERE id = 1 AND head = %s RETURNING id) SELECT 1 / count(*) FROM own"
+LAST_FLUSH = "SELECT flush, base FROM coordinators WHERE id = %s AND term = %s FOR UPDATE"
+# Too few rows found: the root of a negative number is an error of its own, and the end of the transaction.
+CONFLICT_ERROR = "2201F"  # invalid_argument_for_power_function
+# Takes the feed's counter, whose lock is held until the commit, and numbers the events behind it. What they were
+# numbered from is kept in our own row: a COMMIT without an answer is looked up there.
+APPEND_EVENTS = (
+    "WITH own AS (UPDATE feed SET head = head + %(events)s WHERE id = 1 RETURNING head - %(events)s AS base), "
+    "mine AS (UPDATE coordinators SET base = own.base FROM own WHERE id = %(coordinator_id)s), "
+    "chunks AS (INSERT INTO event_chunks (last, first, time, events) "
+    "SELECT own.base + r.last, own.base + r.first, r.time, r.events "
+    "FROM own, unnest(%(lasts)b::bigint[], %(firsts)b::bigint[], %(times)b::bigint[], %(texts)b::text[]) "
+    "AS r (last, first, time, events)), "
+    "notes AS (INSERT INTO event_tasks (task_id, last) SELECT r.task_id, own.base + r.last "
+    "FROM own, unnest(%(task_ids)b::text[], %(task_lasts)b::bigint[]) AS r (task_id, last)) "
+    "SELECT base FROM own"
+)
+# Writers of ours that wait for their client in mid-transaction: stopped, or cut off. Whoever holds our lock is one.
+END_STOPPED = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND application_name = %s AND wait_event = 'ClientRead' "
+    "AND xact_start < clock_timestamp() - %s * interval '1 second'"
 )
 
 
@@ -33,15 +51,58 @@ def session_options(settings: Mapping[str, str]) -> str:
 def writing(write: Write) -> str:
     """The statement of a write. Its arguments are its columns, each as an array."""
     name, columns = write.table.name, ", ".join(write.columns)
-    arrays = ", ".join(f"%b::{array_type(write.table.c[column])}[]" for column in write.columns)
+    arrays = arrays_of(write.table, write.columns)
     if write.kind is Kind.UPDATE:
-        changes = ", ".join(f"{column} = r.{column}" for column in write.changes)
-        match = " AND ".join(f"{name}.{column} = r.{column}" for column in write.key)
-        return f"UPDATE {name} SET {changes} FROM unnest({arrays}) AS r ({columns}) WHERE {match}"
+        return f"UPDATE {name} {changing(write)} FROM unnest({arrays}) AS r ({columns}) WHERE {matching(write)}"
     if write.kind is Kind.DELETE:
         match = " AND ".join(f"{name}.{column} = r.{column}" for column in write.key)
         return f"DELETE FROM {name} USING unnest({arrays}) AS r ({columns}) WHERE {match}"
     return f"INSERT INTO {name} ({columns}) SELECT * FROM unnest({arrays}) {conflict(write)}"
+
+
+@cache
+def guarded(write: Write) -> str:
+    """The statement of an update of rows that must have the version that was read.
+
+    Its arguments are its columns, and those versions, each as an array; then the number of rows.
+    """
+    name, columns = write.table.name, ", ".join(write.columns)
+    arrays = arrays_of(write.table, write.columns)
+    return (
+        f"WITH done AS (UPDATE {name} {changing(write)} FROM unnest({arrays}, %b::bigint[]) AS r ({columns}, before) "
+        f"WHERE {matching(write)} AND {name}.version = r.before RETURNING 1) "
+        "SELECT sqrt(count(*) - %b::bigint) FROM done"
+    )
+
+
+@cache
+def checking(check: Check) -> str:
+    """The statement of a check. Its arguments are the number of rows, then the key's columns and the versions, each as
+    an array. A row that is not there has version 0.
+    """
+    name, columns = check.table.name, ", ".join(check.key)
+    arrays = arrays_of(check.table, check.key)
+    match = " AND ".join(f"{name}.{column} = r.{column}" for column in check.key)
+    return (
+        f"SELECT sqrt(count(*) - %b::bigint) FROM unnest({arrays}, %b::bigint[]) AS r ({columns}, before) "
+        f"LEFT JOIN {name} ON {match} WHERE coalesce({name}.version, 0) = r.before"
+    )
+
+
+def arrays_of(table: Table, columns: Iterable[str]) -> str:
+    """Places for these columns, each an array."""
+    return ", ".join(f"%b::{array_type(table.c[column])}[]" for column in columns)
+
+
+def changing(write: Write) -> str:
+    """What an update sets."""
+    return "SET " + ", ".join(f"{column} = r.{column}" for column in write.changes)
+
+
+def matching(write: Write) -> str:
+    """Which row an update changes."""
+    keys = [f"{write.table.name}.{column} = r.{column}" for column in write.key]
+    return " AND ".join([*keys, write.only] if write.only else keys)
 
 
 @cache

@@ -1,8 +1,9 @@
-"""Rows that the one writer has read or written itself, so that the next flush need not read them again.
+"""Rows that this coordinator has read or written itself, so that the next flush need not read them again.
 
-It is right because nobody else writes: SQLite admits one writer, and the fence ends a coordinator whose database was
-taken over. What was committed is kept within bounds, and read again when it is not here. What is on its way to the
-database cannot be read there yet, so all of it is here until it is written.
+On SQLite nobody else writes, so it is right. On PostgreSQL it may be late, and does no harm: the transaction looks at
+the versions again. What others are known to have changed is forgotten. What was committed is kept within bounds, and
+read again when it is not here. What is on its way to the database cannot be read there yet, so all of it is here until
+it is written.
 """
 
 from __future__ import annotations
@@ -115,6 +116,23 @@ class RowCache:
         self._agents.clear()
         self._queues.clear()
         self._requests.clear()
+
+    def forget_read(self, ledger: Ledger, queues: Iterable[QueueKey]) -> None:
+        """This flush was not written: neither what it has changed counts, nor what it was decided on."""
+        if ledger in self._unwritten:
+            self._unwritten.remove(ledger)
+        self.forget_rows(ledger.tasks, ledger.agents, queues)
+        for record in ledger.new_requests:
+            self._requests.pop((record.namespace, record.request_id), None)
+
+    def forget_rows(self, task_ids: Iterable[str], agents: Iterable[AgentKey], queues: Iterable[QueueKey]) -> None:
+        """These are read again, as far as nothing of our own stands on them that is not written yet."""
+        for task_id in task_ids:
+            self._tasks.pop(task_id, None)
+        for agent in agents:
+            self._agents.pop(agent, None)
+        for queue in queues:
+            self._queues.pop(queue, None)
 
     def _unwritten_task(self, task_id: str) -> Task | None:
         for earlier in reversed(self._unwritten):

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from services.store import postgres_dialect, sqlite_dialect
 from services.store.away import explained
-from services.store.schema import feed
 from services.store.statements import Read
 
 _encode = msgspec.json.Encoder().encode
@@ -36,9 +35,3 @@ class RowReader:
         with explained(self._connection):
             found: str = self._connection.exec_driver_sql(statement, arguments).scalar_one()
         return found
-
-    def head(self) -> int:
-        """Where the feed ends."""
-        with explained(self._connection):
-            head: int = self._connection.execute(feed.select()).one().head
-        return head

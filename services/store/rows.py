@@ -57,7 +57,7 @@ created_task = getter(Task, statements.CREATE_TASKS.columns, json=frozenset({"re
 changed_task = getter(Task, statements.CHANGE_TASKS.columns, json=frozenset({"avoid"}))
 request = getter(RequestRecord, statements.CREATE_REQUESTS.columns)
 attempt_head = getter(Attempt, statements.CREATE_ATTEMPTS.columns[:-3])
-agent_head = getter(Agent, statements.ADMIT_AGENTS.columns[:-3])
+agent_head = getter(Agent, statements.CREATE_AGENTS.columns[:-3])
 agent_change_head = getter(Agent, statements.CHANGE_AGENTS.columns[:-1])
 
 

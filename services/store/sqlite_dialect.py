@@ -33,7 +33,8 @@ UNREAD = {"failure": "null", "output": "''", "usage": "''"}
 
 FENCE = "UPDATE coordinators SET flush = ?1 WHERE id = ?2 AND term = ?3"
 LAST_FLUSH = "SELECT flush FROM coordinators WHERE id = ?1 AND term = ?2"
-ADVANCE_FEED = "UPDATE feed SET head = ?1 WHERE id = 1 AND head = ?2"
+ADVANCE_FEED = "UPDATE feed SET head = head + ?1 WHERE id = 1 RETURNING head"
+HEAD = "SELECT head FROM feed"
 
 
 def batches(write: Write, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
@@ -54,7 +55,7 @@ def of_length(write: Write, length: int) -> str:
     name, columns = write.table.name, ", ".join(write.columns)
     if write.kind is Kind.UPDATE:
         changes = ", ".join(f"{column} = r.{column}" for column in write.changes)
-        match = " AND ".join(f"{name}.{column} = r.{column}" for column in write.key)
+        match = " AND ".join([*(f"{name}.{column} = r.{column}" for column in write.key), *filter(None, [write.only])])
         return f"WITH r ({columns}) AS (VALUES {rows}) UPDATE {name} SET {changes} FROM r WHERE {match}"
     if write.kind is Kind.DELETE:
         return f"WITH r AS (VALUES {rows}) DELETE FROM {name} WHERE ({columns}) IN (SELECT * FROM r)"
@@ -65,10 +66,7 @@ def conflict(write: Write) -> str:
     """What becomes of a row that is there already. In the words of both databases."""
     if write.kind is Kind.INSERT:
         return ""
-    where = f"ON CONFLICT ({', '.join(write.key)}) DO"
-    if write.kind is Kind.INSERT_OR_IGNORE:
-        return f"{where} NOTHING"
-    return f"{where} UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in write.changes)}"
+    return f"ON CONFLICT ({', '.join(write.key)}) DO NOTHING"
 
 
 @cache

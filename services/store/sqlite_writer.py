@@ -17,14 +17,13 @@ class SqliteWriter:
         self._connection = connection
         self._own = (identity.coordinator_id, identity.term)
 
-    def write(self, batch: Batch) -> None:
-        """Writes a batch; see `writer.Writer.write`."""
+    def write(self, batch: Batch) -> int:
+        """Writes a batch; see `writer.Writer.write`. Nobody else writes, so no version needs to be looked at again."""
         try:
             self._begin(batch.flush)
-            for place, rows in batch.writes:
+            for place, rows, _ in batch.writes:
                 self._run(statements.WRITES[place], rows)
-            if batch.events:
-                self._advance(batch)
+            base = self._append(batch) if batch.events else 0
         except (sqlite3.Error, OverflowError) as error:
             self._give_up()
             raise refused(error) from error
@@ -32,6 +31,7 @@ class SqliteWriter:
             self._give_up()
             raise
         self._commit(batch.flush)
+        return base
 
     def close(self) -> None:
         """Ends the connection."""
@@ -53,10 +53,13 @@ class SqliteWriter:
                     raise RequestsKnown(str(error)) from error
                 raise
 
-    def _advance(self, batch: Batch) -> None:
-        """Moves the feed's counter over the events of this batch, whose numbers were given before."""
-        moved = self._connection.execute(sqlite_dialect.ADVANCE_FEED, (batch.head + batch.events, batch.head))
-        assert moved.rowcount == 1, f"the feed does not end at {batch.head}, although nobody else writes"
+    def _append(self, batch: Batch) -> int:
+        """Appends the events behind the feed's head; returns where that was."""
+        head: int = self._connection.execute(sqlite_dialect.ADVANCE_FEED, (batch.events,)).fetchone()[0]
+        base = head - batch.events
+        self._run(statements.APPEND_EVENTS, [(last + base, first + base, *rest) for last, first, *rest in batch.chunks])
+        self._run(statements.NOTE_TASKS, [(task_id, last + base) for task_id, last in batch.notes])
+        return base
 
     def _commit(self, flush: int) -> None:
         try:

@@ -7,9 +7,12 @@ come from the schema, so nobody names them twice. How a database says it is in `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import Table
 
@@ -30,24 +33,40 @@ class Kind(Enum):
 
     INSERT = "it is new"
     INSERT_OR_IGNORE = "it may be there already, and is the same then"
-    UPSERT = "it takes the place of what is there"
     UPDATE = "it changes what is there"
     DELETE = "what has its key goes"
 
 
 @dataclass(frozen=True, eq=False)
 class Write:
-    """Rows to write: `columns` in the order in which rows have them, the key first for an update."""
+    """Rows to write: `columns` in the order in which rows have them, the key first for an update. `only` is a further
+    condition of an update, in which `r` is the row to write.
+    """
 
     kind: Kind
     table: Table
     columns: tuple[str, ...]
     key: tuple[str, ...] = ()
+    only: str = ""
+
+    @cached_property
+    def order(self) -> Callable[[Sequence[Any]], Any]:
+        """The key, by which rows are sorted before they are written: two writers then lock them in the same order."""
+        places = [self.columns.index(column.name) for column in self.table.primary_key if column.name in self.columns]
+        return itemgetter(*places)
 
     @property
     def changes(self) -> list[str]:
         """The columns that are not the key."""
         return [name for name in self.columns if name not in self.key]
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """Rows that must have the version that was read: the key's columns, then the version, 0 for "no such row"."""
+
+    table: Table
+    key: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +88,9 @@ def insert_into(table: Table, kind: Kind = Kind.INSERT, *, key: Sequence[str] = 
     return Write(kind, table, names(table), tuple(key))
 
 
-def update_of(table: Table, *, key: Sequence[str], columns: Sequence[str]) -> Write:
+def update_of(table: Table, *, key: Sequence[str], columns: Sequence[str], only: str = "") -> Write:
     """Changes these columns of rows that are there."""
-    return Write(Kind.UPDATE, table, (*key, *columns), tuple(key))
+    return Write(Kind.UPDATE, table, (*key, *columns), tuple(key), only)
 
 
 def delete_from(table: Table, *, key: Sequence[str]) -> Write:
@@ -101,11 +120,19 @@ CREATE_ATTEMPTS = insert_into(schema.attempts)
 CREATE_REQUESTS = insert_into(schema.requests)
 CREATE_NEEDS = insert_into(schema.needs, Kind.INSERT_OR_IGNORE, key=["id"])
 AGENT_KEY = ["namespace", "id"]
-ADMIT_AGENTS = insert_into(schema.agents, Kind.UPSERT, key=AGENT_KEY)
+CREATE_AGENTS = insert_into(schema.agents)
+ADMIT_AGENTS = update_of(
+    schema.agents, key=AGENT_KEY, columns=changing(schema.agents, key=AGENT_KEY, fixed=frozenset())
+)
 CHANGE_AGENTS = update_of(
     schema.agents, key=AGENT_KEY, columns=changing(schema.agents, key=AGENT_KEY, fixed=AGENT_FIXED)
 )
-CHANGE_QUEUES = insert_into(schema.queues, Kind.UPSERT, key=["namespace", "name"])
+QUEUE_KEY = ["namespace", "name"]
+CREATE_QUEUES = insert_into(schema.queues)
+CHANGE_QUEUES = update_of(
+    schema.queues, key=QUEUE_KEY, columns=changing(schema.queues, key=QUEUE_KEY, fixed=frozenset())
+)
+# These two are numbered by the writer.
 APPEND_EVENTS = insert_into(schema.event_chunks)
 NOTE_TASKS = insert_into(schema.event_tasks)
 FORGET_REQUESTS = delete_from(schema.requests, key=["namespace", "request_id"])
@@ -114,9 +141,9 @@ FORGET_DETAILS = delete_from(schema.task_details, key=["task_id"])
 FORGET_ATTEMPTS = delete_from(schema.attempts, key=["task_id"])
 TRIM_EVENTS = delete_from(schema.event_chunks, key=["last"])
 TRIM_HISTORY = delete_from(schema.event_tasks, key=["task_id", "last"])
-MOVE_FEED = update_of(schema.feed, key=["id"], columns=["first"])
+MOVE_FEED = update_of(schema.feed, key=["id"], columns=["first"], only="feed.first < r.first")
 
-# Every write, in the one order in which tables are written: the feed last.
+# Every write, in the one order in which tables are written; the events come after all of them.
 WRITES: tuple[Write, ...] = (
     CREATE_REQUESTS,
     CREATE_NEEDS,
@@ -126,11 +153,11 @@ WRITES: tuple[Write, ...] = (
     CREATE_ATTEMPTS,
     KEEP_CHECKPOINTS,
     KEEP_PROGRESS,
+    CREATE_AGENTS,
     ADMIT_AGENTS,
     CHANGE_AGENTS,
+    CREATE_QUEUES,
     CHANGE_QUEUES,
-    APPEND_EVENTS,
-    NOTE_TASKS,
     FORGET_REQUESTS,
     FORGET_TASKS,
     FORGET_DETAILS,
@@ -139,3 +166,9 @@ WRITES: tuple[Write, ...] = (
     TRIM_HISTORY,
     MOVE_FEED,
 )
+
+# What a flush was decided on, and does not change.
+CHECK_TASKS = Check(schema.tasks, ("id",))
+CHECK_AGENTS = Check(schema.agents, ("namespace", "id"))
+CHECK_QUEUES = Check(schema.queues, ("namespace", "name"))
+CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES)

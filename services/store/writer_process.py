@@ -35,6 +35,7 @@ from services.store.postgres_writer import PostgresWriter
 from services.store.sqlite_writer import SqliteWriter
 from services.store.writer import (
     Batch,
+    Conflict,
     Identity,
     OutcomeUnknown,
     RequestsKnown,
@@ -71,13 +72,15 @@ class Verdict(IntEnum):
     ROWS_REFUSED = 3
     REQUESTS_KNOWN = 4
     LEFT_OUT = 5
+    CONFLICT = 6
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """The child's answer to a batch."""
+    """The child's answer to a batch. `base` is what its events are numbered from."""
 
     verdict: Verdict
     message: str = ""
+    base: int = 0
 
 
 _ERRORS: dict[Verdict, type[Exception]] = {
@@ -86,7 +89,9 @@ _ERRORS: dict[Verdict, type[Exception]] = {
     Verdict.ROWS_REFUSED: RowsRefused,
     Verdict.REQUESTS_KNOWN: RequestsKnown,
     Verdict.LEFT_OUT: LeftOut,
+    Verdict.CONFLICT: Conflict,
 }
+_VERDICTS = {error: verdict for verdict, error in _ERRORS.items()}
 _encode = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _decode_batch = msgspec.msgpack.Decoder(Batch).decode
@@ -99,16 +104,17 @@ class WriterProcess(asyncio.Protocol):
         self._child = child
         self._transport: asyncio.WriteTransport | None = None
         # Batches that are not answered, oldest first; with an error, those that could not be put into bytes.
-        self._unanswered: deque[tuple[asyncio.Future[None], RowsRefused | None]] = deque()
+        self._unanswered: deque[tuple[asyncio.Future[int], RowsRefused | None]] = deque()
         self._failures = 0
         self._received = b""
 
-    def commit(self, batch: Batch) -> asyncio.Future[None]:
+    def commit(self, batch: Batch) -> asyncio.Future[int]:
         """Has a batch written after those before it; done when it is on disk. They are done in the order of the calls.
 
-        Raises TermLost, WriteRefused, RowsRefused, RequestsKnown, LeftOut, WriterGone.
+        The sequence before its first event. Raises TermLost, WriteRefused, RowsRefused, RequestsKnown, Conflict,
+        LeftOut, WriterGone.
         """
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         written.add_done_callback(self._note_failure)
         if self._transport is None or self._transport.is_closing():
             written.set_exception(WriterGone("the writer's process has ended"))
@@ -122,7 +128,7 @@ class WriterProcess(asyncio.Protocol):
         self._transport.write(BATCH_HEAD.pack(len(encoded), self._failures) + encoded)
         return written
 
-    def _note_failure(self, written: asyncio.Future[None]) -> None:
+    def _note_failure(self, written: asyncio.Future[int]) -> None:
         """Runs just before the caller hears of it: what is sent from then on no longer stands on that batch."""
         if not written.cancelled() and not isinstance(written.exception(), (NoneType, LeftOut)):
             self._failures += 1
@@ -163,7 +169,7 @@ class WriterProcess(asyncio.Protocol):
             self._failures += answer.verdict not in (Verdict.WRITTEN, Verdict.LEFT_OUT)
             return
         if answer.verdict is Verdict.WRITTEN:
-            written.set_result(None)
+            written.set_result(answer.base)
         elif unfit is not None and answer.verdict is Verdict.ROWS_REFUSED:
             written.set_exception(unfit)
         else:
@@ -258,20 +264,14 @@ def open_writer(url: URL, identity: Identity, *, wanted: Callable[[], bool] = la
 def answer_to(batch: Batch, writer: Writer) -> Answer:
     """Writes a batch; what became of it."""
     try:
-        writer.write(batch)
-    except TermLost as error:
-        return Answer(Verdict.TERM_LOST, str(error))
-    except WriteRefused as error:
-        return Answer(Verdict.WRITE_REFUSED, str(error))
-    except RequestsKnown as error:
-        return Answer(Verdict.REQUESTS_KNOWN, str(error))
+        base = writer.write(batch)
     except OutcomeUnknown:
         raise  # the process ends, and the parent with it: nobody may be told anything
-    except RowsRefused as error:
-        return Answer(Verdict.ROWS_REFUSED, str(error))
+    except tuple(_VERDICTS) as error:
+        return Answer(_VERDICTS[type(error)], str(error))
     except Exception as error:  # our own mistake: the batch is at fault until it is bisected
         return Answer(Verdict.ROWS_REFUSED, f"{type(error).__name__}: {error}")
-    return Answer(Verdict.WRITTEN)
+    return Answer(Verdict.WRITTEN, base=base)
 
 
 if __name__ == "__main__":

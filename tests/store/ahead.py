@@ -27,8 +27,7 @@ class Ahead:
     def write(self) -> Committed:
         """The oldest goes to disk."""
         prepared = self.waiting.popleft()
-        self.world.writer.write(prepared.batch)
-        return self.world.flusher.settle(prepared)
+        return self.world.flusher.settle(prepared, self.world.writer.write(prepared.batch))
 
     def write_all(self) -> list[Committed]:
         return [self.write() for _ in range(len(self.waiting))]

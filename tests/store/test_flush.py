@@ -207,13 +207,11 @@ def test_what_is_discarded_has_never_been(world: World, ahead: Ahead) -> None:
     assert world.flush(CancelTask(NAMESPACE, "found"))[0].state is TaskState.CANCELLED  # its needs are on disk
 
 
-def test_the_same_commands_are_made_again_after_a_discard_with_the_same_numbers(world: World, ahead: Ahead) -> None:
+def test_the_same_commands_are_made_again_after_a_discard(world: World, ahead: Ahead) -> None:
     create = CreateTasks([new_task("t")])
     first = ahead.prepare(create)
-    head = ahead.waiting[0].batch.head
     ahead.discard()
     assert untimed(ahead.prepare(create)) == untimed(first)
-    assert ahead.waiting[0].batch.head == head
     ahead.write_all()
 
 

@@ -15,7 +15,7 @@ from services.store.coordinators import claim_term
 from services.store.database import prepare_sqlite
 from services.store.flush import Prepared
 from services.store.sqlite_writer import SqliteWriter
-from services.store.writer import Batch, Identity, OutcomeUnknown, RowsRefused, TermLost, WriteRefused
+from services.store.writer import Identity, OutcomeUnknown, RowsRefused, TermLost, WriteRefused
 from services.store.writer_process import open_writer
 from tests.store.world import World, new_task
 
@@ -87,8 +87,7 @@ def test_a_coordinator_of_the_same_id_ends_the_one_before_it(world: World) -> No
 def test_a_commit_that_happened_is_written_although_it_answered_with_an_error(world: World, disk: Disk) -> None:
     flush = prepared(world, "t")
     disk.fails = "after"
-    world.writer.write(flush.batch)
-    world.flusher.settle(flush)
+    world.flusher.settle(flush, world.writer.write(flush.batch))
     assert tasks(world) == ["t"]
 
 
@@ -132,23 +131,13 @@ def test_a_number_beyond_64_bits_keeps_no_lock(world: World) -> None:
     assert can_be_written(world)
 
 
-def test_events_that_do_not_follow_the_feed_s_head_are_not_written(world: World) -> None:
-    batch = prepared(world, "t").batch
-    world.flusher.discard()
-    with pytest.raises(AssertionError):
-        world.writer.write(Batch(batch.flush, batch.writes, batch.head + 7, batch.events))
-    assert tasks(world) == []
-    assert can_be_written(world)
-
-
 def test_a_transaction_that_is_open_in_another_process_is_waited_for_and_then_refused(world: World, disk: Disk) -> None:
     flush = prepared(world, "t")
     world.connection.exec_driver_sql("BEGIN IMMEDIATE")
     with pytest.raises(WriteRefused):
         world.writer.write(flush.batch)
     world.connection.exec_driver_sql("ROLLBACK")
-    world.writer.write(flush.batch)
-    world.flusher.settle(flush)
+    world.flusher.settle(flush, world.writer.write(flush.batch))
     assert tasks(world) == ["t"]
 
 

@@ -69,7 +69,8 @@ class World:
         connection = self.engine.connect()
         self.readers.append(connection)
         self.writers.append(open_writer(self.engine.url, claim_term(connection, coordinator_id)))
-        return Flusher(RowReader(connection), self.rules), self.writers[-1]
+        shared = self.engine.dialect.name == "postgresql"
+        return Flusher(RowReader(connection), self.rules, shared=shared), self.writers[-1]
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -81,15 +82,15 @@ class World:
         """One flush of these commands; their answers."""
         prepared = self.flusher.prepare(commands)
         try:
-            self.writer.write(prepared.batch)
+            base = self.writer.write(prepared.batch)
         except RequestsKnown:
             self.flusher.discard()
             prepared = self.flusher.prepare(commands, read_requests=True)
-            self.writer.write(prepared.batch)
+            base = self.writer.write(prepared.batch)
         except BaseException:
             self.flusher.discard()
             raise
-        self.last = self.flusher.settle(prepared)
+        self.last = self.flusher.settle(prepared, base)
         self.events += self.last.events
         return prepared.answers
 

@@ -1,0 +1,210 @@
+"""Several coordinators write to one PostgreSQL: each decides on what it has read, and the transaction looks again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from services.domain.agent import AgentKey, Declaration
+from services.domain.commands import (
+    AdmitAgent,
+    AgentAction,
+    CancelTask,
+    ChangeAgent,
+    ChangeQueue,
+    CreateTasks,
+    GrantLeases,
+    Placement,
+    PlacementOutcome,
+)
+from services.domain.task import TaskState
+from services.store.feed import read_bounds
+from services.store.flush import Flusher, Prepared
+from services.store.writer import Conflict, RequestsKnown, Writer
+from tests.store.world import KIND, NAMESPACE, World, key, new_task
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+class Rival:
+    """A second coordinator on the world's database."""
+
+    def __init__(self, world: World) -> None:
+        self.flusher: Flusher
+        self.writer: Writer
+        self.flusher, self.writer = world.new_flusher("coordinator-2")
+
+    def prepare(self, *commands: object) -> Prepared:
+        return self.flusher.prepare(commands)  # type: ignore[arg-type]
+
+    def write(self, prepared: Prepared) -> None:
+        self.flusher.settle(prepared, self.writer.write(prepared.batch))
+
+    def flush(self, *commands: object) -> list[object]:
+        prepared = self.prepare(*commands)
+        self.write(prepared)
+        return prepared.answers
+
+
+@pytest.fixture
+def rival(world: World) -> Iterator[Rival]:
+    yield Rival(world)
+    world.flusher.discard()
+
+
+def placement(world: World, task_id: str, agent_id: str = "a") -> GrantLeases:
+    agent: AgentKey = key(agent_id)
+    return GrantLeases([Placement(1, task_id, agent_id, world.sessions[agent_id])], [agent])
+
+
+def test_both_write_and_the_feed_is_dense(world: World, rival: Rival) -> None:
+    """S10."""
+    for number in range(10):
+        world.submit(f"t{number}")
+        rival.flush(CreateTasks([new_task(f"r{number}")]))
+    assert read_bounds(world.connection).head == 20
+
+
+def test_a_task_is_granted_once(world: World, rival: Rival) -> None:
+    """S3: both have read it as pending."""
+    world.connect("a")
+    world.connect("b")
+    world.submit("t")
+    late = rival.prepare(placement(world, "t", "b"))
+    assert world.grant("t", "a") is PlacementOutcome.GRANTED
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    assert rival.flush(placement(world, "t", "b")) == [[PlacementOutcome.TASK_GONE]]
+
+
+def test_a_slot_is_given_once(world: World, rival: Rival) -> None:
+    """S13: two tasks, one slot."""
+    world.connect("a", slots=1)
+    world.submit("t1")
+    world.submit("t2")
+    late = rival.prepare(placement(world, "t2"))
+    assert world.grant("t1", "a") is PlacementOutcome.GRANTED
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    assert rival.flush(placement(world, "t2")) == [[PlacementOutcome.AGENT_FULL]]
+
+
+def test_nothing_is_granted_after_a_drain(world: World, rival: Rival) -> None:
+    """S14."""
+    world.connect("a")
+    world.submit("t")
+    late = rival.prepare(placement(world, "t"))
+    world.do(ChangeAgent(key("a"), AgentAction.DRAIN))
+    with pytest.raises(Conflict):
+        rival.write(late)
+
+
+def test_nothing_is_granted_after_a_pause_although_the_queue_s_row_is_only_read(world: World, rival: Rival) -> None:
+    world.connect("a")
+    world.submit("t")
+    late = rival.prepare(placement(world, "t"))
+    world.do(ChangeQueue((NAMESPACE, "default"), paused=True))
+    with pytest.raises(Conflict):
+        rival.write(late)
+
+
+def test_an_answer_that_changes_nothing_is_not_given_on_what_is_old(world: World, rival: Rival) -> None:
+    """The rival remembers the task as pending; an agent's report on its lease is not stale."""
+    world.connect("a")
+    rival.flush(CreateTasks([new_task("t")]))
+    world.grant("t", "a")
+    late = rival.prepare(CancelTask(NAMESPACE, "t"))
+    assert late.answers[0].state is TaskState.CANCELLED  # by what it remembers
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    (task,) = rival.flush(CancelTask(NAMESPACE, "t"))
+    assert task.state is TaskState.LEASED  # type: ignore[attr-defined]
+    assert task.cancel_request_time  # type: ignore[attr-defined]
+
+
+def test_what_stood_on_a_flush_that_lost_is_decided_again(world: World, rival: Rival) -> None:
+    world.connect("a", slots=5)
+    world.submit("t1")
+    first = rival.prepare(placement(world, "t1"))
+    second = rival.prepare(CreateTasks([new_task("t2")], [Placement(0, "t2", "a", world.sessions["a"])]))
+    world.grant("t1", "a")
+    with pytest.raises(Conflict):
+        rival.write(first)
+    rival.flusher.discard_read([first, second])
+    ((created,),) = rival.flush(CreateTasks([new_task("t2")], [Placement(0, "t2", "a", world.sessions["a"])]))  # type: ignore[misc]
+    assert created.task.state is TaskState.LEASED
+    world.flusher.discard()
+    assert world.agent("a").leases == 2
+
+
+def test_what_was_changed_elsewhere_and_told_is_read_again(world: World, rival: Rival) -> None:
+    world.connect("a")
+    rival.flush(CreateTasks([new_task("t")]))
+    world.grant("t", "a")
+    rival.flusher.changed_elsewhere(["t"], [key("a")], [])
+    (task,) = rival.flush(CancelTask(NAMESPACE, "t"))
+    assert task.cancel_request_time  # type: ignore[attr-defined]
+
+
+def test_an_agent_that_connects_to_two_at_once_gets_two_sessions(world: World, rival: Rival) -> None:
+    """S17: neither takes it for new once the other has its row."""
+    hello = AdmitAgent(key("a"), str(UUID(int=7)), Declaration(kinds=(KIND,)), [], False, "c1")
+    late = rival.prepare(hello)
+    first = world.do(hello)
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    (second,) = rival.flush(hello)
+    assert (first.session, second.session) == (1, 2)  # type: ignore[attr-defined]
+
+
+def test_a_queue_that_two_make_is_made_once(world: World, rival: Rival) -> None:
+    late = rival.prepare(ChangeQueue((NAMESPACE, "q"), paused=True))
+    world.do(ChangeQueue((NAMESPACE, "q"), paused=False))
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    (queue,) = rival.flush(ChangeQueue((NAMESPACE, "q"), paused=True))
+    assert queue.version == 2  # type: ignore[attr-defined]
+
+
+def test_a_request_id_that_two_use_makes_one_task(world: World, rival: Rival) -> None:
+    """S2."""
+    late = rival.prepare(CreateTasks([new_task("t2", request_id="r")]))
+    world.submit("t1", request_id="r")
+    with pytest.raises(RequestsKnown):
+        rival.write(late)
+
+
+def test_writers_in_each_other_s_way_both_get_through(world: World, rival: Rival) -> None:
+    """They lock rows in one order, so neither waits for the other in a circle for long."""
+    world.connect("a", slots=1000)
+    world.flush(CreateTasks([new_task(f"t{number:03}") for number in range(60)]))
+
+    def cancel(flusher: Flusher, writer: Writer, order: list[int]) -> None:
+        for number in order:
+            while True:
+                prepared = flusher.prepare([CancelTask(NAMESPACE, f"t{n:03}") for n in (number, 59 - number)])
+                try:
+                    flusher.settle(prepared, writer.write(prepared.batch))
+                except Conflict:
+                    flusher.discard_read([prepared])
+                else:
+                    break
+
+    threads = [
+        threading.Thread(target=cancel, args=(world.flusher, world.writer, list(range(60)))),
+        threading.Thread(target=cancel, args=(rival.flusher, rival.writer, list(range(59, -1, -1)))),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    world.flusher.discard()
+    assert {world.task(f"t{number:03}").state for number in range(60)} == {TaskState.CANCELLED}
