@@ -115,6 +115,9 @@ class CoordinatorSettings(ServiceSettings):
     """Settings of `python -m services.coordinator`."""
 
     coordinator_listen: ListenAddress = "127.0.0.1:7070"
+    coordinator_advertise: str = Field(
+        default="", description="host:port under which agents reach this coordinator; empty: where it listens"
+    )
     database_url: str = Field(default="sqlite:///var/missioncontrol.db", min_length=1, repr=False)
     scheduler: DialAddress = "127.0.0.1:7071"
     coordinator_id: str = Field(default="coordinator-1", pattern=r"^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$")

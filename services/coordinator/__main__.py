@@ -1,7 +1,9 @@
 """`python -m services.coordinator`: connects the parts, and takes them apart in order.
 
-Start: addresses · database · journal (claims the term) · what was there · agents get their grace · server · loops.
-Stop:  NOT_SERVING · streams end, agents connect again elsewhere or later · server · loops · journal · database.
+Start: addresses · database · journal (claims the term) · a share of the shards · what was there · agents get their
+       grace · server · loops.
+Stop:  NOT_SERVING · streams end, agents connect again elsewhere or later · server · loops · journal · the shards are
+       let go · database.
 """
 
 from __future__ import annotations
@@ -69,10 +71,11 @@ async def serve(settings: CoordinatorSettings) -> bool:
         engine = open_database(settings.database_url)
         stack.callback(engine.dispose)
         prepare_schema(engine)
-        storage = open_storage(engine, settings)
-        await storage.journal.start()
-        stack.push_async_callback(storage.journal.stop)
+        storage = open_storage(engine, settings, address=server.address)
         stack.callback(storage.readers.close)
+        await storage.journal.start()
+        stack.push_async_callback(storage.membership.leave)
+        stack.push_async_callback(storage.journal.stop)
         parts = await connect_parts(storage, settings, registry)
         add_services(server, parts)
         await server.start()

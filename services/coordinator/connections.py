@@ -21,7 +21,8 @@ from services.coordinator.documents import Documents
 from services.coordinator.limits import HELLO_SECONDS, SESSION_TICK_SECONDS
 from services.coordinator.outbox import Offer
 from services.coordinator.output_relay import OutputRelay
-from services.domain.agent import AgentKey, DrainMode
+from services.coordinator.tail import Foreign
+from services.domain.agent import Agent, AgentKey, DrainMode
 from services.domain.commands import Admission, AdmitAgent, EndSession, LeaseKey, NewTask, RevokeLeases, RevokeReason
 from services.domain.errors import (
     IncarnationSuperseded,
@@ -30,9 +31,10 @@ from services.domain.errors import (
     SessionSuperseded,
     Unavailable,
 )
+from services.domain.event import EventType
 from services.domain.ledger import Granted
 from services.domain.session import Due, Intervals, Session, negotiate
-from services.domain.task import Task
+from services.domain.task import HELD, Task
 from services.store.documents import StoredDocument, read_documents
 from services.store.flush import Committed
 from services.store.journal import Journal
@@ -57,6 +59,7 @@ class Connections:
         intervals: Intervals,
         coordinator_id: str,
         ttl_of: TtlOf,
+        addresses: Callable[[], list[str]],
     ) -> None:
         self._journal = journal
         self._readers = readers
@@ -65,6 +68,7 @@ class Connections:
         self._intervals = intervals
         self._coordinator_id = coordinator_id
         self._ttl_of = ttl_of
+        self._addresses = addresses
         self._live: dict[AgentKey, Connection] = {}
         self._absent: dict[AgentKey, Session] = {}
         self._heard: dict[AgentKey, int] = {}
@@ -153,7 +157,7 @@ class Connections:
         self._live[command.agent] = connection
         self._absent.pop(command.agent, None)
         if earlier is not None:
-            earlier.end(superseded(earlier, command))
+            earlier.end(superseded(earlier, command.agent, command.incarnation))
         return connection
 
     def _welcome(self, admission: Admission, version: int) -> wire.CoordinatorMessage:
@@ -162,6 +166,7 @@ class Connections:
             version=version,
             intervals=self._intervals,
             coordinator_id=self._coordinator_id,
+            coordinators=self._addresses(),
             now=time.time_ns() // 1000,
         )
 
@@ -219,10 +224,44 @@ class Connections:
         for revoked in committed.revoked:
             self._order(revoked.agent, "drop", (revoked.task_id, revoked.token))
         for agent in committed.agents:
-            self._drains[agent.key] = (agent.drain_mode, agent.drain_time)
-            if agent.drain_mode is DrainMode.NONE:
-                del self._drains[agent.key]
-            self._order_drain(agent.key)
+            self._note_drain(agent)
+
+    def on_foreign(self, foreign: Foreign) -> None:
+        """What other coordinators did to the leases and the agents that are here."""
+        for event in foreign.events:
+            session = self._session((event.namespace, event.agent_id)) if event.task_id and event.agent_id else None
+            lease = (event.task_id, event.data.token)
+            if session is None or lease not in session.leases:
+                continue
+            if event.type is EventType.TASK_CANCEL_REQUESTED:
+                session.cancel(lease)
+                self._order(session.key, "cancel", lease)
+            elif event.data.to_state not in HELD:
+                session.end(lease)
+                self._order(session.key, "drop", lease)
+        for agent in foreign.agents:
+            self._note_drain(agent)
+            self._note_move(agent)
+
+    def knows(self, key: AgentKey) -> bool:
+        """Whether the agent has, or had lately, a stream here."""
+        return key in self._live or key in self._absent or key in self._drains
+
+    def _note_drain(self, agent: Agent) -> None:
+        self._drains[agent.key] = (agent.drain_mode, agent.drain_time)
+        if agent.drain_mode is DrainMode.NONE:
+            del self._drains[agent.key]
+        self._order_drain(agent.key)
+
+    def _note_move(self, agent: Agent) -> None:
+        """An agent that has a newer session on another coordinator is not ours any more."""
+        session = self._session(agent.key)
+        if session is None or session.number >= agent.session:
+            return
+        self._absent.pop(agent.key, None)
+        connection = self._live.get(agent.key)
+        if connection is not None:
+            connection.end(superseded(connection, agent.key, agent.incarnation))
 
     def _session(self, key: AgentKey) -> Session | None:
         connection = self._live.get(key)
@@ -377,10 +416,10 @@ class Connections:
             delivery.cancel()
 
 
-def superseded(earlier: Connection, command: AdmitAgent) -> MissionControlError:
+def superseded(earlier: Connection, key: AgentKey, incarnation: str) -> MissionControlError:
     """Why an earlier stream ends."""
-    agent_id = command.agent[1]
-    if earlier.incarnation == command.incarnation:
+    agent_id = key[1]
+    if earlier.incarnation == incarnation:
         return SessionSuperseded(f"agent {agent_id} has connected again")
     return IncarnationSuperseded(
         f"agent {agent_id} was started again elsewhere: this process (incarnation {earlier.incarnation}) has to exit",

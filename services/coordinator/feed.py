@@ -15,7 +15,6 @@ from contextlib import suppress
 from services.coordinator.limits import RING_BYTES_MAX, RING_EVENTS_MAX, WATCH_BYTES_MAX, WATCH_EVENTS_MAX
 from services.domain.errors import Unavailable
 from services.domain.event import Event, Position
-from services.store.flush import Committed
 from services.transport.convert_event import encoded_events
 
 # About what an event takes without its words, bytes.
@@ -58,7 +57,7 @@ class Chunk:
 
 
 class Feed:
-    """See the module. `on_committed` listens to the journal; `position` is where the feed stood when it began to."""
+    """See the module. `append` takes the events in their order; `position` is where the feed stood before the first."""
 
     def __init__(self, position: Position) -> None:
         self.epoch = position.epoch
@@ -76,15 +75,15 @@ class Feed:
         """The last event that this process has heard of."""
         return Position(self.epoch, self.head)
 
-    def on_committed(self, committed: Committed) -> None:
+    def append(self, first: int, events: Sequence[Event]) -> None:
         """Appends what was committed, and wakes the followers."""
-        if committed.first_sequence != self.head + 1:
-            self._forget()  # another coordinator wrote in between: what is missing is in the database
-        for chunk in chunks_of(committed.first_sequence, committed.events):
+        if first != self.head + 1:
+            self._forget()  # what is missing is in the database
+        for chunk in chunks_of(first, events):
             self._chunks.append(chunk)
             self._events += len(chunk.events)
             self._bytes += chunk.weight
-        self.head = committed.first_sequence + len(committed.events) - 1
+        self.head = first + len(events) - 1
         while self._events > RING_EVENTS_MAX or self._bytes > RING_BYTES_MAX:
             self._drop_oldest()
         self._wake()

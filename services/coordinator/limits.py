@@ -27,7 +27,21 @@ TIMERS_MAX = 500
 TIMER_POLL_SECONDS = 1.0
 
 # The coordinator's own row is renewed at least this often, seconds, when nothing else is written.
-RENEW_SECONDS = 2.0
+RENEW_SECONDS = 1.0
+
+# How often the other coordinators' rows are looked at: small against the 5 s after which one is dead.
+MEMBERSHIP_POLL_SECONDS = 0.5
+
+# How often agents are looked for whose coordinator is gone, if nothing says that there are any.
+ORPHANS_POLL_SECONDS = 5.0
+
+# How often the log is looked at for what others have committed, and in case there are others. An own commit that finds
+# something missing before it has it read at once.
+TAIL_POLL_SECONDS = 0.05
+TAIL_POLL_ALONE_SECONDS = 1.0
+
+# Chunks of the log in one such read: of the largest, some ten thousand events.
+TAIL_CHUNKS_MAX = 64
 
 # Tasks of one group that the scheduler is told of. It places some thousands a second, and half a window is refilled
 # at a time.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -18,19 +19,20 @@ from services.coordinator.connections import Connections
 from services.coordinator.documents import Documents
 from services.coordinator.event_service import EventService
 from services.coordinator.feed import Feed
+from services.coordinator.membership import Membership
 from services.coordinator.metrics import CoordinatorMetrics
 from services.coordinator.output_relay import OutputRelay
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.queue_service import QueueService
 from services.coordinator.retention import Keep, Retention
 from services.coordinator.scheduler_link import SchedulerLink
+from services.coordinator.tail import Tail
 from services.coordinator.task_service import TaskService
 from services.coordinator.timers import Timers
 from services.coordinator.watchers import TaskWatchers
 from services.domain.commands import AdoptAgents
 from services.domain.ledger import Rules
 from services.domain.session import intervals_for
-from services.store.backlog import read_groups
 from services.store.feed import read_position
 from services.store.journal import Journal
 from services.store.queues import read_configured
@@ -40,11 +42,12 @@ from services.store.timers import read_present_agents
 
 @dataclass(frozen=True)
 class Storage:
-    """The database, and the two ways to it."""
+    """The database, the two ways to it, and this coordinator's place among those that share it."""
 
     engine: Engine
     journal: Journal
     readers: Readers
+    membership: Membership
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Parts:
 
     storage: Storage
     feed: Feed
+    tail: Tail
     watchers: TaskWatchers
     connections: Connections
     link: SchedulerLink
@@ -65,18 +69,22 @@ class Parts:
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
-        return [self.connections.run(), self.link.run(), self.timers.run(), self.retention.run()]
+        parts = (self.connections, self.link, self.timers, self.retention, self.tail, self.storage.membership)
+        return [part.run() for part in parts]
 
 
-def open_storage(engine: Engine, settings: CoordinatorSettings) -> Storage:
-    """The journal and the readers of a database; nothing is started."""
+def open_storage(engine: Engine, settings: CoordinatorSettings, *, address: str = "") -> Storage:
+    """The journal and the readers of a database; nothing is started. `address` is where others reach this one."""
     rules = Rules(lease_ttl_micros=int(settings.lease_ttl_seconds * 1e6))
-    return Storage(engine, Journal(engine, settings.coordinator_id, rules), Readers(engine))
+    journal = Journal(engine, settings.coordinator_id, rules, address=settings.coordinator_advertise or address)
+    readers = Readers(engine)
+    return Storage(engine, journal, readers, Membership(engine, journal, readers))
 
 
 async def connect_parts(storage: Storage, settings: CoordinatorSettings, registry: CollectorRegistry) -> Parts:
     """Makes the parts, over a journal that was started, and takes in what is in the database."""
-    journal, readers = storage.journal, storage.readers
+    journal, readers, membership = storage.journal, storage.readers, storage.membership
+    await membership.join()
     feed = Feed(await readers.run(read_position))
     documents, relay, watchers = Documents(), OutputRelay(), TaskWatchers()
     queues = QueueBook(lease_ttl_micros=int(settings.lease_ttl_seconds * 1e6))
@@ -88,25 +96,39 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         intervals=intervals_for(settings.lease_ttl_seconds),
         coordinator_id=settings.coordinator_id,
         ttl_of=queues.lease_ttl_micros,
+        addresses=lambda: membership.addresses,
     )
     link = SchedulerLink(journal, queues, address=settings.scheduler, coordinator_id=settings.coordinator_id)
-    timers = Timers(journal, readers, lease_ttl_seconds=settings.lease_ttl_seconds)
+    timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
     metrics = CoordinatorMetrics(registry)
-    for listener in (feed, queues, documents, connections, link, timers, watchers, metrics):
+    tail = Tail(
+        journal,
+        readers,
+        feed,
+        knows=lambda key: connections.knows(key) or link.knows(key),
+        others=lambda: membership.others,
+    )
+    for listener in (tail, queues, documents, connections, link, timers, watchers, metrics):
         journal.subscribe(listener.on_committed)
+    for follower in (queues, connections, link, watchers):
+        tail.subscribe(follower.on_foreign)
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
-    link.found(await journal.read(read_groups))
-    await journal.submit(AdoptAgents(await journal.read(read_present_agents)))
+    await link.start(membership.shards)
+    membership.subscribe(link.look_after)
+    alone = storage.engine.dialect.name == "sqlite"
+    present = partial(read_present_agents, coordinator_id="" if alone else settings.coordinator_id)
+    await journal.submit(AdoptAgents(await journal.read(present)))
     add_gauges(metrics, connections, link, feed)
     return Parts(
         storage=storage,
         feed=feed,
+        tail=tail,
         watchers=watchers,
         connections=connections,
         link=link,
         timers=timers,
-        retention=Retention(journal, readers, keep_of(settings)),
+        retention=Retention(journal, readers, membership, keep_of(settings)),
         task_service=TaskService(journal, readers, watchers, relay, link.standing),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from services.coordinator.tail import Foreign
 from services.domain.queue import Queue, QueueKey
 from services.domain.task import Task
 from services.store.flush import Committed
@@ -18,11 +19,18 @@ class QueueBook:
 
     def found(self, queues: Iterable[Queue]) -> None:
         """Takes in what was in the database when the coordinator started."""
-        self._queues.update((queue.key, queue) for queue in queues)
+        for queue in queues:
+            known = self._queues.get(queue.key)
+            if known is None or known.version < queue.version:
+                self._queues[queue.key] = queue
 
     def on_committed(self, committed: Committed) -> None:
         """Takes in what was changed."""
         self.found(committed.queues)
+
+    def on_foreign(self, foreign: Foreign) -> None:
+        """Takes in what another coordinator has changed."""
+        self.found(foreign.queues)
 
     def all(self) -> list[Queue]:
         """Every configured queue."""

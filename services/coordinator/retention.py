@@ -15,6 +15,7 @@ from services.coordinator.limits import (
     RETENTION_POLL_SECONDS,
     RETENTION_TASKS_MAX,
 )
+from services.coordinator.membership import Membership
 from services.domain.commands import Forget
 from services.domain.errors import MissionControlError
 from services.store.journal import Journal
@@ -37,8 +38,9 @@ class Keep(msgspec.Struct, frozen=True):
 class Retention:
     """See the module. `step` is one bounded pass."""
 
-    def __init__(self, journal: Journal, readers: Readers, keep: Keep) -> None:
+    def __init__(self, journal: Journal, readers: Readers, membership: Membership, keep: Keep) -> None:
         self._journal = journal
+        self._membership = membership
         self._readers = readers
         self._keep = keep
         self._after = ""  # tasks up to this id have been looked at in this round
@@ -48,7 +50,7 @@ class Retention:
         while True:
             more = False
             try:
-                more = await self.step(time.time_ns() // 1000)
+                more = self._membership.keeps_house and await self.step(time.time_ns() // 1000)
             except MissionControlError as error:
                 log.warning("what is old could not be forgotten; the next pass tries again", error=error.message)
             await asyncio.sleep(RETENTION_PAUSE_SECONDS if more else RETENTION_POLL_SECONDS)

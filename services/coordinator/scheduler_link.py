@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -31,6 +32,7 @@ from services.coordinator.limits import (
 )
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.standing import StandingPlacements
+from services.coordinator.tail import Foreign
 from services.coordinator.window import Changes, Group, Window
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import (
@@ -43,7 +45,8 @@ from services.domain.commands import (
     PlacementOutcome,
 )
 from services.domain.queue import Queue, QueueKey
-from services.store.backlog import BacklogGroup, BacklogTask, read_ready
+from services.domain.task import TaskState
+from services.store.backlog import BacklogGroup, BacklogTask, read_groups, read_ready
 from services.store.flush import Committed
 from services.store.journal import Journal
 from services.transport import convert_schedule
@@ -68,7 +71,7 @@ class SchedulerLink:
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
         self._agents: dict[AgentKey, Agent] = {}
-        self.standing = StandingPlacements(self._agents, self.window.group_with)
+        self.standing = StandingPlacements(self._agents, self.window.group_at_home)
         self._queues = queues
         self._changed_agents: set[AgentKey] = set()
         self._urgent_agents = False  # more than the load of one of them changed
@@ -83,10 +86,15 @@ class SchedulerLink:
 
     # What the start finds, and what commits bring.
 
-    def found(self, groups: list[BacklogGroup]) -> None:
-        """Takes in what was in the database when the coordinator started."""
+    async def start(self, shards: frozenset[int]) -> None:
+        """Takes in what waits in these shards."""
+        self.window.look_after(shards)
+        self._journal.use_shard(self.window.home)
+        self._found(await self._journal.read(partial(read_groups, shards=shards)))
+
+    def _found(self, groups: list[BacklogGroup]) -> None:
         for group in groups:
-            key = (group.namespace, group.queue, group.priority, group.needs_id)
+            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard)
             self.window.found(key, group.kind, requirements=group.requirements, count=group.count)
 
     def on_committed(self, committed: Committed) -> None:
@@ -99,6 +107,48 @@ class SchedulerLink:
             self._note_agent(agent)
         for queue in committed.queues:
             self._changed_queues[queue.key] = queue
+        self._wake_for_news()
+
+    def on_foreign(self, foreign: Foreign) -> None:
+        """Notes what other coordinators did to the tasks and agents that this one tells of."""
+        for event in foreign.events:
+            if event.task_id and event.data.to_state != TaskState.PENDING:
+                self.window.left_elsewhere(event.task_id, event.data.version)
+        for task in foreign.ready:
+            self.window.became_ready(task, foreign.requirements[task.needs_id])
+        for agent in foreign.agents:
+            self._note_agent(agent)
+        for queue in foreign.queues:
+            self._changed_queues[queue.key] = queue
+        self._wake_for_news()
+
+    def look_after(self, shards: frozenset[int]) -> None:
+        """Tells of the tasks in these shards from now on. What waits in those that are new is read."""
+        gained = shards - self.window.shards
+        self.window.look_after(shards)
+        self._journal.use_shard(self.window.home)
+        self._read_groups(gained)
+        self._wake_for_news()
+
+    def knows(self, key: AgentKey) -> bool:
+        """Whether the scheduler was told of this agent from here."""
+        return key in self._agents
+
+    def _read_groups(self, shards: frozenset[int]) -> None:
+        """Reads what waits in shards that were another coordinator's."""
+
+        def take(answer: asyncio.Future[list[BacklogGroup]]) -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                log.warning("the backlog could not be read; trying again", shards=len(shards))
+                asyncio.get_running_loop().call_later(REFILL_RETRY_SECONDS, self._read_groups, shards)
+                return
+            self._found([group for group in answer.result() if group.shard in self.window.shards])
+            self._wake.set()
+
+        if shards:
+            self._journal.read(partial(read_groups, shards=shards)).add_done_callback(take)
+
+    def _wake_for_news(self) -> None:
         if not self._streaming:
             self.window.discard_changes()
         if self.window.holds_any or self._is_urgent():
@@ -148,11 +198,12 @@ class SchedulerLink:
                 self._wake.set()
 
     def _note_agent(self, agent: Agent) -> None:
+        """Agents are told of by the coordinator that holds their stream."""
         before = self._agents.get(agent.key)
-        if agent.connected:
+        if agent.connected and agent.coordinator_id == self._coordinator_id:
             self._agents[agent.key] = agent
-        else:
-            self._agents.pop(agent.key, None)
+        elif self._agents.pop(agent.key, None) is None:
+            return
         self._changed_agents.add(agent.key)
         if before is None or before.session != agent.session or before.accepting != agent.accepting:
             self._urgent_agents = True

@@ -11,7 +11,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from services.coordinator.window import Group, GroupKey
+from services.coordinator.window import Group, LineKey
 from services.domain.agent import Agent, AgentKey, fits
 from services.domain.commands import NewTask, Placement
 
@@ -30,7 +30,7 @@ class StandingPlacements:
     cannot come back with the next group of that key.
     """
 
-    def __init__(self, agents: Mapping[AgentKey, Agent], group_of: Callable[[GroupKey], Group | None]) -> None:
+    def __init__(self, agents: Mapping[AgentKey, Agent], group_of: Callable[[LineKey], Group | None]) -> None:
         self._agents = agents
         self._group_of = group_of
         self._offers: dict[int, list[tuple[AgentKey, int]]] = {}
@@ -52,7 +52,7 @@ class StandingPlacements:
         """An agent for each of these tasks that may go to one at once. Nothing is held before `hold`."""
         if not self._offers:
             return []
-        heaps: dict[GroupKey, list[Candidate]] = {}
+        heaps: dict[LineKey, list[Candidate]] = {}
         taken: Counter[AgentKey] = Counter()
         chosen: list[Placement | None] = [None] * len(tasks)
         for index in by_priority(tasks):
@@ -82,7 +82,7 @@ class StandingPlacements:
                 if not self._chosen[key]:
                     del self._chosen[key]
 
-    def _candidates(self, key: GroupKey, task: NewTask, taken: Counter[AgentKey]) -> list[Candidate]:
+    def _candidates(self, key: LineKey, task: NewTask, taken: Counter[AgentKey]) -> list[Candidate]:
         """The offered agents with a free slot, as a heap: the least full first, those of the same load in turn."""
         group = self._group_of(key)
         offered = None if group is None or group.waits else self._offers.get(group.number)

@@ -1,5 +1,5 @@
-"""Timers: wakes tasks whose time has come, ends sessions that nobody vouched for, and shows that this coordinator
-still writes.
+"""Timers: wakes the tasks of its shards whose time has come, ends sessions that nobody vouched for, and shows that
+this coordinator still writes.
 
 Timers are rows, so they survive anything; what is kept here is only when to look next. A look that was missed costs
 one poll.
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.coordinator.limits import RENEW_SECONDS, TIMER_POLL_SECONDS, TIMERS_MAX
+from services.coordinator.membership import Membership
 from services.domain.commands import ExpireAgent, Renew, WakeTasks
 from services.domain.errors import MissionControlError
 from services.store.flush import Committed
@@ -27,8 +29,9 @@ log = structlog.get_logger(__name__)
 class Timers:
     """See the module. Listens to the journal to know of timers nearer than the next poll."""
 
-    def __init__(self, journal: Journal, readers: Readers, *, lease_ttl_seconds: float) -> None:
+    def __init__(self, journal: Journal, readers: Readers, membership: Membership, *, lease_ttl_seconds: float) -> None:
         self._journal = journal
+        self._membership = membership
         # Agents are vouched for during two thirds of a time to live after a renewal: several have to fit into it.
         self._renew_seconds = min(RENEW_SECONDS, lease_ttl_seconds / 6)
         self._readers = readers
@@ -61,7 +64,9 @@ class Timers:
     async def step(self, now: int) -> None:
         """One bounded pass over what is due at `now`, microseconds since 1970 UTC."""
         self._next = now + int(TIMER_POLL_SECONDS * 1e6)
-        due: Due = await self._readers.run(lambda connection: read_due(connection, now, limit=TIMERS_MAX))
+        members = self._membership
+        read = partial(read_due, now=now, shards=members.shards, sessions=members.keeps_house, limit=TIMERS_MAX)
+        due: Due = await self._readers.run(read)
         if due.next_wake_time:
             self._next = min(self._next, due.next_wake_time)
         if due.task_ids:

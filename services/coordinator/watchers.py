@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from services.coordinator.tail import Foreign
 from services.domain.errors import Unavailable
 from services.store.flush import Committed
 
@@ -65,6 +66,12 @@ class TaskWatchers:
         if not self._watches:
             return
         for task_id in committed.tasks.keys() & self._watches.keys():
+            for watch in self._watches[task_id]:
+                watch.note_change()
+
+    def on_foreign(self, foreign: Foreign) -> None:
+        """Tells those whose task was changed by another coordinator."""
+        for task_id in {event.task_id for event in foreign.events} & self._watches.keys():
             for watch in self._watches[task_id]:
                 watch.note_change()
 

@@ -1,6 +1,7 @@
 """What the scheduler is told of the backlog: a bounded window of each group, and how much is behind it.
 
-A group is the ready tasks of one queue and priority with the same needs. A group whose tasks are all in the window
+A group is the ready tasks of one queue and priority with the same needs, in one of the shards that this coordinator
+looks after; what is in the others' shards, they tell the scheduler. A group whose tasks are all in the window
 takes new ones directly; one that has more behind it only counts, and is refilled from the database by key when half
 its window is gone. A requeued task is older than the window's end and always goes directly, so the refill by key
 never has to look back. The window is a memory of what was committed: losing it costs a read.
@@ -13,12 +14,17 @@ from typing import Any
 
 from services.coordinator.limits import EMPTY_GROUPS_MAX, WINDOW_TASKS_MAX
 from services.domain.commands import NewTask
+from services.domain.membership import SHARDS
 from services.domain.requirements import Requirements
 from services.domain.task import Task, TaskState
 from services.store.backlog import BacklogTask
 from services.store.flush import Committed
 
-GroupKey = tuple[str, str, int, str]  # namespace, queue, priority, needs id
+GroupKey = tuple[str, str, int, str, int]  # namespace, queue, priority, needs id, shard
+LineKey = tuple[str, str, int, str]  # the same in any shard
+
+
+ALL_SHARDS = frozenset(range(SHARDS))
 
 
 class Group:
@@ -71,6 +77,8 @@ class Window:
 
     def __init__(self, refill: Callable[[Group, int], Any]) -> None:
         self._refill = refill
+        self.shards: frozenset[int] = ALL_SHARDS  # that this coordinator looks after
+        self.home = 0  # the shard of tasks that are submitted here
         self._groups: dict[GroupKey, Group] = {}
         self._by_number: dict[int, Group] = {}
         self._by_task: dict[str, Group] = {}
@@ -85,14 +93,43 @@ class Window:
         for granted in committed.granted:
             self.leave(granted.task.id)
         for task in committed.ready:
+            if task.shard not in self.shards:
+                continue
             if committed.tasks[task.id].state is TaskState.PENDING:
                 self._add(task, committed.requirements[task.needs_id])
             else:
                 self.retract(task.id)
         fresh = {task.id for task in committed.ready}  # never counted as behind the window
         for task in committed.unready:
-            if task.id not in fresh:
+            if task.id not in fresh and task.shard in self.shards:
                 self._drop(task)
+
+    def became_ready(self, task: Task, requirements: Requirements) -> None:
+        """A task that another coordinator has made ready, by its row as it is now."""
+        if task.shard in self.shards and task.id not in self._by_task:
+            self._add(task, requirements)
+
+    def left_elsewhere(self, task_id: str, version: int) -> None:
+        """Another coordinator has granted, cancelled or ended a task; `version` is the one that it got by that.
+
+        One that was behind the window stays counted there: the next refill finds out. What came back since stays.
+        """
+        group = self._by_task.get(task_id)
+        if group is not None and group.tasks[task_id].version < version:
+            self.retract(task_id)
+
+    def look_after(self, shards: frozenset[int]) -> None:
+        """These shards are ours from now on: what is in the others is no longer told."""
+        self.shards = shards
+        self.home = min(shards, default=0)
+        for key, group in list(self._groups.items()):
+            if group.key[4] not in shards:
+                for task_id in list(group.tasks):
+                    del self._by_task[task_id]
+                    self._take_back(task_id, group)
+                group.tasks.clear()
+                group.unsent = 0
+                self._forget(key, group)
 
     def announce(self, new: NewTask, *, now: int) -> None:
         """A task that is about to be committed: told at once, if nothing of its group is behind the window.
@@ -100,7 +137,10 @@ class Window:
         The scheduler then decides while the submit is still being written, and the grant is in the same flush or the
         next. `retract` takes back a task that was not accepted.
         """
-        group = self._group((new.namespace, new.queue, new.priority, new.needs_id), new.kind, new.requirements)
+        if self.home not in self.shards:
+            return
+        key = (new.namespace, new.queue, new.priority, new.needs_id, self.home)
+        group = self._group(key, new.kind, new.requirements)
         if not group.behind:
             self._take(group, BacklogTask(new.id, now, new.affinity_key, ()))
 
@@ -119,6 +159,8 @@ class Window:
     def refilled(self, group: Group, tasks: Iterable[BacklogTask], *, asked: int) -> None:
         """The answer of a refill. Fewer than asked means that nothing is behind the window any more."""
         group.refilling = False
+        if self._by_number.get(group.number) is not group:
+            return  # its shard went to another coordinator meanwhile
         taken = list(tasks)
         for waiting in taken:
             group.end = (waiting.queued_time, waiting.task_id)
@@ -131,7 +173,8 @@ class Window:
     def failed(self, group: Group) -> None:
         """A refill that could not be read: asks again."""
         group.refilling = False
-        self._ask(group)
+        if self._by_number.get(group.number) is group:
+            self._ask(group)
 
     def leave(self, task_id: str) -> Group | None:
         """The task is not ready any more. The group in whose window it was."""
@@ -154,9 +197,9 @@ class Window:
         if group is not None:
             group.placed.discard(task_id)
 
-    def group_with(self, key: GroupKey) -> Group | None:
-        """The group with this key, if it is remembered."""
-        return self._groups.get(key)
+    def group_at_home(self, line: LineKey) -> Group | None:
+        """The group of new tasks with this key, if it is remembered."""
+        return self._groups.get((*line, self.home))
 
     @property
     def holds_any(self) -> bool:
@@ -197,7 +240,9 @@ class Window:
         return len(self._by_task) + sum(group.unsent for group in self._groups.values())
 
     def _add(self, task: Task, requirements: Requirements) -> None:
-        group = self._group((task.namespace, task.queue, task.priority, task.needs_id), task.kind, requirements)
+        group = self._group(group_key(task), task.kind, requirements)
+        if self._by_task.get(task.id, group) is not group:
+            self.retract(task.id)  # it was announced for the shard that was home until then
         key = (task.queued_time, task.id)
         announced = task.id in group.tasks
         if not announced and group.behind and key > group.end:
@@ -209,7 +254,7 @@ class Window:
             group.end = max(group.end, key)
         if announced:
             return
-        self._take(group, BacklogTask(task.id, task.queued_time, task.affinity_key, task.avoid))
+        self._take(group, BacklogTask(task.id, task.queued_time, task.affinity_key, task.avoid, task.version))
 
     def _take(self, group: Group, waiting: BacklogTask) -> None:
         group.tasks[waiting.task_id] = waiting
@@ -228,7 +273,7 @@ class Window:
         if group is not None:
             self._take_back(task.id, group)
             return
-        group = self._groups.get((task.namespace, task.queue, task.priority, task.needs_id))
+        group = self._groups.get(group_key(task))
         if group is not None and group.unsent > 0 and not group.refilling:
             group.unsent -= 1
             if not group.unsent:
@@ -257,6 +302,14 @@ class Window:
             return
         for key, group in list(self._groups.items()):
             if group.empty and not group.refilling:
-                del self._groups[key], self._by_number[group.number]
-                self.changes.groups.pop(group.number, None)
-                self.changes.removed_groups.append(group.number)
+                self._forget(key, group)
+
+    def _forget(self, key: GroupKey, group: Group) -> None:
+        del self._groups[key], self._by_number[group.number]
+        self.changes.groups.pop(group.number, None)
+        self.changes.removed_groups.append(group.number)
+
+
+def group_key(task: Task) -> GroupKey:
+    """The group that a task belongs to."""
+    return (task.namespace, task.queue, task.priority, task.needs_id, task.shard)

@@ -123,18 +123,21 @@ def grace_end(ledger: Ledger, key: AgentKey) -> int:
 
 def touch_adopt(command: AdoptAgents, touches: Touches) -> None:
     """What a start reads: the agents that were connected, and all that they hold."""
-    touches.holders.update(command.agents)
+    touches.holders.update(key for key, _ in command.agents)
 
 
 def adopt_agents(ledger: Ledger, command: AdoptAgents) -> None:
-    """After a start nobody has a stream: everyone gets the grace period, counted from now, once."""
-    for key in command.agents:
+    """Their streams ended with their coordinator: each gets the grace period, counted from now, once.
+
+    One that has another session has connected again in between.
+    """
+    for key, session in command.agents:
         agent = ledger.agents.get(key)
-        if agent is None or not (agent.connected or agent.leases):
+        if agent is None or agent.session != session or not (agent.connected or agent.leases):
             continue
         expire_time = agent.expire_time or grace_end(ledger, key)  # once: a restart loop does not renew it
         waiting = change(agent, state=AgentState.DISCONNECTED, expire_time=expire_time)
-        ledger.put_agent(waiting, EventType.AGENT_DISCONNECTED, message="the coordinator was started again")
+        ledger.put_agent(waiting, EventType.AGENT_DISCONNECTED, message="its coordinator is gone")
         settle_absent(ledger, waiting)
 
 

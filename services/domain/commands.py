@@ -239,12 +239,12 @@ class ExpireAgent(msgspec.Struct, frozen=True):
 
 
 class AdoptAgents(msgspec.Struct, frozen=True):
-    """A coordinator starts. Answer: None.
+    """A coordinator starts, or takes over from one that is dead. Answer: None.
 
-    The agents that it finds connected lost their streams, and get the grace period.
+    The agents that were connected there, on these sessions, lost their streams, and get the grace period.
     """
 
-    agents: Sequence[AgentKey]
+    agents: Sequence[tuple[AgentKey, int]]
 
 
 class WakeTasks(msgspec.Struct, frozen=True):

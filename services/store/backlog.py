@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 from sqlalchemy import Connection, func, select, text
 
@@ -22,48 +24,51 @@ class BacklogGroup(msgspec.Struct, frozen=True):
     queue: str
     priority: int
     needs_id: str
+    shard: int
     kind: str
     requirements: Requirements
     count: int
 
 
 class BacklogTask(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A ready task, as far as the scheduler is concerned."""
+    """A ready task, as far as the scheduler is concerned. `version` tells its row's states apart."""
 
     task_id: str
     queued_time: int
     affinity_key: str
     avoid: tuple[Avoided, ...]
+    version: int = 1
 
 
 decode_ready = msgspec.json.Decoder(list[BacklogTask]).decode
 
 # A thousand rows at a time: as one JSON array they take a third of the time that SQLAlchemy's rows take.
 NEXT_READY = (
-    "SELECT id, queued_time, affinity_key, avoid FROM tasks WHERE "
+    "SELECT id, queued_time, affinity_key, avoid, version FROM tasks WHERE "
     f"state = {int(TaskState.PENDING)} AND namespace = :namespace AND queue = :queue AND priority = :priority "
-    "AND needs_id = :needs_id AND (queued_time, id) > (:queued_time, :id) ORDER BY queued_time, id LIMIT :limit"
+    "AND needs_id = :needs_id AND shard = :shard AND (queued_time, id) > (:queued_time, :id) "
+    "ORDER BY queued_time, id LIMIT :limit"
 )
 READ_READY = {
     "sqlite": text(
-        "SELECT json_group_array(json_array(id, queued_time, affinity_key, json(coalesce(avoid, '[]')))) "
+        "SELECT json_group_array(json_array(id, queued_time, affinity_key, json(coalesce(avoid, '[]')), version)) "
         f"FROM ({NEXT_READY})"
     ),
     "postgresql": text(
         "SELECT coalesce(json_agg(json_build_array("
-        "id, queued_time, affinity_key, CAST(coalesce(avoid, '[]') AS json))), '[]')::text "
+        "id, queued_time, affinity_key, CAST(coalesce(avoid, '[]') AS json), version)), '[]')::text "
         f"FROM ({NEXT_READY}) AS t"
     ),
 }
 
 
-def read_groups(connection: Connection) -> list[BacklogGroup]:
-    """Every group with ready tasks. Walks the index of ready tasks once."""
+def read_groups(connection: Connection, shards: Collection[int]) -> list[BacklogGroup]:
+    """Every group with ready tasks in these shards. Walks the index of ready tasks once."""
     column = tasks.c
-    key = (column.namespace, column.queue, column.priority, column.needs_id)
+    key = (column.namespace, column.queue, column.priority, column.needs_id, column.shard)
     counts = (
         select(*key, func.min(column.kind).label("kind"), func.count().label("tasks"))
-        .where(IS_READY)
+        .where(IS_READY, column.shard.in_(sorted(shards)))
         .group_by(*key)
         .subquery()
     )
@@ -74,6 +79,7 @@ def read_groups(connection: Connection) -> list[BacklogGroup]:
             row.queue,
             row.priority,
             row.needs_id,
+            row.shard,
             row.kind,
             decode_requirements(row.requirements),
             row.tasks,
@@ -83,14 +89,13 @@ def read_groups(connection: Connection) -> list[BacklogGroup]:
 
 
 def read_ready(
-    connection: Connection, group: tuple[str, str, int, str], *, after: tuple[int, str], limit: int
+    connection: Connection, group: tuple[str, str, int, str, int], *, after: tuple[int, str], limit: int
 ) -> list[BacklogTask]:
     """The next ready tasks of a group behind a key (queued time, id), oldest first."""
-    namespace, queue, priority, needs_id = group
-    wanted = {"namespace": namespace, "queue": queue, "priority": priority, "needs_id": needs_id, "limit": limit}
-    found: str = connection.execute(
-        READ_READY[connection.dialect.name], {**wanted, "queued_time": after[0], "id": after[1]}
-    ).scalar_one()
+    namespace, queue, priority, needs_id, shard = group
+    key = {"namespace": namespace, "queue": queue, "priority": priority, "needs_id": needs_id, "shard": shard}
+    place = {"queued_time": after[0], "id": after[1], "limit": limit}
+    found: str = connection.execute(READ_READY[connection.dialect.name], {**key, **place}).scalar_one()
     # Neither database promises that an aggregate keeps the order of what it aggregates.
     return sorted(decode_ready(found), key=by_key)
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from enum import IntEnum
 from typing import TypeVar
 
-import msgspec
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
+from services.domain.membership import Coordinator, CoordinatorState
 from services.store.postgres_dialect import END_STOPPED
 from services.store.postgres_writer import APPLICATION_NAME, LOCK_SECONDS
 from services.store.schema import coordinators, shards
@@ -28,30 +27,6 @@ Answer = TypeVar("Answer")
 # Programs of this number share a database with others; those of 1 are alone on it, and end when one of these comes.
 PROGRAM = 2
 LOCK_ATTEMPTS_MAX = 5
-
-
-class CoordinatorState(IntEnum):
-    """What is known of a coordinator."""
-
-    LIVE = 1
-    STOPPED = 2  # it said so
-    DEAD = 3  # another one has taken over
-
-
-class CoordinatorRow(msgspec.Struct, frozen=True):
-    """A coordinator as the others see it. `shards` are those that it looks after."""
-
-    id: str
-    term: int
-    flush: int
-    state: CoordinatorState
-    address: str
-    shards: tuple[int, ...] = ()
-
-    @property
-    def live(self) -> bool:
-        """Whether nobody has said otherwise."""
-        return self.state is CoordinatorState.LIVE
 
 
 def claim_term(connection: Connection, coordinator_id: str, *, address: str = "") -> Identity:
@@ -81,7 +56,7 @@ def claim_term(connection: Connection, coordinator_id: str, *, address: str = ""
     return Identity(coordinator_id, _write(connection, claim))
 
 
-def read_coordinators(connection: Connection) -> list[CoordinatorRow]:
+def read_coordinators(connection: Connection) -> list[Coordinator]:
     """All coordinators that ever were, with their shards, by id."""
     owned: dict[str, list[int]] = {}
     for row in connection.execute(select(shards).order_by(shards.c.shard)):
@@ -89,9 +64,7 @@ def read_coordinators(connection: Connection) -> list[CoordinatorRow]:
     column = coordinators.c
     query = select(column.id, column.term, column.flush, column.state, column.address).order_by(column.id)
     return [
-        CoordinatorRow(
-            row.id, row.term, row.flush, CoordinatorState(row.state), row.address, tuple(owned.get(row.id, ()))
-        )
+        Coordinator(row.id, row.term, row.flush, CoordinatorState(row.state), row.address, tuple(owned.get(row.id, ())))
         for row in connection.execute(query)
     ]
 
@@ -103,7 +76,7 @@ def read_unowned_shards(connection: Connection) -> list[int]:
     )
 
 
-def take_over(connection: Connection, by: Identity, dead: CoordinatorRow) -> bool:
+def take_over(connection: Connection, by: Identity, dead: Coordinator) -> bool:
     """Ends the term of a coordinator that did not move, and takes its shards. False if it has moved after all."""
 
     def take() -> bool:

@@ -61,7 +61,7 @@ def _engine(url: URL, connect_args: dict[str, Any]) -> Engine:
     return create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=READERS_MAX + 1,
+        pool_size=READERS_MAX + 2,  # the journal reads, and the membership writes
         max_overflow=0,
         pool_pre_ping=url.get_backend_name() == "postgresql",
         connect_args=connect_args,

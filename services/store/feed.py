@@ -61,6 +61,8 @@ _TASK_CHUNKS = (
     .order_by(event_tasks.c.last)
     .limit(bindparam("limit"))
 )
+_STORED = select(_column.first, _column.coordinator_id, _column.events).where(_column.last > bindparam("after"))
+_STORED = _STORED.order_by(_column.last).limit(bindparam("limit"))
 _BOUNDS = select(feed.c.epoch, feed.c.first, feed.c.head)
 
 
@@ -91,6 +93,20 @@ def list_events(connection: Connection, filter_: EventFilter, *, after: int, lim
         if scanned >= EVENTS_SCAN_MAX:
             return EventPage(page, first + len(events) - 1, bounds)
     return EventPage(page, max(bounds.head, after), bounds)
+
+
+class StoredChunk(msgspec.Struct, frozen=True):
+    """Events of one flush as they lie in the log, the number of the first, and who wrote them."""
+
+    first: int
+    coordinator_id: str
+    events: list[Event]
+
+
+def read_chunks(connection: Connection, after: int, limit: int) -> list[StoredChunk]:
+    """The next chunks of the log with events after a sequence, whole, oldest first."""
+    found = connection.execute(_STORED, {"after": after, "limit": limit})
+    return [StoredChunk(first, coordinator_id, decode_events(events)) for first, coordinator_id, events in found]
 
 
 def _chunks(connection: Connection, task_id: str, *, after: int, head: int) -> Iterator[tuple[int, list[Event]]]:

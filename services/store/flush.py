@@ -28,7 +28,7 @@ from services.domain.task import Task
 from services.store import rows, statements
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
-from services.store.row_reader import RowReader
+from services.store.row_reader import RowReader, decode_agents, decode_needs, decode_queues, decode_tasks
 from services.store.writer import Batch
 
 
@@ -63,12 +63,8 @@ class Prepared:
         self.queues = queues
 
 
-decode_tasks = msgspec.json.Decoder(list[Task]).decode
-decode_agents = msgspec.json.Decoder(list[Agent]).decode
-decode_queues = msgspec.json.Decoder(list[Queue]).decode
 decode_requests = msgspec.json.Decoder(list[RequestRecord]).decode
 decode_attempts = msgspec.json.Decoder(list[Attempt]).decode
-decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
 
 
 # Rows by the statement that writes them.

@@ -26,8 +26,8 @@ CONFLICT_ERROR = "2201F"  # invalid_argument_for_power_function
 APPEND_EVENTS = (
     "WITH own AS (UPDATE feed SET head = head + %(events)s WHERE id = 1 RETURNING head - %(events)s AS base), "
     "mine AS (UPDATE coordinators SET base = own.base FROM own WHERE id = %(coordinator_id)s), "
-    "chunks AS (INSERT INTO event_chunks (last, first, time, events) "
-    "SELECT own.base + r.last, own.base + r.first, r.time, r.events "
+    "chunks AS (INSERT INTO event_chunks (last, first, time, events, coordinator_id) "
+    "SELECT own.base + r.last, own.base + r.first, r.time, r.events, %(coordinator_id)s "
     "FROM own, unnest(%(lasts)b::bigint[], %(firsts)b::bigint[], %(times)b::bigint[], %(texts)b::text[]) "
     "AS r (last, first, time, events)), "
     "notes AS (INSERT INTO event_tasks (task_id, last) SELECT r.task_id, own.base + r.last "

@@ -8,11 +8,28 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from services.domain.agent import Agent, AgentKey
+from services.domain.queue import Queue, QueueKey
+from services.domain.requirements import Requirements
+from services.domain.task import Task
 from services.store import postgres_dialect, sqlite_dialect
 from services.store.away import explained
-from services.store.statements import Read
+from services.store.statements import READ_AGENTS, READ_NEEDS, READ_QUEUES, READ_TASKS, Read
 
 _encode = msgspec.json.Encoder().encode
+decode_tasks = msgspec.json.Decoder(list[Task]).decode
+decode_agents = msgspec.json.Decoder(list[Agent]).decode
+decode_queues = msgspec.json.Decoder(list[Queue]).decode
+decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Rows as values. `requirements` are those of the tasks, by their names."""
+
+    tasks: list[Task]
+    agents: list[Agent]
+    queues: list[Queue]
+    requirements: dict[str, Requirements]
 
 
 class RowReader:
@@ -35,3 +52,22 @@ class RowReader:
         with explained(self._connection):
             found: str = self._connection.exec_driver_sql(statement, arguments).scalar_one()
         return found
+
+
+def read_rows(
+    connection: Connection,
+    *,
+    task_ids: Collection[str],
+    agents: Collection[AgentKey],
+    queues: Collection[QueueKey],
+) -> Rows:
+    """These rows, as far as they are there, and the requirements of the tasks."""
+    reader = RowReader(connection)
+    tasks = decode_tasks(reader.rows(READ_TASKS, task_ids))
+    needs = {task.needs_id for task in tasks}
+    return Rows(
+        tasks,
+        decode_agents(reader.rows(READ_AGENTS, agents)),
+        decode_queues(reader.rows(READ_QUEUES, queues)),
+        dict(decode_needs(reader.rows(READ_NEEDS, needs))),
+    )

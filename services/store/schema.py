@@ -37,8 +37,6 @@ from sqlalchemy.dialects.postgresql import TEXT
 from services.domain.task import HELD, TERMINAL, TaskState
 
 SCHEMA_VERSION = 2
-# Parts of the tasks that a coordinator can own. Many more than coordinators, so that they share them evenly.
-SHARDS = 64
 UNSUCCESSFUL = TERMINAL - {TaskState.SUCCEEDED}
 
 metadata = MetaData()
@@ -226,7 +224,7 @@ queues = Table(
 )
 
 # Events are kept as they are written, many in a row: those of a flush, as a JSON array of `domain.event.Event`, with
-# the numbers of the first and the last. The key is the last: what comes after N is found by it.
+# the numbers of the first and the last, and who wrote them. The key is the last: what comes after N is found by it.
 event_chunks = Table(
     "event_chunks",
     metadata,
@@ -234,6 +232,7 @@ event_chunks = Table(
     Column("first", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("events", Text, nullable=False),
+    Column("coordinator_id", Text, nullable=False, server_default=""),
     CheckConstraint("first <= last", name="event_chunks_order"),
 )
 # A task's own history: which chunks tell of it.

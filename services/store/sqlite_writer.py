@@ -57,7 +57,8 @@ class SqliteWriter:
         """Appends the events behind the feed's head; returns where that was."""
         head: int = self._connection.execute(sqlite_dialect.ADVANCE_FEED, (batch.events,)).fetchone()[0]
         base = head - batch.events
-        self._run(statements.APPEND_EVENTS, [(last + base, first + base, *rest) for last, first, *rest in batch.chunks])
+        chunks = [(last + base, first + base, time, events, self._own[0]) for last, first, time, events in batch.chunks]
+        self._run(statements.APPEND_EVENTS, chunks)
         self._run(statements.NOTE_TASKS, [(task_id, last + base) for task_id, last in batch.notes])
         return base
 

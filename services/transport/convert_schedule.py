@@ -24,7 +24,7 @@ class Group(Protocol):
     """A group of ready tasks, as the window keeps it."""
 
     number: int
-    key: tuple[str, str, int, str]
+    key: tuple[str, str, int, str, int]
     kind: str
     requirements: Requirements
     unsent: int
@@ -57,7 +57,7 @@ def queue(value: Queue) -> Any:
 
 def group(value: Group) -> wire.TaskGroup:
     """A group for the scheduler."""
-    namespace, name, priority, needs_id = value.key
+    namespace, name, priority, needs_id, _ = value.key
     return wire.TaskGroup(
         id=value.number,
         namespace=namespace,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from missioncontrol.v1 import agent_service_pb2 as wire
 
 from services.domain.agent import DrainMode
@@ -12,7 +14,13 @@ from services.transport.convert_time import duration
 
 
 def welcome(
-    admission: Admission, *, version: int, intervals: Intervals, coordinator_id: str, now: int
+    admission: Admission,
+    *,
+    version: int,
+    intervals: Intervals,
+    coordinator_id: str,
+    coordinators: Sequence[str],
+    now: int,
 ) -> wire.CoordinatorMessage:
     """The answer to Hello, with the orders that were given while the agent was away.
 
@@ -35,6 +43,7 @@ def welcome(
             echo_timeout=duration(int(intervals.echo_timeout * 1e6)),
             lease_ttl=duration(int(intervals.lease_ttl * 1e6)),
             reconnect_jitter_max=duration(int(intervals.reconnect_jitter_max * 1e6)),
+            coordinators=coordinators,
             coordinator_id=coordinator_id,
             orders=orders,
         )

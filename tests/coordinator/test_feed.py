@@ -26,7 +26,7 @@ NOTHING = {
 
 
 def commit(feed: Feed, count: int, *, words: str = "") -> None:
-    feed.on_committed(committed(feed.head + 1, [event(words) for _ in range(count)]))
+    feed.append(feed.head + 1, [event(words) for _ in range(count)])
 
 
 def taken(tail: Tail) -> list[int]:
@@ -100,7 +100,7 @@ async def test_a_gap_in_what_was_heard_is_never_shown_as_if_there_were_none() ->
     commit(feed, 2)
     follower = tail_of(feed, 2)
 
-    feed.on_committed(committed(6, [event()]))
+    feed.append(6, [event()])
 
     assert tail.fallen
     assert taken(follower) == []

@@ -10,6 +10,7 @@ import pytest
 import uuid_utils
 
 from services.coordinator import retention as module
+from services.coordinator.membership import Membership
 from services.coordinator.retention import DAY_MICROS, Keep, Retention
 from services.domain.commands import Forget, ReportKind
 from services.domain.errors import NotFound
@@ -30,7 +31,9 @@ def days_later(days: int) -> int:
 
 
 def retention(store: Store, keep: Keep) -> Retention:
-    return Retention(store.journal, store.readers, keep)
+    return Retention(
+        store.journal, store.readers, Membership(store.readers._engine, store.journal, store.readers), keep
+    )
 
 
 async def submit(store: Store, **fields: Any) -> Task:

@@ -58,7 +58,7 @@ class Coordinator:
 
     async def admit(self, agent_id: str, *, slots: int = 1) -> int:
         declared = Declaration(kinds=(KIND,), slots=slots)
-        admission = await self.journal.submit(AdmitAgent(key(agent_id), "one", declared, [], False, "c1"))
+        admission = await self.journal.submit(AdmitAgent(key(agent_id), "one", declared, [], False, "coordinator-1"))
         return int(admission.session)
 
     def send(self, *tasks: NewTask) -> asyncio.Future[Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from services.coordinator import window as window_module
 from services.coordinator.standing import StandingPlacements
-from services.coordinator.window import GroupKey, Window
+from services.coordinator.window import LineKey, Window
 from services.domain.agent import Agent, AgentKey, AgentState, Declaration, DrainMode
 from services.domain.commands import NewTask, Placement
 from services.domain.requirements import Requirements
@@ -43,7 +43,7 @@ def agent(agent_id: str, *, slots: int = 2, leases: int = 0, session: int = 1, *
     )
 
 
-def group_key(new: NewTask) -> GroupKey:
+def line_key(new: NewTask) -> LineKey:
     return (new.namespace, new.queue, new.priority, new.needs_id)
 
 
@@ -53,7 +53,7 @@ class Choice:
     def __init__(self) -> None:
         self.agents: dict[AgentKey, Agent] = {}
         self.window = Window(lambda _group, _limit: None)
-        self.standing = StandingPlacements(self.agents, self.window.group_with)
+        self.standing = StandingPlacements(self.agents, self.window.group_at_home)
 
     def has(self, *agents: Agent) -> None:
         self.agents.update((known.key, known) for known in agents)
@@ -61,7 +61,7 @@ class Choice:
     def offered(self, new: NewTask, *agent_ids: str, session: int = 1) -> int:
         """A group like this task's, whose window is empty, and its offer."""
         self.window.announce(new, now=NOW)
-        group = self.window.group_with(group_key(new))
+        group = self.window.group_at_home(line_key(new))
         assert group is not None
         self.window.retract(new.id)
         self.standing.offer(group.number, [(key(agent_id), session) for agent_id in agent_ids])
@@ -219,7 +219,7 @@ def test_a_new_stream_forgets_what_was_placed_on_the_one_before(choice: Choice) 
     choice.window.announce(new_task("waits"), now=NOW)
     choice.window.placed("waits")
     choice.window.snapshot()
-    group = choice.window.group_with(group_key(new_task("waits")))
+    group = choice.window.group_at_home(line_key(new_task("waits")))
     assert group is not None
     assert group.waits
 
@@ -228,7 +228,7 @@ def test_what_waits_behind_the_window_is_not_overtaken(choice: Choice) -> None:
     choice.has(agent("a"))
     new = new_task("t")
     choice.offered(new, "a")
-    choice.window.found(group_key(new), KIND, requirements=Requirements(), count=3)
+    choice.window.found((*line_key(new), 0), KIND, requirements=Requirements(), count=3)
     assert choice.chosen(new) == [None]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.coordinator import window as module
-from services.coordinator.window import Group, Window
+from services.coordinator.window import ALL_SHARDS, Group, Window
 from services.domain.agent import Declaration
 from services.domain.commands import AdmitAgent, CreateTasks, GrantLeases, Placement, PlacementOutcome
 from services.store.backlog import BacklogTask, read_groups, read_ready
@@ -123,9 +123,9 @@ def test_cancelled_tasks_leave_the_window_and_the_count(backlog: Backlog) -> Non
 def test_after_a_start_the_backlog_is_found_and_refilled(backlog: Backlog) -> None:
     backlog.submit(35)
     fresh = Window(lambda group, limit: backlog.asked.append((group, limit)))
-    (found,) = read_groups(backlog.world.connection)
+    (found,) = read_groups(backlog.world.connection, ALL_SHARDS)
     assert (found.namespace, found.count) == (NAMESPACE, 35)
-    key = (found.namespace, found.queue, found.priority, found.needs_id)
+    key = (found.namespace, found.queue, found.priority, found.needs_id, found.shard)
     fresh.found(key, found.kind, requirements=found.requirements, count=found.count)
     backlog.window, backlog.told = fresh, {}
     backlog.refill()

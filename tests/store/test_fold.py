@@ -462,7 +462,7 @@ def test_after_a_start_agents_get_their_grace_once_and_a_hello_ends_it(world: Wo
     world.submit("t2")
     world.run("a", "t1")
     world.run("b", "t2")
-    world.do(AdoptAgents([key("a"), key("b")]))
+    world.do(AdoptAgents([(key(name), world.sessions[name]) for name in ("a", "b")]))
     agent = world.agent("a")
     assert agent.state is AgentState.DISCONNECTED
     assert agent.expire_time > time.time_ns() // 1000

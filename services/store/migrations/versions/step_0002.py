@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.add_column("coordinators", sa.Column("program", sa.SmallInteger(), nullable=False, server_default="1"))
     op.add_column("coordinators", sa.Column("state", sa.SmallInteger(), nullable=False, server_default="1"))
     op.add_column("coordinators", sa.Column("address", sa.Text(), nullable=False, server_default=""))
+    op.add_column("event_chunks", sa.Column("coordinator_id", sa.Text(), nullable=False, server_default=""))
     op.add_column("feed", sa.Column("origin", sa.Text(), nullable=False, server_default=""))
     make_shards()
     make_scheduler()
