@@ -260,9 +260,7 @@ class Model:
                 used[name] = used.get(name, 0.0) + amount
         tasks = [self.outstanding[placement.number][1] for placement in by]
         taken = {name for task in tasks for name in self.groups_of(task).requirements.resources}
-        return any(
-            not fits(0.0, declared=agent.profile.resources.get(name, 0.0), used=used[name]) for name in taken
-        )
+        return any(not fits(0.0, declared=agent.profile.resources.get(name, 0.0), used=used[name]) for name in taken)
 
     def has_room(self, agent: SchedulableAgent, task: ReadyTask) -> bool:
         needed = self.groups_of(task).requirements.resources
