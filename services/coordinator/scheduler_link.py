@@ -281,7 +281,9 @@ class SchedulerLink:
             self._note_presence()
             for standing in response.standing:
                 self._take_offer(standing)
-            placements = [Placement(p.number, p.task_id, p.agent_id, p.session) for p in response.placements]
+            placements = [
+                Placement(p.number, p.task_id, p.agent_id, p.session, p.namespace) for p in response.placements
+            ]
             for start in range(0, len(placements), PLACEMENTS_MAX):
                 part = placements[start : start + PLACEMENTS_MAX]
                 for placement in part:
@@ -297,11 +299,12 @@ class SchedulerLink:
         self.standing.offer(standing.group_id, [((namespace, agent.agent_id), agent.session) for agent in offered])
 
     def _named(self, placements: list[Placement]) -> Iterator[AgentKey]:
-        """The agents of placements, each in its task's namespace; a task that has left the window needs none."""
+        """The agents of placements, each in the namespace that the placement says, or else the task's in the window."""
         for placement in placements:
-            group = self.window.group_of(placement.task_id)
-            if group is not None:
-                yield (group.key[0], placement.agent_id)
+            group = None if placement.namespace else self.window.group_of(placement.task_id)
+            namespace = placement.namespace or (group.key[0] if group is not None else "")
+            if namespace:
+                yield (namespace, placement.agent_id)
 
     async def _settle(self, answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]]) -> None:
         """Notes what became of placements."""

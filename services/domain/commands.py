@@ -102,6 +102,8 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     task_id: str
     agent_id: str
     session: int
+    # The task's namespace, and so the agent's. Empty where only the task itself tells it.
+    namespace: str = ""
 
 
 class GrantLeases(msgspec.Struct, frozen=True):

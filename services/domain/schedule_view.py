@@ -118,7 +118,7 @@ class ScheduleView:
         self.capacity.move(record)
         group.placed = True
         self.backlog.relist(group)
-        return Placement(self._number, waiting.task.task_id, agent.agent_id, agent.session)
+        return Placement(self._number, waiting.task.task_id, agent.agent_id, agent.session, group.needs.namespace)
 
     def set_aside(self, group: Group, avoided: frozenset[str], *, until_time: int) -> None:
         """Put the group's first task aside: every agent that is free for it is one that it avoids until then."""

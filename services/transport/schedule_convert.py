@@ -96,6 +96,7 @@ def schedule_response(
             task_id=placement.task_id,
             agent_id=placement.agent_id,
             session=placement.session,
+            namespace=placement.namespace,
         )
     for group in unplaceable:
         _add_unplaceable(response, group)

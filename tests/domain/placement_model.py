@@ -245,8 +245,12 @@ class Model:
         known = self.view.tasks.get(task.task_id)
         return known.task.avoid if known is not None else task.avoid
 
-    def oversubscribed(self, agent: SchedulableAgent) -> bool:
-        """Whether leases and reservations exceed what the agent has."""
+    def oversubscribed(self, agent: SchedulableAgent, by: list[Placement]) -> bool:
+        """Whether leases and reservations exceed what the agent has, in slots or in a resource that those took of it.
+
+        An agent that declares less than it did may hold more of something than it has; that is no placement's fault,
+        and tasks that ask for nothing of it still fit.
+        """
         reserved = self.reserved(agent)
         if agent.leases + len(reserved) > agent.slots:
             return True
@@ -254,9 +258,9 @@ class Model:
         for task in reserved:
             for name, amount in self.groups_of(task).requirements.resources.items():
                 used[name] = used.get(name, 0.0) + amount
-        return any(
-            not fits(0.0, declared=agent.profile.resources.get(name, 0.0), used=amount) for name, amount in used.items()
-        )
+        tasks = [self.outstanding[placement.number][1] for placement in by]
+        taken = {name for task in tasks for name in self.groups_of(task).requirements.resources}
+        return any(not fits(0.0, declared=agent.profile.resources.get(name, 0.0), used=used[name]) for name in taken)
 
     def has_room(self, agent: SchedulableAgent, task: ReadyTask) -> bool:
         needed = self.groups_of(task).requirements.resources

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from missioncontrol.v1 import queue_pb2, task_pb2
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 
+from services.domain.commands import Placement
 from services.domain.errors import InvalidArgument
 from services.domain.requirements import FilterReason, LabelSelector, Requirements, SelectorOperator
 from services.domain.schedule import QueueRule, ReadyTask, TaskGroup, Unplaceable, UnplaceableReason
@@ -68,6 +69,11 @@ def test_the_domains_numbers_are_those_of_the_wire() -> None:
     assert {f"FILTER_REASON_{reason.name}": int(reason) for reason in FilterReason} == {
         name: int(number) for name, number in pb.FilterReason.items() if number
     }
+
+
+def test_a_placement_says_in_which_namespace_it_is() -> None:
+    (written,) = schedule_response([Placement(3, "t", "a", 9, "n")], []).placements
+    assert written == pb.Placement(number=3, task_id="t", agent_id="a", session=9, namespace="n")
 
 
 def test_reasons_are_written_as_they_are() -> None:

@@ -594,6 +594,7 @@ class Placement(_message.Message):
     TASK_ID_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number of the placement, rising within the stream."""
     task_id: _builtins.str
@@ -602,6 +603,10 @@ class Placement(_message.Message):
     """The agent, in the task's namespace."""
     session: _builtins.int
     """The agent's session that the decision was made for."""
+    namespace: _builtins.str
+    """The task's namespace, and so the agent's. Always set: the coordinator that is asked may not know the task.
+    Empty only from a scheduler of before this field.
+    """
     def __init__(
         self,
         *,
@@ -609,10 +614,11 @@ class Placement(_message.Message):
         task_id: _builtins.str = ...,
         agent_id: _builtins.str = ...,
         session: _builtins.int = ...,
+        namespace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "number", b"number", "session", b"session", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "namespace", b"namespace", "number", b"number", "session", b"session", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
