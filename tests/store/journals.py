@@ -62,7 +62,7 @@ class Journals:
     def ask(self, sent: Sequence[Sent], *, turns: int = 0, gone: int | None = None) -> list[Any]:
         """Has these commands done; their answers, an error as a value.
 
-        They are submitted at once, or so many turns of the loop after each other: then several flushes are on their way.
+        They are submitted at once, or so many turns of the loop apart: then several flushes are on their way.
         Nobody waits for the answer of number `gone`.
         """
         return self._runner.run(self._ask(sent, turns, gone))

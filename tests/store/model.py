@@ -7,11 +7,11 @@ dictionaries, one command after the other. `answer` of the real store is compare
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.domain.agent import AgentState, DrainMode
+from services.domain.agent import Agent, AgentState, DrainMode
 from services.domain.commands import (
     Admission,
     AdmitAgent,
@@ -42,7 +42,7 @@ from services.domain.commands import (
 from services.domain.errors import AlreadyExists
 from services.domain.failure import AttemptOutcome, FailureReason
 from services.domain.queue import Queue, QueuePolicy
-from services.domain.task import TaskState
+from services.domain.task import Task, TaskState
 
 SECOND = 1_000_000
 AVOID = 10 * SECOND
@@ -434,31 +434,6 @@ class Model:
         return (policy, paused, queue.version)
 
 
-def seen(answer: Any) -> Any:
-    """What the store has answered, in the model's words."""
-    match answer:
-        case AlreadyExists():
-            return ("reused", answer.metadata["task_id"])
-        case Exception():
-            return type(answer).__name__
-        case Created(task=None):
-            return ("same", answer.task_id)
-        case Created():
-            return ("created", seen_task(answer.task))
-        case Refusal():
-            return (answer.number, answer.reason)
-        case Admission():
-            kept = tuple(sorted((task.id, task.token) for task in answer.kept))
-            return (answer.session, kept, tuple(answer.dropped), answer.drain_mode, answer.drain_time)
-        case Queue():
-            return (answer.policy, answer.paused, answer.version)
-        case list():
-            return tuple(seen(part) for part in answer)
-        case PlacementOutcome() | None:
-            return answer
-    return seen_task(answer) if hasattr(answer, "token") else seen_agent(answer)
-
-
 def seen_task(row: Any) -> tuple[Any, ...]:
     asked = bool(row.cancel_request_time)
     return (row.id, row.state, row.version, row.token, row.failures, row.redeliveries, asked)
@@ -466,6 +441,31 @@ def seen_task(row: Any) -> tuple[Any, ...]:
 
 def seen_agent(row: Any) -> tuple[Any, ...]:
     return (row.id, row.incarnation, row.session, row.state, row.cordoned, row.drain_mode, row.drain_time)
+
+
+SEEN: dict[type, Callable[[Any], Any]] = {
+    AlreadyExists: lambda answer: ("reused", answer.metadata["task_id"]),
+    Created: lambda answer: ("same", answer.task_id) if answer.task is None else ("created", seen_task(answer.task)),
+    Refusal: lambda answer: (answer.number, answer.reason),
+    Admission: lambda answer: (
+        answer.session,
+        tuple(sorted((task.id, task.token) for task in answer.kept)),
+        tuple(answer.dropped),
+        answer.drain_mode,
+        answer.drain_time,
+    ),
+    list: lambda answer: tuple(map(seen, answer)),
+    Queue: lambda answer: (answer.policy, answer.paused, answer.version),
+    Task: seen_task,
+    Agent: seen_agent,
+}
+
+
+def seen(answer: Any) -> Any:
+    """What the store has answered, in the model's words."""
+    if type(answer) in SEEN:
+        return SEEN[type(answer)](answer)
+    return type(answer).__name__ if isinstance(answer, Exception) else answer
 
 
 def agree(expected: Any, found: Any) -> bool:

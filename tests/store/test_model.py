@@ -1,23 +1,26 @@
 """A stateful property test of the whole store: whatever is asked for, in whatever order and company, real journals on a
 real database answer what a small model answers, and leave behind what it has.
 
+A script is a string of bytes. Two of them and their place are the seed of one step, which looks at the model to name
+what is there; zeros are no step at all, so a script that fails shrinks to the few steps that matter. (With one draw a
+step, or a rule, hypothesis makes most scripts by repeating parts of earlier ones: two grants in 1,800 commands.)
 Commands go out one at a time, or several at once, so that they share a flush or ride on one that is not written yet;
-among them some that the database does not take, and some whose caller goes away. Replay a long run with its seed:
-`make faults SEED=… TESTS=tests/store/test_model.py`.
+among them some that the database does not take, and some whose caller goes away.
+`make faults SEED=… TESTS=tests/store/test_model.py` replays a long run.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
+from random import Random
 from typing import Any
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, settings
+import structlog
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from services.domain.agent import Declaration, DrainMode
 from services.domain.commands import (
@@ -56,7 +59,7 @@ from services.store.tasks import list_attempts, list_tasks
 from tests.faults.figures import SEED
 from tests.store.journals import Journals, Sent
 from tests.store.log_promises import PROMISES, Past
-from tests.store.model import SECOND, Model, ModelAgent, ModelTask, agree, seen
+from tests.store.model import HELD, OVER, SECOND, Model, ModelAgent, agree, seen
 from tests.store.world import KIND, new_task
 
 # Each agent with its slots, the depth of its own queue, and its gpus.
@@ -65,16 +68,9 @@ QUEUES = ("q1", "q2")
 START = 1_800_000_000 * SECOND
 MANY = 1_000
 REDELIVERIES_MAX = 1
-# One journal starts in half a second: one in so many restarts happens.
-RESTARTS = 6
-
-agents = st.sampled_from(sorted(AGENTS))
-queues = st.sampled_from(QUEUES)
-newest = st.integers(0, 5)  # a task, counted from the newest
-seldom = st.sampled_from([False, False, False, True])
-limits = st.sampled_from([0, 0, 15 * SECOND])
-# Off by so much from the current token.
-offsets = st.sampled_from([0, 0, 0, 0, -1, 1])
+# Steps name one of so many tasks, the newest.
+NEWEST = 5
+LIMITS = (0, 0, 15 * SECOND)
 
 
 class Clock:
@@ -87,24 +83,44 @@ class Clock:
         return self.now * 1000
 
 
-class Coordination(RuleBasedStateMachine):
-    """See the module. A rule is a command; `together` has the next ones go out at once."""
+class Run:
+    """One script. Steps take chance from where they can; `together` has the next commands go out at once."""
 
     def __init__(self, journals: Journals, clock: Clock) -> None:
-        super().__init__()
         self.journals = journals
         self.clock = clock
         self.namespace = journals.new_namespace()
         self.model = Model(self.namespace)
-        self.at = 0  # the journal that commands go to
         self.batch: list[Sent] = []
-        self.batch_size, self.turns, self.gone = 1, 0, 0
+        self.batch_size, self.turns, self.gone = 1, 0, -1
         self.made: list[str] = []
         self.news: dict[str, NewTask] = {}
         self.said: list[ApplyReports] = []
         self.numbers = 0
         self.incarnations: dict[tuple[str, int], str] = {}
-        self.failed = False
+        self.transcript: list[str] = []
+
+    def play(self, script: bytes) -> None:
+        """All of it, and what is left behind."""
+        try:
+            for name in AGENTS:
+                self.admit(Random(0), name)
+            for place in range(0, len(script), 2):
+                if seed_of_step := script[place] + 256 * script[place + 1]:
+                    self.step(Random(seed_of_step * len(script) + place))
+            self.submit()
+            self.tasks_are_the_models()
+            self.agents_and_queues_are_the_models()
+            self.log_keeps_the_promises()
+            assert self.journals.findings(self.namespace) == []
+        except Exception as error:
+            error.add_note("\n".join(["after:", *self.transcript]))
+            raise
+
+    def step(self, chance: Random) -> None:
+        (step,) = chance.choices(list(STEPS), list(STEPS.values()))
+        if self.made or step not in OF_TASKS:
+            step(self, chance)
 
     # What commands are made of.
 
@@ -115,38 +131,50 @@ class Coordination(RuleBasedStateMachine):
     def named(self, name: str) -> str:
         return f"{self.namespace}.{name}"
 
-    def key(self, agent_id: str) -> tuple[str, str]:
-        return (self.namespace, agent_id)
+    def key(self, agent: ModelAgent) -> tuple[str, str]:
+        return (self.namespace, agent.id)
 
     def agent(self, name: str) -> ModelAgent:
         return self.model.agents[self.named(name)]
 
-    def task(self, place: int) -> ModelTask | None:
-        """One of the newest; None if its submit is not answered yet, or it is forgotten."""
-        return self.model.tasks.get(self.task_id(place))
+    def some_agent(self, chance: Random) -> ModelAgent:
+        return self.agent(chance.choice(list(AGENTS)))
 
-    def task_id(self, place: int) -> str:
-        return self.made[-1 - place % len(self.made)]
+    def some_task(self, chance: Random, *wanted: TaskState) -> str:
+        """One of the newest, mostly in a wanted state. The model has none if its submit is not answered yet, or if it
+        is forgotten.
+        """
+        fitting = [task.new.id for task in self.model.tasks.values() if task.state in wanted]
+        return chance.choice(fitting if fitting and chance.random() < 0.8 else self.made[-NEWEST:])
 
-    def token(self, place: int, offset: int) -> int:
-        task = self.task(place)
-        return max(1, (task.token if task else 1) + offset)
+    def some_tasks(self, chance: Random, *wanted: TaskState) -> list[str]:
+        return [self.some_task(chance, *wanted) for _ in range(chance.randint(1, 3))]
 
-    def holder(self, place: int, other: str) -> ModelAgent:
-        """Who holds the task, or held it last; another agent if nobody did."""
-        task = self.task(place)
-        return self.model.agents[task.agent] if task is not None and task.agent else self.agent(other)
+    def token(self, chance: Random, task_id: str) -> int:
+        """The current one, or seldom the one before or after it."""
+        task = self.model.tasks.get(task_id)
+        return max(1, (task.token if task else 1) + chance.choice([0, 0, 0, 0, 0, -1, 1]))
 
-    def placement(self, task_id: str, agent: str, *, stale: bool = False) -> Placement:
-        return Placement(1, task_id, self.named(agent), self.agent(agent).session - stale)
+    def holder(self, chance: Random, task_id: str) -> ModelAgent:
+        """Who holds the task, or held it last; seldom, or if nobody did, any agent."""
+        task = self.model.tasks.get(task_id)
+        held = task is not None and task.agent and chance.random() < 0.85
+        return self.model.agents[task.agent] if task is not None and held else self.some_agent(chance)
+
+    def session(self, chance: Random, agent: ModelAgent) -> int:
+        """The current one, or seldom the one before."""
+        return agent.session - seldom(chance)
+
+    def placement(self, chance: Random, task_id: str, agent: ModelAgent) -> Placement:
+        return Placement(1, task_id, agent.id, self.session(chance, agent))
 
     def leases(self, agent: ModelAgent) -> list[LeaseKey]:
         return [(task.new.id, task.token) for task in self.model.held_by(agent.id)]
 
     # How they go out.
 
-    def say(self, command: Command) -> None:
-        self.batch.append((self.at, command))
+    def say(self, chance: Random, command: Command) -> None:
+        self.batch.append((chance.randrange(self.journals.count), command))
         if len(self.batch) >= self.batch_size:
             self.submit()
 
@@ -157,13 +185,11 @@ class Coordination(RuleBasedStateMachine):
             return
         gone = self.gone if 0 <= self.gone < len(sent) and len(sent) > 1 else None
         self.model.now = self.clock.now
-        try:
-            found = self.journals.ask(sent, turns=self.turns, gone=gone)
-            answers = [None if place == gone else seen(answer) for place, answer in enumerate(found)]
-            self.model = self.explained(sent, answers, gone)
-        except BaseException:
-            self.failed = True
-            raise
+        self.transcript.append(f"at {(self.clock.now - START) / SECOND:g} s, {self.turns} turns apart, gone: {gone}")
+        self.transcript += [f"    {number}: {command}" for number, command in sent]
+        found = self.journals.ask(sent, turns=self.turns, gone=gone)
+        answers = [None if place == gone else seen(answer) for place, answer in enumerate(found)]
+        self.model = self.explained(sent, answers, gone)
 
     def explained(self, sent: Sequence[Sent], answers: Sequence[Any], gone: int | None) -> Model:
         """The model after these commands, in an order in which it gives the same answers."""
@@ -182,234 +208,148 @@ class Coordination(RuleBasedStateMachine):
             if isinstance(command, AdmitAgent) and isinstance(answers[place], tuple):
                 self.incarnations[(command.agent[1], answers[place][0])] = command.incarnation
 
-    @rule(count=st.integers(2, 6), turns=st.sampled_from([0, 2, 4]), gone=st.integers(-3, 5))
-    def together(self, count: int, turns: int, gone: int) -> None:
+    # Steps.
+
+    def together(self, chance: Random) -> None:
+        """Several commands in one flush, or in several that are on their way at once."""
         self.submit()
-        self.batch_size, self.turns, self.gone = count, turns, gone
+        self.batch_size, self.turns, self.gone = chance.randint(2, 6), chance.choice([0, 2, 4]), chance.randint(-6, 5)
 
-    @precondition(lambda self: self.journals.count > 1)
-    @rule(number=st.integers(0, MANY))
-    def elsewhere(self, number: int) -> None:
-        self.at = number % self.journals.count
-
-    @rule(seconds=st.sampled_from([5, 20, 60]))
-    def wait(self, seconds: int) -> None:
+    def wait(self, chance: Random) -> None:
         self.submit()
-        self.clock.now += seconds * SECOND
+        self.clock.now += chance.choice([5, 11, 20, 60]) * SECOND
 
-    @rule(luck=st.integers(0, RESTARTS))
-    def restart(self, luck: int) -> None:
+    def restart(self, chance: Random) -> None:
         """A coordinator starts anew, and finds agents without streams."""
         self.submit()
-        if luck == RESTARTS:
-            self.journals.restart(self.at)
-            self.say(AdoptAgents([self.key(agent_id) for agent_id in self.model.agents]))
+        self.journals.restart(chance.randrange(self.journals.count))
+        self.say(chance, AdoptAgents([self.key(agent) for agent in self.model.agents.values()]))
 
-    # Tasks.
-
-    @initialize()
-    def connect(self) -> None:
-        for name in AGENTS:
-            self.admit(name, "new", "none", False)
-
-    @rule(
-        request=st.sampled_from([None, None, 0, 1, 2]),
-        digest=st.sampled_from(["x", "x", "y"]),
-        later=st.sampled_from([0, 0, 0, -1, 30]),
-        gpus=st.sampled_from([0.0, 0.0, 1.0]),
-        attempts=st.integers(1, 3),
-        queue=queues,
-        queue_limit=limits,
-        run_limit=limits,
-        to=st.sampled_from(["", "", *AGENTS]),
-    )
-    def create(
-        self,
-        request: int | None,
-        digest: str,
-        later: int,
-        gpus: float,
-        attempts: int,
-        queue: str,
-        queue_limit: int,
-        run_limit: int,
-        to: str,
-    ) -> None:
-        """With `to`: under a standing placement."""
+    def create(self, chance: Random) -> None:
+        """Perhaps under a standing placement, perhaps with a request id that was used."""
+        gpus, later = chance.choice([0.0, 0.0, 1.0]), chance.choice([0, 0, 0, 0, -1, 30])
         new = new_task(
             self.named(f"t{self.number()}"),
             namespace=self.namespace,
-            queue=self.named(queue),
-            request_id="" if request is None else f"r{request}",
-            digest=digest,
+            queue=self.named(chance.choice(QUEUES)),
+            request_id=chance.choice(["", "", "r1", "r2", "r3", "r4"]),
+            digest=chance.choice(["x", "x", "x", "y"]),
             not_before_time=self.clock.now + later * SECOND if later else 0,
             requirements=Requirements(resources={"gpu": gpus} if gpus else {}),
-            retry=RetryPolicy(attempts, initial_backoff_seconds=0.5, redeliveries_max=REDELIVERIES_MAX),
-            queue_limit_micros=queue_limit,
-            run_limit_micros=run_limit,
+            retry=RetryPolicy(chance.randint(1, 3), initial_backoff_seconds=0.5, redeliveries_max=REDELIVERIES_MAX),
+            queue_limit_micros=chance.choice(LIMITS),
+            run_limit_micros=chance.choice(LIMITS),
         )
         self.made.append(new.id)
         self.news[new.id] = new
-        self.say(CreateTasks([new], [self.placement(new.id, to)] if to else []))
+        to = [self.placement(chance, new.id, self.some_agent(chance))] if chance.random() < 0.4 else []
+        self.say(chance, CreateTasks([new], to))
 
-    @rule(field=st.sampled_from(["queue", "affinity_key"]))
-    def create_what_no_database_takes(self, field: str) -> None:
+    def create_what_no_database_takes(self, chance: Random) -> None:
         """It fails alone. What the journal remembers is gone with it."""
-        values = {"namespace": self.namespace, "queue": self.named("q1"), field: None}
-        self.say(CreateTasks([new_task(self.named(f"t{self.number()}"), **values)]))
+        values = {
+            "namespace": self.namespace,
+            "queue": self.named("q1"),
+            chance.choice(["queue", "affinity_key"]): None,
+        }
+        self.say(chance, CreateTasks([new_task(self.named(f"t{self.number()}"), **values)]))
 
-    @precondition(lambda self: self.made)
-    @rule(place=newest, foreign=seldom)
-    def cancel(self, place: int, foreign: bool) -> None:
-        self.say(CancelTask("elsewhere" if foreign else self.namespace, self.task_id(place)))
+    def cancel(self, chance: Random) -> None:
+        namespace = "elsewhere" if seldom(chance) else self.namespace
+        self.say(chance, CancelTask(namespace, self.some_task(chance)))
 
-    @precondition(lambda self: self.made)
-    @rule(places=st.lists(newest, min_size=1, max_size=3))
-    def wake(self, places: list[int]) -> None:
-        self.say(WakeTasks([self.task_id(place) for place in places]))
+    def wake(self, chance: Random) -> None:
+        self.say(chance, WakeTasks(self.some_tasks(chance)))
 
-    @precondition(lambda self: self.made)
-    @rule(places=st.lists(newest, min_size=1, max_size=3), all_=st.booleans())
-    def forget(self, places: list[int], all_: bool) -> None:
+    def forget(self, chance: Random) -> None:
         """Not together with others: whether they find the task still is nobody's promise."""
         self.submit()
-        before = self.clock.now + all_ - 10 * SECOND * (not all_)
-        self.say(Forget([self.task_id(place) for place in dict.fromkeys(places)], before, []))
-        self.submit()
+        before = self.clock.now + chance.choice([1, 1, -10 * SECOND])
+        self.say(chance, Forget(list(dict.fromkeys(self.some_tasks(chance, *OVER))), before, []))
 
-    # Leases.
-
-    @precondition(lambda self: self.made)
-    @rule(places=st.lists(newest, min_size=1, max_size=3), agent=agents, stale=seldom)
-    def grant(self, places: list[int], agent: str, stale: bool) -> None:
+    def grant(self, chance: Random) -> None:
         """Perhaps the same task twice."""
-        placements = [self.placement(self.task_id(place), agent, stale=stale) for place in places]
-        self.say(GrantLeases(placements, [self.key(self.named(agent))]))
+        agent = self.some_agent(chance)
+        placements = [self.placement(chance, task_id, agent) for task_id in self.some_tasks(chance, TaskState.PENDING)]
+        self.say(chance, GrantLeases(placements, [self.key(agent)]))
 
-    @precondition(lambda self: self.made)
-    @rule(place=newest, agent=agents, offset=offsets, undelivered=st.booleans(), stale=seldom)
-    def revoke(self, place: int, agent: str, offset: int, undelivered: bool, stale: bool) -> None:
-        holder = self.holder(place, agent)
-        lease = (self.task_id(place), self.token(place, offset))
-        reason = RevokeReason.UNDELIVERED if undelivered else RevokeReason.EXPIRED
-        self.say(RevokeLeases(self.key(holder.id), holder.session - stale, [lease], reason))
+    def revoke(self, chance: Random) -> None:
+        task_id = self.some_task(chance, *HELD)
+        holder, lease = self.holder(chance, task_id), (task_id, self.token(chance, task_id))
+        reason = chance.choice(list(RevokeReason))
+        self.say(chance, RevokeLeases(self.key(holder), self.session(chance, holder), [lease], reason))
 
-    @rule(agent=agents, stale=seldom)
-    def expire(self, agent: str, stale: bool) -> None:
-        self.say(ExpireAgent(self.key(self.named(agent)), self.agent(agent).session - stale))
+    def expire(self, chance: Random) -> None:
+        agent = self.some_agent(chance)
+        self.say(chance, ExpireAgent(self.key(agent), self.session(chance, agent)))
 
-    # Reports.
-
-    @precondition(lambda self: self.made)
-    @rule(
-        place=newest,
-        kinds=st.lists(st.sampled_from(ReportKind), min_size=1, max_size=3),
-        agent=st.sampled_from(["", "", "", *AGENTS]),
-        offset=offsets,
-        older_session=seldom,
-        other_process=seldom,
-        digest=st.sampled_from(["", "", "", "-other"]),
-        failure=st.sampled_from(["again", "again", "permanent", "invalid"]),
-    )
-    def report(
-        self,
-        place: int,
-        kinds: list[ReportKind],
-        agent: str,
-        offset: int,
-        older_session: bool,
-        other_process: bool,
-        digest: str,
-        failure: str,
-    ) -> None:
-        """By the holder, unless an agent is named."""
-        speaker = self.agent(agent) if agent else self.holder(place, "a")
-        reason = FailureReason.INVALID_INPUT if failure == "invalid" else FailureReason.ERROR
-        what = Failure(reason, "boom", permanent=failure == "permanent")
-        reports = [
-            Report(
+    def report(self, chance: Random) -> None:
+        """By the holder mostly, of one lease: each kind, perhaps several, in words that may differ from the last."""
+        task_id = self.some_task(chance, *HELD)
+        speaker, token = self.holder(chance, task_id), self.token(chance, task_id)
+        words = chance.choice(["", "", "", "-other"])
+        reports = []
+        for kind in chance.choices(list(ReportKind), [4, 1, 1, 2, 2, 1, 1, 1], k=chance.choice([1, 1, 1, 2, 3])):
+            reason = chance.choice([FailureReason.ERROR, FailureReason.ERROR, FailureReason.INVALID_INPUT])
+            report = Report(
                 self.number(),
-                self.task_id(place),
-                self.token(place, offset),
+                task_id,
+                token,
                 kind,
-                digest=f"{kind.name}{digest}",
-                failure=what if kind is ReportKind.FAILED else None,
+                digest=f"{kind.name}{words}",
+                failure=Failure(reason, "boom", permanent=seldom(chance)) if kind is ReportKind.FAILED else None,
                 progress=Progress(0.5) if kind is ReportKind.PROGRESS else None,
                 document=b"\x00document",
             )
-            for kind in kinds
-        ]
-        incarnation = "other" if other_process else speaker.incarnation
-        command = ApplyReports(self.key(speaker.id), incarnation, speaker.session - older_session, reports)
-        self.said.append(command)
-        self.say(command)
+            reports.append(report)
+        incarnation = "other" if seldom(chance) else speaker.incarnation
+        self.said.append(ApplyReports(self.key(speaker), incarnation, self.session(chance, speaker), reports))
+        self.say(chance, self.said[-1])
 
-    @precondition(lambda self: self.said)
-    @rule(place=newest, anew=st.booleans())
-    def report_again(self, place: int, anew: bool) -> None:
-        """The same words, as on a connection that broke; `anew`: on the agent's current session."""
-        command = self.said[-1 - place % len(self.said)]
-        session = self.model.agents[command.agent[1]].session if anew else command.session
-        self.say(ApplyReports(command.agent, command.incarnation, session, command.reports))
+    def report_again(self, chance: Random) -> None:
+        """The same words, as on a connection that broke, or on the agent's current session."""
+        if self.said:
+            told = chance.choice(self.said[-NEWEST:])
+            session = chance.choice([told.session, self.model.agents[told.agent[1]].session])
+            self.say(chance, ApplyReports(told.agent, told.incarnation, session, told.reports))
 
-    # Agents and queues.
+    def admit(self, chance: Random, name: str = "") -> None:
+        """Hello, of the same process, a new one, or a superseded one; naming what it holds, or not, or wrongly."""
+        name = name or chance.choice(list(AGENTS))
+        agent = self.model.agents.get(self.named(name))
+        incarnation, held = f"process-{self.number()}", []
+        if agent is not None:
+            superseded = min(agent.superseded, default=incarnation)
+            incarnation = chance.choice([agent.incarnation, agent.incarnation, incarnation, superseded])
+            off = chance.choice([None, 0, 0, 1])
+            held = [(id_, token + off) for id_, token in self.leases(agent)] if off is not None else []
+        slots, queue_limit, gpus = AGENTS[name]
+        resources = {"gpu": gpus} if gpus else {}
+        offer = Declaration(kinds=(KIND,), slots=slots, queue_limit=queue_limit, resources=resources)
+        key = (self.namespace, self.named(name))
+        self.say(chance, AdmitAgent(key, incarnation, offer, held, agent is not None and seldom(chance), "c"))
 
-    @rule(
-        agent=agents,
-        process=st.sampled_from(["same", "same", "new", "superseded"]),
-        names=st.sampled_from(["all", "all", "none", "wrong"]),
-        draining=seldom,
-    )
-    def admit(self, agent: str, process: str, names: str, draining: bool) -> None:
-        """Hello."""
-        known = self.model.agents.get(self.named(agent))
-        incarnation = f"process-{self.number()}"
-        if known is not None and process == "same":
-            incarnation = known.incarnation
-        elif known is not None and process == "superseded":
-            incarnation = min(known.superseded, default=incarnation)
-        held = self.leases(known) if known is not None and names != "none" else []
-        if names == "wrong":
-            held = [(task_id, token + 1) for task_id, token in held]
-        slots, queue_limit, gpus = AGENTS[agent]
-        offer = Declaration(
-            kinds=(KIND,), slots=slots, queue_limit=queue_limit, resources={"gpu": gpus} if gpus else {}
-        )
-        self.say(AdmitAgent(self.key(self.named(agent)), incarnation, offer, held, draining, "c"))
+    def end_session(self, chance: Random) -> None:
+        agent = self.some_agent(chance)
+        expire_time = self.clock.now + 5 * SECOND if chance.random() < 0.5 else 0
+        goodbye = chance.random() < 0.3
+        self.say(chance, EndSession(self.key(agent), self.session(chance, agent), goodbye, expire_time))
 
-    @rule(agent=agents, goodbye=st.booleans(), grace=st.sampled_from([0, 5]), stale=seldom)
-    def end_session(self, agent: str, goodbye: bool, grace: int, stale: bool) -> None:
-        expire_time = self.clock.now + grace * SECOND if grace else 0
-        session = self.agent(agent).session - stale
-        self.say(EndSession(self.key(self.named(agent)), session, goodbye, expire_time))
+    def change_agent(self, chance: Random) -> None:
+        agent = self.some_agent(chance)
+        key = (self.namespace, "nobody") if seldom(chance) else self.key(agent)
+        action = chance.choice([*AgentAction, AgentAction.UNCORDON, AgentAction.UNCORDON])
+        mode, limit = chance.choice(list(DrainMode)), chance.choice(LIMITS)
+        self.say(chance, ChangeAgent(key, action, mode, limit, self.session(chance, agent)))
 
-    @rule(
-        agent=st.sampled_from([*AGENTS, "nobody"]),
-        action=st.sampled_from([*AgentAction, AgentAction.UNCORDON, AgentAction.UNCORDON]),
-        mode=st.sampled_from(DrainMode),
-        limit=limits,
-        stale=seldom,
-    )
-    def change_agent(self, agent: str, action: AgentAction, mode: DrainMode, limit: int, stale: bool) -> None:
-        known = self.model.agents.get(self.named(agent))
-        session = known.session - stale if known is not None else 1
-        self.say(ChangeAgent(self.key(self.named(agent)), action, mode, limit, session))
-
-    @rule(queue=queues, paused=st.sampled_from([None, False, False, True]), ttl=st.sampled_from([None, 0, 10]))
-    def change_queue(self, queue: str, paused: bool | None, ttl: int | None) -> None:
-        policy = None if ttl is None else QueuePolicy(lease_ttl_micros=ttl * SECOND, queue_limit_micros=ttl * SECOND)
-        self.say(ChangeQueue((self.namespace, self.named(queue)), policy, paused))
+    def change_queue(self, chance: Random) -> None:
+        seconds = chance.choice([None, 0, 10])
+        limit = (seconds or 0) * SECOND
+        policy = None if seconds is None else QueuePolicy(lease_ttl_micros=limit, queue_limit_micros=limit)
+        paused = chance.choice([None, False, False, False, True])
+        self.say(chance, ChangeQueue((self.namespace, self.named(chance.choice(QUEUES))), policy, paused))
 
     # What is left behind.
-
-    def teardown(self) -> None:
-        if self.failed:
-            return
-        self.submit()
-        self.tasks_are_the_models()
-        self.agents_and_queues_are_the_models()
-        self.log_keeps_the_promises()
-        assert self.journals.findings(self.namespace) == []
 
     def tasks_are_the_models(self) -> None:
         rows = self.rows()
@@ -472,6 +412,33 @@ class Coordination(RuleBasedStateMachine):
         return [attempt for attempt in page.attempts if attempt.end_time]
 
 
+def seldom(chance: Random) -> bool:
+    return chance.random() < 0.1
+
+
+# The steps, each with how often it comes.
+STEPS: dict[Callable[[Run, Random], None], float] = {
+    Run.together: 14,
+    Run.wait: 4,
+    Run.restart: 0.15,
+    Run.create: 18,
+    Run.create_what_no_database_takes: 1,
+    Run.cancel: 3,
+    Run.wake: 5,
+    Run.forget: 2,
+    Run.grant: 14,
+    Run.revoke: 3,
+    Run.expire: 2,
+    Run.report: 22,
+    Run.report_again: 5,
+    Run.admit: 7,
+    Run.end_session: 3,
+    Run.change_agent: 4,
+    Run.change_queue: 3,
+}
+OF_TASKS = (Run.cancel, Run.wake, Run.forget, Run.grant, Run.revoke, Run.report)
+
+
 def orders(numbers: Sequence[int]) -> Iterator[list[int]]:
     """Every order of commands, given the journal of each, in which each journal's own stay in theirs."""
     for mixed in sorted(set(permutations(numbers))) if len(set(numbers)) > 1 else [tuple(numbers)]:
@@ -490,23 +457,31 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def journals(database_url: str, clock: Clock) -> Iterator[Journals]:
-    made = Journals(database_url)
-    yield made
-    made.close()
+    with structlog.testing.capture_logs():  # what no database takes is told at length
+        made = Journals(database_url)
+        yield made
+        made.close()
 
 
-FORM = settings(deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck))
+def play(journals: Journals, clock: Clock, *, steps: int, form: settings) -> None:
+    """Plays scripts until one fails, which is then made as short as it can be."""
+
+    @settings(form, deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck))
+    @seed(SEED)
+    @given(script=st.binary(min_size=2 * steps, max_size=2 * steps))
+    def play_one(script: bytes) -> None:
+        Run(journals, clock).play(script)
+
+    play_one()
 
 
 def test_the_store_answers_and_keeps_what_the_model_does(journals: Journals, clock: Clock) -> None:
-    """The same commands each time."""
-    form = settings(FORM, max_examples=60, stateful_step_count=40, derandomize=True)
-    run_state_machine_as_test(lambda: Coordination(journals, clock), settings=form)
+    """The same scripts each time."""
+    play(journals, clock, steps=60, form=settings(max_examples=50, derandomize=True))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_store_answers_and_keeps_what_the_model_does_for_long(journals: Journals, clock: Clock) -> None:
     print(f"\nseed {SEED}: make faults SEED={SEED} TESTS=tests/store/test_model.py")
-    form = settings(FORM, max_examples=1_000, stateful_step_count=60)
-    run_state_machine_as_test(hypothesis.seed(SEED)(lambda: Coordination(journals, clock)), settings=form)
+    play(journals, clock, steps=120, form=settings(max_examples=1_000))
