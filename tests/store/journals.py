@@ -20,7 +20,7 @@ from services.store.flush import Committed
 from services.store.journal import Journal
 
 # An answer that takes longer is not coming any more.
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 10.0
 PAGE = 1_000
 
 StartJournal = Callable[[Engine, int], Journal]
@@ -65,7 +65,12 @@ class Journals:
         They are submitted at once, or so many turns of the loop apart: then several flushes are on their way.
         Nobody waits for the answer of number `gone`.
         """
-        return self._runner.run(self._ask(sent, turns, gone))
+        try:
+            return self._runner.run(self._ask(sent, turns, gone))
+        except TimeoutError:
+            for number in range(self.count):  # it answers nobody any more
+                self.restart(number)
+            raise
 
     async def _ask(self, sent: Sequence[Sent], turns: int, gone: int | None) -> list[Any]:
         answers = []
