@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
 from services.fleet.postgres import PostgresServer, find_binaries
 from services.store.database import open_database
 from services.store.migration import upgrade
+
+# For whoever wants to know whether a test fails, not how little it takes: `--hypothesis-profile unshrunk`.
+settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 WORK_AGENT = Path(__file__).parent / "e2e" / "work_agent.py"
 _NUMBERS = itertools.count()

@@ -298,7 +298,9 @@ def forgotten_rows(ledger: Ledger) -> Written:
         statements.FORGET_ATTEMPTS: ids,
         statements.TRIM_EVENTS: [(chunk.last,) for chunk in ledger.trimmed],
         statements.TRIM_HISTORY: [(task_id, chunk.last) for chunk in ledger.trimmed for task_id in chunk.task_ids],
-        statements.MOVE_FEED: [(1, chunk.last + 1) for chunk in ledger.trimmed[-1:]],
+        statements.MOVE_FEED: [
+            (1, last + 1) for last in [max((chunk.last for chunk in ledger.trimmed), default=0)] if last
+        ],
     }
 
 

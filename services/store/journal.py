@@ -318,7 +318,7 @@ class Journal:
         if flight.abandoned:
             assert error is not None, "the writer leaves out what stands on a batch that it did not write"
         elif error is not None:
-            if isinstance(error, Conflict):
+            if isinstance(error, (Conflict, RequestsKnown)):
                 self._flusher.discard_read([flight.prepared, *(later.prepared for later in self._flying)])
             else:
                 self._flusher.discard()
@@ -365,6 +365,7 @@ class Journal:
             log.error("a command could not be applied", command=type(entries[0].work).__name__, exc_info=error)
             self._absolve(1)
             self._answer(entries, [error])
+            self._absolve(self._suspects)  # it was found: the others need not go one by one
         else:
             self._suspects = max(self._suspects, len(entries))
             self._commands_max = len(entries) // 2

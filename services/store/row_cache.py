@@ -91,8 +91,7 @@ class RowCache:
     def hold(self, ledger: Ledger) -> None:
         """Keeps all that a flush has changed, until it is written."""
         self._unwritten.append(ledger)
-        for task in ledger.forgotten:
-            self._requests.pop((task.namespace, task.request_id), None)
+        self._drop_requests(ledger)
 
     def remember(self, ledger: Ledger, queues: Iterable[QueueKey]) -> None:
         """The flush is written: it may be read, and is remembered; so is which queues are configured or not."""
@@ -105,6 +104,8 @@ class RowCache:
             else:
                 self._tasks[task_id] = task
         self._requests.update(((r.namespace, r.request_id), r) for r in ledger.new_requests)
+        for forgetting in (ledger, *self._unwritten):  # its own tasks, or those of a flush on top of it
+            self._drop_requests(forgetting)
         self._agents.update(ledger.agents)
         for key in (*queues, *ledger.changed_queues):
             self._queues[key] = ledger.queues.get(key)
@@ -133,6 +134,13 @@ class RowCache:
             self._agents.pop(agent, None)
         for queue in queues:
             self._queues.pop(queue, None)
+
+    def _drop_requests(self, ledger: Ledger) -> None:
+        """Does not remember the request ids of tasks that were forgotten: they may be used again."""
+        for task in ledger.forgotten:
+            key = (task.namespace, task.request_id)
+            if key in self._requests and self._requests[key].task_id == task.id:
+                del self._requests[key]
 
     def _unwritten_task(self, task_id: str) -> Task | None:
         for earlier in reversed(self._unwritten):

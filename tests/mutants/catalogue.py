@@ -10,6 +10,7 @@ FLUSH, JOURNAL, WRITER = (
     "tests/store/test_journal.py",
     "tests/store/test_writer_process.py",
 )
+MODEL = "tests/store/test_model.py"
 SESSION, SDK = "tests/domain/test_session.py", "tests/clients/session"
 
 
@@ -61,7 +62,7 @@ MUTANTS = (
         "services/domain/submit.py",
         "    if earlier.digest == new.digest:\n",
         "    if earlier.digest:\n",
-        (SUBMIT,),
+        (SUBMIT, MODEL),
     ),
     Mutant(
         "a task is leased twice",
@@ -70,7 +71,7 @@ MUTANTS = (
         "services/domain/grant.py",
         "    if task.state is not TaskState.PENDING:\n        return PlacementOutcome.TASK_GONE\n",
         "",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "a fence of the agent's id alone",
@@ -79,7 +80,7 @@ MUTANTS = (
         "services/domain/report.py",
         "        and task.token == report.token\n",
         "",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "a report on an earlier stream counts",
@@ -88,7 +89,7 @@ MUTANTS = (
         "services/domain/report.py",
         " or agent.session != command.session:\n",
         ":\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "another outcome of the same attempt gets OK",
@@ -97,7 +98,7 @@ MUTANTS = (
         "services/domain/report.py",
         "    return report.kind not in OUTCOMES or attempt.digest == report.digest\n",
         "    return True\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "the sweeper overwrites what has ended",
@@ -106,7 +107,7 @@ MUTANTS = (
         "services/domain/revoke.py",
         "        if task is not None and not task.terminal and 0 < task.wake_time <= ledger.now:\n",
         "        if task is not None:\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "a task that kills its agents runs for ever",
@@ -124,7 +125,7 @@ MUTANTS = (
         "services/domain/attempt_end.py",
         "    after = advance(task, TaskState.SCHEDULED, failures=failures, wake_time=wake_time)\n",
         "    after = advance(task, TaskState.PENDING, failures=failures, wake_time=wake_time)\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "a change without an event",
@@ -133,7 +134,7 @@ MUTANTS = (
         "services/domain/report.py",
         "    ledger.put_task(task, running, EventType.TASK_STARTED)\n",
         "    ledger.tasks[running.id] = running\n    ledger.changed_tasks[running.id] = None\n",
-        (FOLD,),
+        (FOLD, MODEL),
     ),
     Mutant(
         "the next flush numbers its events from what is written",
@@ -142,7 +143,7 @@ MUTANTS = (
         "services/store/flush.py",
         "        self._head = batch.head + batch.events\n",
         "        self._head = batch.head\n",
-        (FLUSH, JOURNAL),
+        (FLUSH, JOURNAL, MODEL),
     ),
     Mutant(
         "what stands on a failed batch is written",
@@ -169,7 +170,7 @@ MUTANTS = (
         "services/domain/grant.py",
         "    if agent.room < 1 or not fits(agent, demand):\n",
         "    if not fits(agent, demand):\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "resources that are never given back",
@@ -178,7 +179,7 @@ MUTANTS = (
         "services/domain/agent.py",
         "        resources_used=added(agent.resources_used, demand, sign=-1),\n",
         "",
-        (FOLD, PROMISES, "tests/store/test_check.py"),
+        (FOLD, PROMISES, "tests/store/test_check.py", MODEL),
     ),
     Mutant(
         "a grant after a drain",
@@ -187,7 +188,7 @@ MUTANTS = (
         "services/domain/grant.py",
         "    if not agent.accepting:\n        return PlacementOutcome.AGENT_NOT_ACCEPTING\n",
         "",
-        (FOLD,),
+        (FOLD, MODEL),
     ),
     Mutant(
         "a cancelled task comes back",
@@ -196,7 +197,7 @@ MUTANTS = (
         "services/domain/attempt_end.py",
         "    elif task.cancel_request_time or ending.outcome is AttemptOutcome.CANCELLED:\n",
         "    elif ending.outcome is AttemptOutcome.CANCELLED:\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "two twins that fight for ever",
@@ -205,7 +206,7 @@ MUTANTS = (
         "services/domain/admission.py",
         "        superseded = (before.incarnation, *superseded)[:SUPERSEDED_MAX]\n",
         "        superseded = superseded[:SUPERSEDED_MAX]\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, MODEL),
     ),
     Mutant(
         "a coordinator without its term writes",

@@ -12,9 +12,11 @@ from services.domain.commands import (
     CancelTask,
     ChangeAgent,
     ChangeQueue,
+    Created,
     CreateTasks,
     EndSession,
     ExpireAgent,
+    Forget,
     GrantLeases,
     Placement,
     PlacementOutcome,
@@ -230,3 +232,12 @@ def test_a_flush_that_cannot_be_prepared_leaves_the_one_below_as_it_is(world: Wo
     world.flusher.discard()
     assert world.task("later").state is TaskState.PENDING
     assert world.flush(CancelTask(NAMESPACE, "later"))[0].state is TaskState.CANCELLED
+
+
+def test_a_request_id_that_was_forgotten_on_top_of_its_submit_may_be_used_again(world: World, ahead: Ahead) -> None:
+    ahead.prepare(CreateTasks([new_task("t", request_id="r")]), CancelTask(NAMESPACE, "t"))
+    ahead.prepare(Forget(["t"], 1 << 60, []))
+    ahead.write_all()
+    answer = world.submit("u", request_id="r")
+    assert isinstance(answer, Created)
+    assert (answer.task_id, answer.deduplicated) == ("u", False)
