@@ -60,6 +60,7 @@ class Process:
         self.alive = True
         self.frozen = False
         self.disturbed_at = clock.now
+        self.thawed_at = -inf
         self.stream: Stream | None = None
         self.running: dict[LeaseKey, float] = {}
         self.told_to_stop: set[LeaseKey] = set()
@@ -95,6 +96,7 @@ class Process:
             return
         self._clock.note(self.agent_id, "thaws")
         self.frozen = False
+        self.thawed_at = self._clock.now
         self.disturbed()
         missed, self._missed = self._missed, []
         for what, arguments in missed:
@@ -150,7 +152,7 @@ class Process:
         if not self.alive:
             return
         while self.stream is not None and (message := self.session.next_message(now)) is not None:
-            self._clock.note(self.agent_id, "says", shown(message))
+            self._clock.note(self.agent_id, "says", message)
             self.stream.up.send(message)
         due = min(self.session.next_time(), self.session.next_message_time() if self.stream is not None else inf)
         if due < self._wake_time or self._wake_time <= now:
@@ -251,7 +253,7 @@ class Process:
         self._attempts += 1
         self.stream = stream
         hello = self.session.connect(self._clock.now)
-        self._clock.note(self.agent_id, "says", shown(hello))
+        self._clock.note(self.agent_id, "says", hello)
         if self._world.dial(stream):
             stream.up.send(hello)
         else:
@@ -261,7 +263,7 @@ class Process:
     def _receive(self, stream: Stream, message: pb.CoordinatorMessage) -> None:
         if stream is not self.stream:
             return
-        self._clock.note(self.agent_id, "hears", shown(message))
+        self._clock.note(self.agent_id, "hears", message)
         self.session.receive(message, self._clock.now)
         if message.HasField("welcome"):
             self._attempts = 0
@@ -287,8 +289,3 @@ class Process:
         jitter = self.session.liveness.jitter_seconds
         longest = jitter if self._attempts <= 1 else min(WAITS_MAX, 0.1 * 2 ** min(self._attempts, 16), max(2 * jitter, 1.0))
         self._later(self._reconnect.delay_seconds + self._clock.random.uniform(0.0, longest), self._connect)
-
-
-def shown(message: Any) -> str:
-    """A message on one line of the trace."""
-    return " ".join(str(message).split())

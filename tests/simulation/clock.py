@@ -54,7 +54,7 @@ class Clock:
     def note(self, who: str, *what: Any) -> None:
         """A line of the trace; nothing unless somebody wants to read it."""
         if self.tracing:
-            self.trace.append(f"{self.now:9.4f} {who:12} {' '.join(map(str, what))}")
+            self.trace.append(f"{self.now:9.4f} {who:12} {' '.join(' '.join(map(str, what)).split())}")
 
     def chance(self, part: float) -> bool:
         """True in this part of the cases."""

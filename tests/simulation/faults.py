@@ -7,7 +7,7 @@ from services.domain.commands import AgentAction, ChangeQueue
 from tests.simulation.agent import Process
 from tests.simulation.world import NAMESPACE, QUEUES, TTL_SECONDS, World
 
-FAULT_SECONDS = 22.0
+FAULT_SECONDS = 15.0
 
 
 class Faults:

@@ -181,7 +181,9 @@ class World:
             key = (attempt.task_id, attempt.token)
             self._ended_at[key] = now
             process = self._holder(attempt.agent_id, attempt.incarnation)
-            if process is not None and attempt.outcome in (AttemptOutcome.LOST, AttemptOutcome.UNDELIVERED):
+            lost = attempt.outcome in (AttemptOutcome.LOST, AttemptOutcome.UNDELIVERED)
+            current = self.tables.agents[self.key(attempt.agent_id)].incarnation == attempt.incarnation
+            if process is not None and lost and current:
                 at_rest = now - process.disturbed_at
                 promise(at_rest <= TTL_SECONDS + SLOW_SECONDS, "L2", key, "was taken from an agent that was there")
         for revoked in ledger.revoked:
@@ -208,6 +210,8 @@ class World:
         """Work whose lease is over stops within two thirds of a time to live, and the time of a message."""
         over_for = self.clock.now - self._ended_at.get(key, self.clock.now)
         bound = TTL_SECONDS * 2 / 3 + 2 * SLOW_SECONDS
+        if self.clock.now - process.thawed_at <= TTL_SECONDS / 3 + SLOW_SECONDS:
+            return  # a lease that arrived while it was frozen looks new to it, and is trusted for a third of its time
         promise(over_for <= bound, "S3", process.agent_id, "works on", key, over_for, "s after the lease's end")
 
     def _look_for_cancel(self, process: Process, key: LeaseKey) -> None:
@@ -299,7 +303,7 @@ class Client:
             left -= several
             tasks = [self._task(name) for name in names]
             self.open.update((task.request_id, task) for task in tasks)
-            clock.later(clock.random.uniform(0.2, 15.0), self._submit, tasks, 0)
+            clock.later(clock.random.uniform(0.2, 10.0), self._submit, tasks, 0)
 
     def _task(self, name: str) -> NewTask:
         choose = self._world.clock.random
