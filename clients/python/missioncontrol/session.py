@@ -256,6 +256,10 @@ class AgentSession:
         self._on_orders(welcome.orders, now)
 
     def _on_leases(self, batch: pb.LeaseBatch, now: float) -> None:
+        if now >= self.liveness.silence_time:
+            # They may have waited here for as long as this process was stopped. The stream counts as broken; what the
+            # next Hello does not name goes back.
+            return
         self._receipts.arrived(batch.number, now)
         for lease in batch.leases:
             if self.leases.get((lease.task_id, lease.token)) is not None:
