@@ -210,8 +210,6 @@ class World:
         """Work whose lease is over stops within two thirds of a time to live, and the time of a message."""
         over_for = self.clock.now - self._ended_at.get(key, self.clock.now)
         bound = TTL_SECONDS * 2 / 3 + 2 * SLOW_SECONDS
-        if self.clock.now - process.thawed_at <= TTL_SECONDS / 3 + SLOW_SECONDS:
-            return  # a lease that arrived while it was frozen looks new to it, and is trusted for a third of its time
         promise(over_for <= bound, "S3", process.agent_id, "works on", key, over_for, "s after the lease's end")
 
     def _look_for_cancel(self, process: Process, key: LeaseKey) -> None:
