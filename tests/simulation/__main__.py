@@ -1,7 +1,7 @@
 """The simulation from the command line.
 
-    python -m tests.simulation --seed 7 --trace     one seed, and everything that happens in it
-    python -m tests.simulation --seeds 10000        many, on all cores; the first is --first
+python -m tests.simulation --seed 7 --trace     one seed, and everything that happens in it
+python -m tests.simulation --seeds 10000        many, on all cores; the first is --first
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def main() -> int:
         failed += 1
         print(explained(seed) if failed <= FAILURES_SHOWN_MAX else f"seed {seed}: {failure}", flush=True)
     seconds = time.monotonic() - begin
-    print(f"simulation: {arguments.seeds - failed} of {arguments.seeds} seeds passed, {arguments.seeds / seconds:.0f}/s")
+    print(
+        f"simulation: {arguments.seeds - failed} of {arguments.seeds} seeds passed, {arguments.seeds / seconds:.0f}/s"
+    )
     return 1 if failed else 0
 
 

@@ -287,5 +287,7 @@ class Process:
         self.disturbed()
         self.session.disconnect()
         jitter = self.session.liveness.jitter_seconds
-        longest = jitter if self._attempts <= 1 else min(WAITS_MAX, 0.1 * 2 ** min(self._attempts, 16), max(2 * jitter, 1.0))
+        longest = (
+            jitter if self._attempts <= 1 else min(WAITS_MAX, 0.1 * 2 ** min(self._attempts, 16), max(2 * jitter, 1.0))
+        )
         self._later(self._reconnect.delay_seconds + self._clock.random.uniform(0.0, longest), self._connect)

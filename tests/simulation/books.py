@@ -19,6 +19,19 @@ from services.domain.task import HELD, TERMINAL, TRANSITIONS, TaskState
 from tests.simulation.tables import Tables
 
 EDGES = {(int(before), int(after)) for before, after in TRANSITIONS} | {(0, 1), (0, 2)}
+# Where a task is after an event, if that does not follow from its state before.
+LEADS_TO = {
+    EventType.TASK_READY: TaskState.PENDING,
+    EventType.TASK_LEASED: TaskState.LEASED,
+    EventType.TASK_STARTED: TaskState.RUNNING,
+    EventType.TASK_REQUEUED: TaskState.PENDING,
+    EventType.TASK_RETRYING: TaskState.SCHEDULED,
+    EventType.TASK_SUCCEEDED: TaskState.SUCCEEDED,
+    EventType.TASK_FAILED: TaskState.FAILED,
+    EventType.TASK_CANCELLED: TaskState.CANCELLED,
+    EventType.TASK_EXPIRED: TaskState.EXPIRED,
+}
+UNCANCELLED = {TaskState.SCHEDULED, TaskState.PENDING, TaskState.FAILED}
 CORDONING = {EventType.AGENT_CORDONED, EventType.AGENT_DRAINING}
 
 
@@ -52,6 +65,9 @@ class Books:
         self._closed: set[AgentKey] = set()  # cordoned or draining, so that no lease may be granted
         self._queues: dict[tuple[str, str], tuple[int, bool]] = {}
         self._holders: dict[LeaseKey, str] = {}  # the incarnation that a lease was granted to
+        self._cancelled: set[str] = set()
+        self._current: dict[AgentKey, str] = {}  # incarnations
+        self._superseded: set[str] = set()
         self._sequence = 0
 
     def on_commit(self, ledger: Ledger) -> None:
@@ -81,6 +97,11 @@ class Books:
         promise(data.from_state == told.state, "S9", who, "from", data.from_state, "but was", told.state)
         if data.from_state != data.to_state:
             promise((data.from_state, data.to_state) in EDGES, "S8", who, data.from_state, "->", data.to_state)
+        promise(data.to_state == LEADS_TO.get(event.type, told.state or data.to_state), "S8", who, "to", data.to_state)
+        if event.type is EventType.TASK_CANCEL_REQUESTED:
+            self._cancelled.add(event.task_id)
+        elif event.task_id in self._cancelled:
+            promise(data.to_state not in UNCANCELLED, "S16", who, "was cancelled, and is", data.to_state)
         if event.type is EventType.TASK_LEASED:
             self._hear_grant(event, told)
         else:
@@ -105,7 +126,17 @@ class Books:
             self._closed.discard(key)
         elif event.type is EventType.AGENT_CONNECTED and self._tables.agents[key].accepting:
             self._closed.discard(key)  # a drain ends with the process that it was ordered of
+        if event.type is EventType.AGENT_CONNECTED:
+            self._hear_incarnation(key)
         self._agents[key] = (event.data.version, event.data.agent_state)
+
+    def _hear_incarnation(self, key: AgentKey) -> None:
+        incarnation = self._tables.agents[key].incarnation
+        promise(incarnation not in self._superseded, "S17", key, "is", incarnation, "again")
+        earlier = self._current.get(key, incarnation)
+        if earlier != incarnation:
+            self._superseded.add(earlier)
+        self._current[key] = incarnation
 
     def _hear_queue(self, event: Event) -> None:
         key = (event.namespace, event.queue)

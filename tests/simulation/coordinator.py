@@ -243,7 +243,7 @@ class Coordinator:
 
     def accept(self, stream: Stream) -> None:
         """A stream, before its Hello."""
-        self._streams = [known for known in self._streams if not known.down.closed][-16:] + [stream]
+        self._streams = [*(known for known in self._streams if not known.down.closed), stream]
         stream.up.receive = partial(self._hello, stream)
 
     def _hello(self, stream: Stream, message: wire.AgentMessage) -> None:
@@ -329,13 +329,7 @@ class Coordinator:
             task = committed.tasks[granted.task.id]
             if task.token == granted.task.token and task.held:
                 self._grant(granted)
-        for order in committed.cancels:
-            session = self._session(order.agent)
-            if session is not None:
-                session.cancel((order.task_id, order.token))
-            self._order(order.agent, "cancel", (order.task_id, order.token))
-        for revoked in committed.revoked:
-            self._order(revoked.agent, "drop", (revoked.task_id, revoked.token))
+        self._order_stops(committed)
         for agent in committed.agents:
             self._drains[agent.key] = (agent.drain_mode, agent.drain_time)
             if agent.drain_mode is DrainMode.NONE:
@@ -345,6 +339,15 @@ class Coordinator:
             if task.wake_time and task.wake_time < self._next_timer:
                 self._next_timer = task.wake_time
                 self._plan_timers((task.wake_time - self.clock.micros) / 1e6)
+
+    def _order_stops(self, committed: Committed) -> None:
+        for order in committed.cancels:
+            session = self._session(order.agent)
+            if session is not None:
+                session.cancel((order.task_id, order.token))
+            self._order(order.agent, "cancel", (order.task_id, order.token))
+        for revoked in committed.revoked:
+            self._order(revoked.agent, "drop", (revoked.task_id, revoked.token))
 
     def _session(self, key: AgentKey) -> Session | None:
         conversation = self.live.get(key)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from services.domain.agent import DrainMode
-from services.domain.commands import AgentAction, ChangeQueue
+from typing import Any
+
+from services.domain.agent import Agent, DrainMode
+from services.domain.commands import AgentAction, ApplyReports, ChangeQueue, Refusal, Report, ReportKind
+from services.domain.failure import Failure
+from services.domain.task import Task
 from tests.simulation.agent import Process
+from tests.simulation.books import promise
+from tests.simulation.journal import failed
 from tests.simulation.world import NAMESPACE, QUEUES, TTL_SECONDS, World
 
-FAULT_SECONDS = 15.0
+FAULT_SECONDS = 12.0
 
 
 class Faults:
@@ -41,6 +47,9 @@ class Faults:
             self.pause,
             self.cancel,
             self.cancel,
+            self.old_session,
+            self.other_outcome,
+            self.older_token,
         ]
         for _ in range(choose.randint(5, 15)):
             self._clock.at(choose.uniform(0.5, FAULT_SECONDS), self._happen, choose.choice(faults).__name__)
@@ -133,3 +142,43 @@ class Faults:
 
     def cancel(self) -> None:
         self._world.cancel_one()
+
+    # Reports that come late, or from somebody who should know better: zombies that were stopped at the wrong moment.
+
+    def old_session(self) -> None:
+        """What an agent says on an earlier stream does not count, although the lease is its own."""
+        held = [task for task in self._world.tables.tasks.values() if task.held and task.agent_id in self._agents()]
+        if held:
+            task = self._clock.random.choice(held)
+            agent = self._agents()[task.agent_id]
+            self._say(agent, agent.session - 1, task, task.token, self._refused_whole)
+
+    def other_outcome(self) -> None:
+        """An attempt that has ended does not end otherwise."""
+        attempts = [attempt for attempt in self._world.tables.attempts.values() if attempt.digest]
+        if attempts:
+            attempt = self._clock.random.choice(attempts)
+            agent = self._agents()[attempt.agent_id]
+            self._say(agent, agent.session, self._world.tables.tasks[attempt.task_id], attempt.token, self._refused)
+
+    def older_token(self) -> None:
+        """An earlier lease of the task that the same agent has again."""
+        held = [task for task in self._world.tables.tasks.values() if task.held and task.token > 1]
+        if held:
+            task = self._clock.random.choice(held)
+            agent = self._agents()[task.agent_id]
+            self._say(agent, agent.session, task, task.token - 1, self._refused)
+
+    def _agents(self) -> dict[str, Agent]:
+        return {agent.id: agent for agent in self._world.tables.agents.values()}
+
+    def _say(self, agent: Agent, session: int, task: Task, token: int, then: Any) -> None:
+        report = Report(1, task.id, token, ReportKind.FAILED, digest="zombie", failure=Failure(1, "late"))
+        self._world.submit(ApplyReports(agent.key, agent.incarnation, session, [report]), then)
+
+    def _refused_whole(self, answer: Any) -> None:
+        promise(failed(answer), "S4", "a report on an earlier stream was taken:", answer)
+
+    def _refused(self, answer: Any) -> None:
+        refused = failed(answer) or [type(each) for each in answer] == [Refusal]
+        promise(refused, "S4, S5", "a report of an attempt that is over was taken")

@@ -1,6 +1,7 @@
 """One stream between two processes: what is said arrives in order, until the stream is cut.
 
-After a cut what was on its way may still arrive, or not, each way by itself; and each side learns of it in its own time.
+After a cut what was on its way may still arrive, or not, each way by itself, and each side learns of it in its own
+time.
 A mute stream takes everything and delivers nothing: both sides believe in it until they miss the other.
 """
 

@@ -11,7 +11,7 @@ from tests.simulation.world import World
 # After the faults everything must come to rest in this time: leases run out, agents are avoided for 10 s, work that
 # kills its agents does it four times.
 REST_SECONDS = 120.0
-# Instants of one run: more means that something goes round in circles.
+# Of a run that fails, so many lines are shown, the last.
 TRACE_LINES = 60
 
 

@@ -1,4 +1,4 @@
-"""The database: tables as dictionaries of frozen rows. Reads what a flush touches, and applies what its ledger changed."""
+"""The database: tables as dictionaries of frozen rows. Reads what a flush touches, applies what its ledger changed."""
 
 from __future__ import annotations
 

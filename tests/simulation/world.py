@@ -1,4 +1,4 @@
-"""One run's world: the database, the processes around it, the people who submit and operate, and how it is looked at."""
+"""One run's world: the database, the processes around it, those who submit and operate, and how it is looked at."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ class Client:
             left -= several
             tasks = [self._task(name) for name in names]
             self.open.update((task.request_id, task) for task in tasks)
-            clock.later(clock.random.uniform(0.2, 10.0), self._submit, tasks, 0)
+            clock.later(clock.random.uniform(0.2, 8.0), self._submit, tasks, 0)
 
     def _task(self, name: str) -> NewTask:
         choose = self._world.clock.random
