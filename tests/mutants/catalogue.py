@@ -11,6 +11,7 @@ FLUSH, JOURNAL, WRITER = (
     "tests/store/test_writer_process.py",
 )
 SESSION, SDK = "tests/domain/test_session.py", "tests/clients/session"
+SIMULATION = "tests/simulation/test_simulation.py"
 
 
 class Mutant(NamedTuple):
@@ -52,7 +53,7 @@ MUTANTS = (
         "services/domain/submit.py",
         "        if earlier is not None:\n            return repeated(new, earlier)\n",
         "",
-        (SUBMIT,),
+        (SUBMIT, SIMULATION),
     ),
     Mutant(
         "another body under the same request id is taken for the same",
@@ -70,7 +71,7 @@ MUTANTS = (
         "services/domain/grant.py",
         "    if task.state is not TaskState.PENDING:\n        return PlacementOutcome.TASK_GONE\n",
         "",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, SIMULATION),
     ),
     Mutant(
         "a fence of the agent's id alone",
@@ -106,7 +107,7 @@ MUTANTS = (
         "services/domain/revoke.py",
         "        if task is not None and not task.terminal and 0 < task.wake_time <= ledger.now:\n",
         "        if task is not None:\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, SIMULATION),
     ),
     Mutant(
         "a task that kills its agents runs for ever",
@@ -115,7 +116,7 @@ MUTANTS = (
         "services/domain/attempt_end.py",
         "    redeliveries = task.redeliveries + 1\n",
         "    redeliveries = task.redeliveries\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, SIMULATION),
     ),
     Mutant(
         "an edge that is not in the table",
@@ -124,7 +125,7 @@ MUTANTS = (
         "services/domain/attempt_end.py",
         "    after = advance(task, TaskState.SCHEDULED, failures=failures, wake_time=wake_time)\n",
         "    after = advance(task, TaskState.PENDING, failures=failures, wake_time=wake_time)\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, SIMULATION),
     ),
     Mutant(
         "a change without an event",
@@ -133,7 +134,7 @@ MUTANTS = (
         "services/domain/report.py",
         "    ledger.put_task(task, running, EventType.TASK_STARTED)\n",
         "    ledger.tasks[running.id] = running\n    ledger.changed_tasks[running.id] = None\n",
-        (FOLD,),
+        (FOLD, SIMULATION),
     ),
     Mutant(
         "the next flush numbers its events from what is written",
@@ -169,7 +170,7 @@ MUTANTS = (
         "services/domain/grant.py",
         "    if agent.room < 1 or not fits(agent, demand):\n",
         "    if not fits(agent, demand):\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, SIMULATION),
     ),
     Mutant(
         "resources that are never given back",
@@ -178,7 +179,7 @@ MUTANTS = (
         "services/domain/agent.py",
         "        resources_used=added(agent.resources_used, demand, sign=-1),\n",
         "",
-        (FOLD, PROMISES, "tests/store/test_check.py"),
+        (FOLD, PROMISES, "tests/store/test_check.py", SIMULATION),
     ),
     Mutant(
         "a grant after a drain",
@@ -196,7 +197,7 @@ MUTANTS = (
         "services/domain/attempt_end.py",
         "    elif task.cancel_request_time or ending.outcome is AttemptOutcome.CANCELLED:\n",
         "    elif ending.outcome is AttemptOutcome.CANCELLED:\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, SIMULATION),
     ),
     Mutant(
         "two twins that fight for ever",
@@ -205,7 +206,7 @@ MUTANTS = (
         "services/domain/admission.py",
         "        superseded = (before.incarnation, *superseded)[:SUPERSEDED_MAX]\n",
         "        superseded = superseded[:SUPERSEDED_MAX]\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, SIMULATION),
     ),
     Mutant(
         "a coordinator without its term writes",
@@ -241,6 +242,33 @@ MUTANTS = (
         "clients/python/missioncontrol/session_reports.py",
         "        start = self._starts.pop(key, None) if self._starts else None\n",
         "        start = self._starts.get(key)\n",
+        (SDK,),
+    ),
+    Mutant(
+        "what was not acknowledged is never said again",
+        "S5",
+        "the reports of the stream before are not sent again on the next",
+        "clients/python/missioncontrol/session.py",
+        "        self.reports.rewind()\n",
+        "",
+        (SIMULATION,),
+    ),
+    Mutant(
+        "leases that Hello does not name live on",
+        "S17, L1",
+        "an agent that comes back keeps what it does not know of, also of the process before it",
+        "services/domain/admission.py",
+        "            end_attempt(ledger, task, unnamed(task))\n",
+        "            kept.append(task)\n",
+        (SIMULATION,),
+    ),
+    Mutant(
+        "a lease that waited while the agent was stopped is started",
+        "L3",
+        "a lease counts as new when it is read, however long ago the stream fell silent",
+        "clients/python/missioncontrol/session.py",
+        "        if now >= self.liveness.silence_time:\n            # They",
+        "        if now >= inf:\n            # They",
         (SDK,),
     ),
 )
