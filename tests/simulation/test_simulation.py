@@ -33,7 +33,7 @@ def test_a_seed_is_the_same_run_every_time() -> None:
 
 
 def test_a_run_does_not_depend_on_the_order_of_hashes() -> None:
-    code = "from tests.simulation.run import simulate; print([simulate(s, tracing=True).digest for s in range(8)])"
+    code = "from tests.simulation.run import simulate; print([simulate(s, tracing=True).digest for s in range(16)])"
 
     digests = {
         subprocess.run(

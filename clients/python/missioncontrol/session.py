@@ -251,7 +251,7 @@ class AgentSession:
         self.liveness.welcome(welcome, now)
         self.drain.notice_due = self.drain.own
         keep = {(each.task_id, each.token) for each in welcome.keep}
-        for key in self._hello_held - keep:
+        for key in sorted(self._hello_held - keep):
             self._drop(key, now)
         self._on_orders(welcome.orders, now)
 
