@@ -267,8 +267,8 @@ MUTANTS = (
         "L3",
         "a lease counts as new when it is read, however long ago the stream fell silent",
         "clients/python/missioncontrol/session.py",
-        "        if now >= self.liveness.silence_time:\n            # They",
-        "        if now >= inf:\n            # They",
+        "        if now >= self.liveness.silence_time:\n            # The stream",
+        "        if now >= inf:\n            # The stream",
         (SDK,),
     ),
 )

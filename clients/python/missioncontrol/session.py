@@ -90,6 +90,10 @@ class AgentSession:
 
     def receive(self, message: pb.CoordinatorMessage, now: float) -> None:
         """Takes in a message of the current stream. Members that are not known are ignored, as the contract says."""
+        if now >= self.liveness.silence_time:
+            # The stream counts as broken, and `tick` says so. What comes all the same may have waited in the socket for
+            # as long as this process was stopped: a lease of it is not new, an echo no proof that anybody is there.
+            return
         content = message.WhichOneof("content")
         if content == "welcome":
             self._on_welcome(message.welcome, now)
@@ -256,10 +260,6 @@ class AgentSession:
         self._on_orders(welcome.orders, now)
 
     def _on_leases(self, batch: pb.LeaseBatch, now: float) -> None:
-        if now >= self.liveness.silence_time:
-            # They may have waited here for as long as this process was stopped. The stream counts as broken; what the
-            # next Hello does not name goes back.
-            return
         self._receipts.arrived(batch.number, now)
         for lease in batch.leases:
             if self.leases.get((lease.task_id, lease.token)) is not None:

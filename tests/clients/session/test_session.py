@@ -215,6 +215,8 @@ def test_a_lease_that_waited_while_the_process_was_stopped_is_not_started() -> N
     session = connected()
     thawed = ECHO + 20.0
 
+    session.next_message(INTERVAL)
+    session.receive(pb.CoordinatorMessage(heartbeat_echo=pb.HeartbeatEcho(number=1)), thawed)
     session.receive(leases(lease(ttl=30.0)), thawed)
     session.tick(thawed)
 
