@@ -19,13 +19,15 @@ TEST_WORKERS_MAX ?= 8
 # Extra arguments for pytest, such as `make test TESTS=tests/domain`.
 TESTS ?=
 TEST_FLAGS ?=
+# How many seeds `make simulate` runs.
+SEEDS ?= 10000
 # The seed of `make faults`; without one it goes somewhere new and prints where.
 SEED ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image test check demo up bench bench-large faults mutants clean relocate
+.PHONY: help setup proto image test check demo up bench bench-large faults simulate mutants clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
@@ -99,6 +101,9 @@ faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faul
 	FAULTS_SEED='$(SEED)' FAULTS_RECORD=build/faults.jsonl $(BIN)/python -m pytest -m slow --timeout 1800 -s $(TEST_FLAGS) $(TESTS) || status=$$?; \
 	$(BIN)/python -m tests.faults.report build/faults.jsonl build/faults.json docs/reliability.md; \
 	exit $$status
+
+simulate: setup ## Simulates sessions, rules and scheduler with faults in virtual time: SEEDS=10000 runs (about 2 minutes).
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 mutants: setup ## Puts two dozen classic bugs into copies of the tree, one at a time; the tests must catch each (about 2 minutes).
 	@$(BIN)/python -m tests.mutants

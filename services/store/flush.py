@@ -291,6 +291,7 @@ def forgotten_rows(ledger: Ledger) -> Written:
     if not ledger.forgotten and not ledger.trimmed:
         return {}
     ids: list[rows.Row] = [(task.id,) for task in ledger.forgotten]
+    trimmed_to = max((chunk.last for chunk in ledger.trimmed), default=0)
     return {
         statements.FORGET_REQUESTS: [(t.namespace, t.request_id) for t in ledger.forgotten if t.request_id],
         statements.FORGET_TASKS: ids,
@@ -298,9 +299,7 @@ def forgotten_rows(ledger: Ledger) -> Written:
         statements.FORGET_ATTEMPTS: ids,
         statements.TRIM_EVENTS: [(chunk.last,) for chunk in ledger.trimmed],
         statements.TRIM_HISTORY: [(task_id, chunk.last) for chunk in ledger.trimmed for task_id in chunk.task_ids],
-        statements.MOVE_FEED: [
-            (1, last + 1) for last in [max((chunk.last for chunk in ledger.trimmed), default=0)] if last
-        ],
+        statements.MOVE_FEED: [(1, trimmed_to + 1)] if trimmed_to else [],
     }
 
 

@@ -10,8 +10,9 @@ FLUSH, JOURNAL, WRITER = (
     "tests/store/test_journal.py",
     "tests/store/test_writer_process.py",
 )
-MODEL = "tests/store/test_model.py"
+MODEL, SEVERAL = "tests/store/test_model.py", "tests/store/test_several_writers.py"
 SESSION, SDK = "tests/domain/test_session.py", "tests/clients/session"
+SIMULATION = "tests/simulation/test_simulation.py"
 
 
 class Mutant(NamedTuple):
@@ -53,7 +54,7 @@ MUTANTS = (
         "services/domain/submit.py",
         "        if earlier is not None:\n            return repeated(new, earlier)\n",
         "",
-        (SUBMIT,),
+        (SUBMIT, SIMULATION),
     ),
     Mutant(
         "another body under the same request id is taken for the same",
@@ -71,7 +72,7 @@ MUTANTS = (
         "services/domain/grant.py",
         "    if task.state is not TaskState.PENDING:\n        return PlacementOutcome.TASK_GONE\n",
         "",
-        (FOLD, PROMISES, MODEL),
+        (FOLD, PROMISES, MODEL, SIMULATION),
     ),
     Mutant(
         "a fence of the agent's id alone",
@@ -107,7 +108,7 @@ MUTANTS = (
         "services/domain/revoke.py",
         "        if task is not None and not task.terminal and 0 < task.wake_time <= ledger.now:\n",
         "        if task is not None:\n",
-        (FOLD, PROMISES, MODEL),
+        (FOLD, PROMISES, MODEL, SIMULATION),
     ),
     Mutant(
         "a task that kills its agents runs for ever",
@@ -116,7 +117,7 @@ MUTANTS = (
         "services/domain/attempt_end.py",
         "    redeliveries = task.redeliveries + 1\n",
         "    redeliveries = task.redeliveries\n",
-        (FOLD, PROMISES),
+        (FOLD, PROMISES, SIMULATION),
     ),
     Mutant(
         "an edge that is not in the table",
@@ -125,7 +126,7 @@ MUTANTS = (
         "services/domain/attempt_end.py",
         "    after = advance(task, TaskState.SCHEDULED, failures=failures, wake_time=wake_time)\n",
         "    after = advance(task, TaskState.PENDING, failures=failures, wake_time=wake_time)\n",
-        (FOLD, PROMISES, MODEL),
+        (FOLD, PROMISES, MODEL, SIMULATION),
     ),
     Mutant(
         "a change without an event",
@@ -134,16 +135,34 @@ MUTANTS = (
         "services/domain/report.py",
         "    ledger.put_task(task, running, EventType.TASK_STARTED)\n",
         "    ledger.tasks[running.id] = running\n    ledger.changed_tasks[running.id] = None\n",
-        (FOLD, MODEL),
+        (FOLD, MODEL, SIMULATION),
     ),
     Mutant(
-        "the next flush numbers its events from what is written",
+        "an event is numbered before its place is taken",
         "S10",
-        "the numbers of a flush that is on its way are given away twice",
+        "the feed's head is moved by one less than there are events: the next flush takes a number again",
+        "services/store/sqlite_writer.py",
+        "self._connection.execute(sqlite_dialect.ADVANCE_FEED, (batch.events,))",
+        "self._connection.execute(sqlite_dialect.ADVANCE_FEED, (max(1, batch.events - 1),))",
+        (FOLD,),
+    ),
+    Mutant(
+        "a row is changed whatever its version",
+        "S3",
+        "two coordinators grant one task, since each writes what it decided on what it had read",
+        "services/store/postgres_writer.py",
+        "        if before:\n",
+        "        if False:\n",
+        (SEVERAL,),
+    ),
+    Mutant(
+        "what was only read is not looked at again",
+        "S14",
+        "a coordinator grants a task of a queue that another one has paused since",
         "services/store/flush.py",
-        "        self._head = batch.head + batch.events\n",
-        "        self._head = batch.head\n",
-        (FLUSH, JOURNAL, MODEL),
+        "        checks = before.checks(ledger) if self._shared else []\n",
+        "        checks: list[tuple[int, list[rows.Row]]] = []\n",
+        (SEVERAL,),
     ),
     Mutant(
         "what stands on a failed batch is written",
@@ -170,7 +189,7 @@ MUTANTS = (
         "services/domain/grant.py",
         "    if agent.room < 1 or not fits(agent, demand):\n",
         "    if not fits(agent, demand):\n",
-        (FOLD, PROMISES, MODEL),
+        (FOLD, PROMISES, MODEL, SIMULATION),
     ),
     Mutant(
         "resources that are never given back",
@@ -179,7 +198,7 @@ MUTANTS = (
         "services/domain/agent.py",
         "        resources_used=added(agent.resources_used, demand, sign=-1),\n",
         "",
-        (FOLD, PROMISES, "tests/store/test_check.py", MODEL),
+        (FOLD, PROMISES, "tests/store/test_check.py", MODEL, SIMULATION),
     ),
     Mutant(
         "a grant after a drain",
@@ -197,7 +216,7 @@ MUTANTS = (
         "services/domain/attempt_end.py",
         "    elif task.cancel_request_time or ending.outcome is AttemptOutcome.CANCELLED:\n",
         "    elif ending.outcome is AttemptOutcome.CANCELLED:\n",
-        (FOLD, PROMISES, MODEL),
+        (FOLD, PROMISES, MODEL, SIMULATION),
     ),
     Mutant(
         "two twins that fight for ever",
@@ -206,7 +225,7 @@ MUTANTS = (
         "services/domain/admission.py",
         "        superseded = (before.incarnation, *superseded)[:SUPERSEDED_MAX]\n",
         "        superseded = superseded[:SUPERSEDED_MAX]\n",
-        (FOLD, PROMISES, MODEL),
+        (FOLD, PROMISES, MODEL, SIMULATION),
     ),
     Mutant(
         "a coordinator without its term writes",
@@ -242,6 +261,33 @@ MUTANTS = (
         "clients/python/missioncontrol/session_reports.py",
         "        start = self._starts.pop(key, None) if self._starts else None\n",
         "        start = self._starts.get(key)\n",
+        (SDK,),
+    ),
+    Mutant(
+        "what was not acknowledged is never said again",
+        "S5",
+        "the reports of the stream before are not sent again on the next",
+        "clients/python/missioncontrol/session.py",
+        "        self.reports.rewind()\n",
+        "",
+        (SIMULATION,),
+    ),
+    Mutant(
+        "leases that Hello does not name live on",
+        "S17, L1",
+        "an agent that comes back keeps what it does not know of, also of the process before it",
+        "services/domain/admission.py",
+        "            end_attempt(ledger, task, unnamed(task))\n",
+        "            kept.append(task)\n",
+        (SIMULATION,),
+    ),
+    Mutant(
+        "a lease that waited while the agent was stopped is started",
+        "L3",
+        "a lease counts as new when it is read, however long ago the stream fell silent",
+        "clients/python/missioncontrol/session.py",
+        "        if now >= self.liveness.silence_time:\n            # The stream",
+        "        if now >= inf:\n            # The stream",
         (SDK,),
     ),
 )

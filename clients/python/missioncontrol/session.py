@@ -90,6 +90,10 @@ class AgentSession:
 
     def receive(self, message: pb.CoordinatorMessage, now: float) -> None:
         """Takes in a message of the current stream. Members that are not known are ignored, as the contract says."""
+        if now >= self.liveness.silence_time:
+            # The stream counts as broken, and `tick` says so. What comes all the same may have waited in the socket for
+            # as long as this process was stopped: a lease of it is not new, an echo no proof that anybody is there.
+            return
         content = message.WhichOneof("content")
         if content == "welcome":
             self._on_welcome(message.welcome, now)
@@ -251,7 +255,7 @@ class AgentSession:
         self.liveness.welcome(welcome, now)
         self.drain.notice_due = self.drain.own
         keep = {(each.task_id, each.token) for each in welcome.keep}
-        for key in self._hello_held - keep:
+        for key in sorted(self._hello_held - keep):
             self._drop(key, now)
         self._on_orders(welcome.orders, now)
 

@@ -22,19 +22,19 @@ class Notes:
 
     due_time: float = inf
     """When `flush` may have something to send; not later than that."""
-    _pending: set[HeldLease] = field(default_factory=set)
+    _pending: dict[HeldLease, None] = field(default_factory=dict)  # in the order in which they were noted
 
     def progress(self, lease: HeldLease, progress: task_pb2.Progress) -> None:
         """Keeps the newest progress."""
         lease.progress = progress
-        self._pending.add(lease)
+        self._pending[lease] = None
         if not lease.progress_in_flight:
             self.due_time = min(self.due_time, lease.progress_time + limits.PROGRESS_SECONDS)
 
     def checkpoint(self, lease: HeldLease, checkpoint: task_pb2.Payload) -> None:
         """Keeps the newest checkpoint."""
         lease.checkpoint = checkpoint
-        self._pending.add(lease)
+        self._pending[lease] = None
         if not lease.checkpoint_in_flight:
             self.due_time = -inf
 
@@ -56,7 +56,7 @@ class Notes:
             self._put_checkpoint(lease, log)
             self._put_progress(lease, log, now)
             if lease.progress is None and lease.checkpoint is None:
-                self._pending.discard(lease)
+                self._pending.pop(lease, None)
             elif lease.progress is not None and not lease.progress_in_flight:
                 self.due_time = min(self.due_time, lease.progress_time + limits.PROGRESS_SECONDS)
 
@@ -73,7 +73,7 @@ class Notes:
     def forget(self, lease: HeldLease) -> None:
         """The lease has nothing more to say."""
         lease.progress = lease.checkpoint = None
-        self._pending.discard(lease)
+        self._pending.pop(lease, None)
 
     def _put_checkpoint(self, lease: HeldLease, log: ReportLog) -> None:
         if lease.checkpoint is not None and not lease.checkpoint_in_flight:

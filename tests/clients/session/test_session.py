@@ -211,6 +211,19 @@ def test_heartbeats_come_at_the_interval_and_six_times_in_the_shortest_ttl() -> 
     assert session.next_message_time() == pytest.approx(INTERVAL + 0.2)
 
 
+def test_a_lease_that_waited_while_the_process_was_stopped_is_not_started() -> None:
+    session = connected()
+    thawed = ECHO + 20.0
+
+    session.next_message(INTERVAL)
+    session.receive(pb.CoordinatorMessage(heartbeat_echo=pb.HeartbeatEcho(number=1)), thawed)
+    session.receive(leases(lease(ttl=30.0)), thawed)
+    session.tick(thawed)
+
+    assert [type(effect) for effect in session.take_effects(thawed)] == [Reconnect]
+    assert not session.connect(thawed).hello.held
+
+
 def test_the_set_of_leases_is_sent_until_a_heartbeat_of_its_version_was_echoed() -> None:
     session = connected()
     running(session, lease("x"))
