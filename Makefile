@@ -102,7 +102,7 @@ faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faul
 	$(BIN)/python -m tests.faults.report build/faults.jsonl build/faults.json docs/reliability.md; \
 	exit $$status
 
-simulate: setup ## Simulates sessions, rules and scheduler with faults in virtual time: SEEDS=10000 runs (about 2 minutes).
+simulate: setup ## Simulates sessions, rules and scheduler with faults in virtual time: SEEDS=10000 runs (3 to 5 minutes).
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 mutants: setup ## Puts two dozen classic bugs into copies of the tree, one at a time; the tests must catch each (about 2 minutes).
