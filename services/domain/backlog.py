@@ -21,6 +21,8 @@ class Backlog:
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self.groups: dict[int, Group] = {}
+        # The same by the stream that told of them, oldest first.
+        self.groups_of: dict[int, dict[int, Group]] = {}
         # Needs whose turn will come, in order.
         self.line: Line[Needs] = Line()
         self.needs: dict[int, Needs] = {}
@@ -34,8 +36,11 @@ class Backlog:
         self.unexplained: dict[Needs, None] = {}
 
     def put_queue(self, rule: QueueRule) -> None:
-        """Learn what the coordinator says of a queue."""
+        """Learn what a coordinator says of a queue. Another may have told a newer version already."""
         gate = self._gate(rule.namespace, rule.name)
+        if 0 < rule.version < gate.version:
+            return
+        gate.version = rule.version
         gate.paused = rule.paused
         gate.refused = False
         self.relist_queue(gate)
@@ -54,6 +59,7 @@ class Backlog:
         if known is None:
             needs = self._needs_of(group)
             known = self.groups[group.id] = needs.groups[group.id] = Group(group, needs)
+            self.groups_of.setdefault(known.source, {})[group.id] = known
         known.unsent = group.unsent
         known.retired = False
         if known.unsent:
@@ -78,6 +84,14 @@ class Backlog:
             group.retired = True
             self.drop_if_over(group)
 
+    def remove_groups_of(self, source: int) -> None:
+        """Forget the groups of a stream that is over. Its tasks have left their places already."""
+        for group in list(self.groups_of.get(source, {}).values()):
+            group.retired = True
+            group.size = 0
+            self._drop_empty_asides(group.needs)
+            self.drop_if_over(group)
+
     def drop_if_over(self, group: Group) -> None:
         """Forget a retired group without tasks, and its needs if it was their last."""
         if not group.retired or group.size:
@@ -86,6 +100,10 @@ class Backlog:
         needs.line.put(group, None)
         self._relist_needs(needs)
         del self.groups[group.id], needs.groups[group.id]
+        siblings = self.groups_of[group.source]
+        del siblings[group.id]
+        if not siblings:
+            del self.groups_of[group.source]
         if needs.groups:
             return
         for record in self._capacity.by_key.values():

@@ -38,16 +38,22 @@ class AgentRecord:
         "reserved",
         "reserved_resources",
         "shut_by",
+        "source",
+        "voids",
     )
 
-    def __init__(self, agent: SchedulableAgent, index: int) -> None:
+    def __init__(self, agent: SchedulableAgent, index: int, source: int) -> None:
         self.agent = agent
         self.index = index
+        # The stream that tells of it, and so gets its placements.
+        self.source = source
         self.bit = 1 << index
         self.below = self.bit - 1
         self.band = CLOSED
         self.reserved = 0
         self.reserved_resources: dict[str, float] = {}
+        # How often its reservations were voided: those of before are not given back.
+        self.voids = 0
         # Resources that leases and reservations hold together.
         self.held: dict[str, float] = dict(agent.resources_used)
         # The sets of requirements that it meets, one bit each, and those for which it has too little left just now.
@@ -92,6 +98,7 @@ class AgentRecord:
 
     def void_reservations(self) -> None:
         """Forget all reservations: they were made for a session that is over, where nothing is granted any more."""
+        self.voids += 1
         self.reserved = 0
         self.reserved_resources.clear()
 
@@ -105,9 +112,9 @@ class AgentRecord:
 
 
 class Capacity:
-    """All agents, by key, by bit, and by how loaded they are."""
+    """All agents, by key, by bit, by how loaded they are, and by the stream that tells of them."""
 
-    __slots__ = ("_vacant", "bands", "by_key", "ready", "records")
+    __slots__ = ("_vacant", "bands", "by_key", "ready", "records", "told_by")
 
     def __init__(self) -> None:
         self.by_key: dict[str, AgentRecord] = {}
@@ -115,27 +122,36 @@ class Capacity:
         self.bands = [0] * (CLOSED + 1)
         # Agents with a free slot: everything that is neither FULL nor CLOSED.
         self.ready = 0
+        self.told_by: dict[int, int] = {}
         self._vacant: list[int] = []
 
-    def add(self, agent: SchedulableAgent) -> AgentRecord:
+    def add(self, agent: SchedulableAgent, *, source: int) -> AgentRecord:
         """Take in a new agent. It is CLOSED until `move` is called."""
         if self._vacant:
-            record = AgentRecord(agent, heapq.heappop(self._vacant))
+            record = AgentRecord(agent, heapq.heappop(self._vacant), source)
             self.records[record.index] = record
         else:
-            record = AgentRecord(agent, len(self.records))
+            record = AgentRecord(agent, len(self.records), source)
             self.records.append(record)
         self.by_key[agent.key] = record
+        self.told_by[source] = self.told_by.get(source, 0) | record.bit
         self.bands[CLOSED] |= record.bit
         return record
 
     def remove(self, record: AgentRecord) -> None:
         """Forget an agent; its bit will be another's."""
         self._leave_band(record)
+        self._leave_source(record)
         del self.by_key[record.agent.key]
         self.records[record.index] = None
         heapq.heappush(self._vacant, record.index)
         record.index = -1
+
+    def hand_over(self, record: AgentRecord, source: int) -> None:
+        """Note that another stream tells of the agent from now on."""
+        self._leave_source(record)
+        record.source = source
+        self.told_by[source] = self.told_by.get(source, 0) | record.bit
 
     def move(self, record: AgentRecord) -> bool:
         """Put the agent into its proper band. Whether it has just become ready."""
@@ -155,6 +171,13 @@ class Capacity:
         record = self.records[index]
         assert record is not None, f"no agent has bit {index}"
         return record
+
+    def _leave_source(self, record: AgentRecord) -> None:
+        rest = self.told_by[record.source] ^ record.bit
+        if rest:
+            self.told_by[record.source] = rest
+        else:
+            del self.told_by[record.source]
 
     def _leave_band(self, record: AgentRecord) -> None:
         self.bands[record.band] ^= record.bit

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from services.domain.capacity import LEVELS, AgentRecord, Capacity
 from services.domain.requirements import Mismatch, mismatch
-from services.domain.schedule import TaskGroup, UnplaceableReason
+from services.domain.schedule import TaskGroup, UnplaceableReason, source_of
 from services.domain.task_order import Line, Order, Place, TaskOrder
 
 
@@ -25,12 +25,13 @@ class Report(NamedTuple):
 
 
 class QueueGate:
-    """Whether a queue lets tasks through. `paused` is what the coordinator says of it, `refused` what it did."""
+    """Whether a queue lets tasks through. `paused` is what a coordinator says of it, `refused` what it did."""
 
-    __slots__ = ("needs", "paused", "refused")
+    __slots__ = ("needs", "paused", "refused", "version")
 
     def __init__(self) -> None:
         self.paused = False
+        self.version = 0
         # A placement was refused because of a pause that we had not heard of.
         self.refused = False
         self.needs: dict[int, Needs] = {}
@@ -42,18 +43,31 @@ class QueueGate:
 
 
 class Group:
-    """Tasks of one set of needs with the same priority, as the coordinator groups them."""
+    """Tasks of one set of needs with the same priority, as a coordinator groups them. `source` is its stream."""
 
-    __slots__ = ("id", "listed", "needs", "placed", "priority", "reported", "retired", "size", "tasks", "unsent")
+    __slots__ = (
+        "id",
+        "listed",
+        "needs",
+        "placed",
+        "priority",
+        "reported",
+        "retired",
+        "size",
+        "source",
+        "tasks",
+        "unsent",
+    )
 
     def __init__(self, group: TaskGroup, needs: Needs) -> None:
         self.id = group.id
+        self.source = source_of(group.id)
         self.priority = group.priority
         self.unsent = group.unsent
         self.needs = needs
         self.tasks = TaskOrder(Place.QUEUED)
         self.listed: Order | None = None
-        # Tasks of the view, placed ones included. A retired group is forgotten with its last.
+        # Tasks of the view, placed ones included, twins excluded. A retired group is forgotten with its last.
         self.size = 0
         self.retired = False
         # For `unplaceable.py`: whether a task was placed since it last looked, and what it said last, and when.

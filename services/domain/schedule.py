@@ -2,6 +2,9 @@
 
 Only values live here, no rules; `Placement` and its outcomes are with the commands, where the grant is. They are
 msgspec structs, because tens of thousands of them are made a second.
+
+Several coordinators tell their part, each on a stream of its own; a `source` is the number of such a stream. A group's
+number is its stream's own, so that the id of a group is made of both here, and of neither alone.
 """
 
 from __future__ import annotations
@@ -15,12 +18,33 @@ from services.domain.requirements import AgentProfile, FilterReason, Requirement
 from services.domain.task import Avoided
 
 
+# The bits of a group's number; the stream's number is above them.
+_NUMBER_BITS = 64
+_NUMBER_MASK = (1 << _NUMBER_BITS) - 1
+
+
+def group_id_of(source: int, number: int) -> int:
+    """Return the id of the group that a stream knows by that number."""
+    return source << _NUMBER_BITS | number
+
+
+def source_of(group_id: int) -> int:
+    """Return the stream that told of a group."""
+    return group_id >> _NUMBER_BITS
+
+
+def number_of(group_id: int) -> int:
+    """Return the number of a group on its stream."""
+    return group_id & _NUMBER_MASK
+
+
 class QueueRule(msgspec.Struct, frozen=True):
-    """What scheduling must know of a queue. One that was never sent is not paused."""
+    """What scheduling must know of a queue. One that was never sent is not paused. Version 0: not known."""
 
     namespace: str
     name: str
     paused: bool = False
+    version: int = 0
 
 
 class TaskGroup(msgspec.Struct, frozen=True):
@@ -67,8 +91,9 @@ class PlacementResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class ScheduleChanges(msgspec.Struct, frozen=True):
-    """One message of the coordinator: what changed with one of its commits, or a part of the snapshot."""
+    """One message of a coordinator: what changed with one of its commits, or a part of the snapshot."""
 
+    source: int = 0
     queues: tuple[QueueRule, ...] = ()
     groups: tuple[TaskGroup, ...] = ()
     ready: tuple[ReadyTask, ...] = ()

@@ -1,11 +1,12 @@
-"""What one coordinator has told the scheduler, with indexes that are kept as the changes arrive.
+"""What the coordinators have told the scheduler, with indexes that are kept as the changes arrive.
 
-The view is the scheduler's only state, and it is all hearsay: it starts empty with each stream. It is mutable, and has
+The view is the scheduler's only state, and it is all hearsay: what a stream has told goes with it. It is mutable, and has
 one owner; every operation is a function of the view and its arguments, for time comes in from outside, and there is no
 chance in it. What to do with the view is in `placement.py`, why something waits in `unplaceable.py`.
 
 Rules that hold between any two calls:
-- a task is queued, aside, delayed or placed, and never two of them;
+- a task is queued, aside, delayed or placed, and never two of them, however many streams tell of it;
+- an agent is of one stream, the one that told the highest session, and placements on it are that stream's;
 - an agent's reservations are the placements of its current session whose results have not come;
 - needs that are parked have no agent that is open to them and ready: only an agent that becomes so wakes them.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,7 +23,7 @@ from services.domain.backlog import Backlog
 from services.domain.capacity import LEVELS, AgentRecord, Capacity
 from services.domain.commands import Placement, PlacementOutcome
 from services.domain.needs import Group, QueueGate
-from services.domain.schedule import PlacementResult, ReadyTask, SchedulableAgent, ScheduleChanges
+from services.domain.schedule import PlacementResult, ReadyTask, SchedulableAgent, ScheduleChanges, source_of
 from services.domain.task import Avoided
 from services.domain.task_order import Place, Waiting
 
@@ -38,14 +39,22 @@ INELIGIBLE_PAUSE_MICROS = 1_000_000
 
 _DOUBLINGS_MAX = 16
 
+T = TypeVar("T")
+
 
 class Outstanding(NamedTuple):
-    """A placement whose result has not come."""
+    """A placement whose result has not come. `group` is the task's as it was placed, `source` the stream it went to."""
 
     waiting: Waiting
     group: Group
     record: AgentRecord
-    session: int
+    voids: int
+    source: int
+
+    @property
+    def held(self) -> bool:
+        """Whether the agent's slot is reserved still: not if it left, or has another session."""
+        return self.record.index >= 0 and self.record.voids == self.voids
 
 
 class ScheduleView:
@@ -56,35 +65,50 @@ class ScheduleView:
         self.backlog = Backlog(self.capacity)
         self.tasks: dict[str, Waiting] = {}
         self.outstanding: dict[int, Outstanding] = {}
+        # What further streams say of a task or an agent that is another's already, by the stream.
+        self._twins: dict[str, dict[int, ReadyTask]] = {}
+        self._claims: dict[str, dict[int, SchedulableAgent]] = {}
         self._unsettled: dict[AgentRecord, bool] = {}
         self._timers: list[tuple[int, int, Waiting | AgentRecord | QueueGate]] = []
         self._timers_set = 0
         self._arrivals = 0
         self._number = 0
 
-    # What the coordinator says.
+    # What the coordinators say.
 
     def apply(self, changes: ScheduleChanges, now: int) -> None:
-        """Take one message in. Unknown and repeated things in it are ignored: the stream before may have known them.
+        """Take one message in. Unknown and repeated things in it are ignored: others may have known them.
 
         Results come before agents, since the agents' load includes what was granted; removals before arrivals, since a
         task or an agent that left and came back has come back.
         """
+        source = changes.source
         for rule in changes.queues:
             self.backlog.put_queue(rule)
         for group in changes.groups:
             self.backlog.put_group(group)
         for result in changes.results:
-            self._take_result(result, now)
+            self._take_result(result, source, now=now)
         for task_id in changes.removed_task_ids:
-            self._remove_task(task_id)
+            self._withdraw_task(task_id, source)
         self._put_tasks(changes.ready)
         for key in changes.removed_agents:
-            self._remove_agent(key)
+            self._withdraw_agent(key, source)
         for agent in changes.agents:
-            self._put_agent(agent)
+            self._put_agent(agent, source)
         for group_id in changes.removed_groups:
             self.backlog.remove_group(group_id)
+        self._settle()
+
+    def remove_source(self, source: int) -> None:
+        """Forget what a stream told that is over. Tasks of others that it has not answered for wait again."""
+        for number in [number for number, known in self.outstanding.items() if known.source == source]:
+            self._take_back(self.outstanding.pop(number))
+        _pop_all(self._twins, source)
+        _pop_all(self._claims, source)
+        self._remove_tasks_of(source)
+        for key in [key for key, record in self.capacity.by_key.items() if record.source == source]:
+            self._withdraw_agent(key, source)
         self._settle()
 
     def wake_due(self, now: int) -> None:
@@ -113,7 +137,7 @@ class ScheduleView:
         waiting.place = Place.PLACED
         self._number += 1
         agent = record.agent
-        self.outstanding[self._number] = Outstanding(waiting, group, record, agent.session)
+        self.outstanding[self._number] = Outstanding(waiting, group, record, record.voids, record.source)
         record.reserve(group.needs.resources)
         self.capacity.move(record)
         group.placed = True
@@ -133,6 +157,9 @@ class ScheduleView:
             known = self.tasks.get(task.task_id)
             if group is None:
                 continue
+            if known is not None and source_of(known.task.group_id) != group.source:
+                self._twins.setdefault(task.task_id, {})[group.source] = task
+                continue
             if known is not None and known.place is Place.PLACED:
                 # Granted and given back in one commit, before its result was said; or a repetition of what is known.
                 known.again = True
@@ -149,10 +176,57 @@ class ScheduleView:
             self.backlog.unexplained.setdefault(group.needs)
             self.backlog.relist(group)
 
-    def _remove_task(self, task_id: str) -> None:
+    def _withdraw_task(self, task_id: str, source: int) -> None:
+        """A stream says that a task is not ready any more. If another says that it is, it stays."""
         waiting = self.tasks.get(task_id)
         if waiting is None:
             return
+        if source_of(waiting.task.group_id) != source:
+            _pop(self._twins, task_id, source)
+            return
+        twin = self._take_twin(task_id)
+        if twin is not None and waiting.place is Place.PLACED:
+            self._hand_over(waiting, twin)
+            return
+        self._remove_task(task_id)
+        if twin is not None:
+            self._put_tasks((twin,))
+
+    def _take_twin(self, task_id: str) -> ReadyTask | None:
+        """Take out what a further stream says of the task."""
+        twins = self._twins.get(task_id) if self._twins else None
+        while twins:
+            twin = _pop(self._twins, task_id, next(iter(twins)))
+            if twin is not None and twin.group_id in self.backlog.groups:
+                return twin
+        return None
+
+    def _hand_over(self, waiting: Waiting, twin: ReadyTask) -> None:
+        """A placed task is another stream's from now on, which may mean a later time that it was ready."""
+        former, group = self.backlog.groups[waiting.task.group_id], self.backlog.groups[twin.group_id]
+        waiting.task = twin
+        waiting.again = True
+        group.retired = False
+        group.size += 1
+        former.size -= 1
+        self.backlog.drop_if_over(former)
+
+    def _remove_tasks_of(self, source: int) -> None:
+        twins = []
+        for waiting in [known for known in self.tasks.values() if source_of(known.task.group_id) == source]:
+            twin = self._take_twin(waiting.task.task_id)
+            if twin is not None and waiting.place is Place.PLACED:
+                self._hand_over(waiting, twin)
+                continue
+            del self.tasks[waiting.task.task_id]
+            waiting.place = Place.GONE
+            if twin is not None:
+                twins.append(twin)
+        self.backlog.remove_groups_of(source)
+        self._put_tasks(twins)
+
+    def _remove_task(self, task_id: str) -> None:
+        waiting = self.tasks[task_id]
         place = waiting.place
         group = self._forget_task(waiting)
         if place is Place.QUEUED:
@@ -169,17 +243,16 @@ class ScheduleView:
 
     # Results.
 
-    def _take_result(self, result: PlacementResult, now: int) -> None:
-        known = self.outstanding.pop(result.number, None)
-        if known is None:
+    def _take_result(self, result: PlacementResult, source: int, *, now: int) -> None:
+        known = self.outstanding.get(result.number)
+        if known is None or known.source != source:
             return
-        waiting, group, record, session = known
-        current = record.index >= 0 and record.agent.session == session
-        if current:
-            record.release(group.needs.resources)
-            self._unsettled.setdefault(record, False)
+        del self.outstanding[result.number]
+        held = self._release(known)
+        waiting, record = known.waiting, known.record
         if waiting.place is Place.GONE:
             return
+        group = self.backlog.groups[waiting.task.group_id]
         match result.outcome:
             case PlacementOutcome.GRANTED:
                 record.refusals = 0
@@ -196,16 +269,36 @@ class ScheduleView:
                 self._refuse_queue(group.needs.gate, now)
             case _:
                 self.backlog.requeue(waiting, group)
-                if current:
+                if held:
                     self._refuse_agent(record, now)
 
+    def _release(self, known: Outstanding) -> bool:
+        """Give back what a placement took. Whether the agent held it still."""
+        held = known.held
+        if held:
+            known.record.release(known.group.needs.resources)
+            self._unsettled.setdefault(known.record, False)
+        return held
+
+    def _take_back(self, known: Outstanding) -> None:
+        """A placement that nobody will answer for: as if it had not been made."""
+        self._release(known)
+        if known.waiting.place is not Place.GONE:
+            self.backlog.requeue(known.waiting, self.backlog.groups[known.waiting.task.group_id])
+
     def _leave(self, waiting: Waiting, group: Group) -> None:
-        """A task that is leased, or gone: nothing of it is left, unless it was said to be ready once more."""
+        """A task that is leased, or gone: nothing of it is left, unless it was said to be ready once more.
+
+        What another stream says of it may be from after the lease, so it is tried once for itself.
+        """
         if waiting.again:
             waiting.again = False
             self.backlog.requeue(waiting, group)
-        else:
-            self._forget_task(waiting)
+            return
+        self._forget_task(waiting)
+        twin = self._take_twin(waiting.task.task_id)
+        if twin is not None:
+            self._put_tasks((twin,))
 
     def _delay(self, waiting: Waiting, now: int) -> None:
         waiting.place = Place.DELAYED
@@ -237,16 +330,49 @@ class ScheduleView:
 
     # Agents.
 
-    def _put_agent(self, agent: SchedulableAgent) -> None:
+    def _put_agent(self, agent: SchedulableAgent, source: int) -> None:
         record = self.capacity.by_key.get(agent.key)
         if record is None:
-            record = self.capacity.add(agent)
+            record = self.capacity.add(agent, source=source)
             self._judge(record)
+        elif record.source != source and not self._has_moved(record, agent, source=source):
+            return
         elif agent == record.agent:
             return
         else:
             self._replace_agent(record, agent)
         self._unsettled.setdefault(record, False)
+
+    def _has_moved(self, record: AgentRecord, agent: SchedulableAgent, *, source: int) -> bool:
+        """Whether a further stream that tells of an agent has it now: the higher session counts.
+
+        What the other says is remembered, in case that its word is the only one left.
+        """
+        if agent.session <= record.agent.session:
+            self._claims.setdefault(agent.key, {})[source] = agent
+            return False
+        _pop(self._claims, agent.key, source)
+        self._claims.setdefault(agent.key, {})[record.source] = record.agent
+        self.capacity.hand_over(record, source)
+        return True
+
+    def _withdraw_agent(self, key: str, source: int) -> None:
+        """A stream says that an agent left, or ended. If another tells of it, it is that one's."""
+        record = self.capacity.by_key.get(key)
+        if record is None:
+            return
+        claims = self._claims.get(key, {})
+        if record.source != source:
+            _pop(self._claims, key, source)
+        elif not claims:
+            self._remove_agent(record)
+        else:
+            heir = max(claims, key=lambda claimant: claims[claimant].session)
+            agent = claims[heir]
+            _pop(self._claims, key, heir)
+            self.capacity.hand_over(record, heir)
+            self._replace_agent(record, agent)
+            self._unsettled.setdefault(record, False)
 
     def _replace_agent(self, record: AgentRecord, agent: SchedulableAgent) -> None:
         old = record.agent
@@ -271,12 +397,10 @@ class ScheduleView:
             needs.dismiss(record)
         record.shut_by.clear()
 
-    def _remove_agent(self, key: str) -> None:
-        record = self.capacity.by_key.get(key)
-        if record is not None:
-            self._dismiss(record)
-            self.capacity.remove(record)
-            self._unsettled.pop(record, None)
+    def _remove_agent(self, record: AgentRecord) -> None:
+        self._dismiss(record)
+        self.capacity.remove(record)
+        self._unsettled.pop(record, None)
 
     def _settle(self) -> None:
         """Put the agents that changed into their bands, and wake the needs that they can now serve."""
@@ -295,3 +419,19 @@ class ScheduleView:
         if reopened:
             record.shut_by = [index for index in record.shut_by if index not in reopened]
         return sum(1 << index for index in reopened)
+
+
+def _pop(known: dict[str, dict[int, T]], name: str, source: int) -> T | None:
+    """Take out what a stream says of a name, and the name with the last of it."""
+    by_source = known.get(name)
+    if by_source is None:
+        return None
+    said = by_source.pop(source, None)
+    if not by_source:
+        del known[name]
+    return said
+
+
+def _pop_all(known: dict[str, dict[int, T]], source: int) -> None:
+    for name in [name for name, by_source in known.items() if source in by_source]:
+        _pop(known, name, source)

@@ -2,7 +2,8 @@
 
 They save a task the way to the scheduler and back, and a commit. They are made only while nothing waits that could use
 the same agents, and taken back as soon as something does: then the order of the waiting decides, which only `plan`
-knows. They reserve nothing; the coordinator's transaction judges each grant.
+knows. They reserve nothing; the coordinator's transaction judges each grant, and so a group is only offered agents that
+the same coordinator holds the streams of.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from services.domain.schedule_view import ScheduleView
 # Agents of one offer, by the contract: enough to spread work over, few enough to say again when loads change.
 AGENTS_MAX = 32
 
-# Groups that have an offer: the newest. The tasks of the others go the long way, which is right, too.
+# Groups of a stream that have an offer: the newest. The tasks of the others go the long way, which is right, too.
 GROUPS_MAX = 64
 
 # Sets of needs with waiting tasks that are looked at. Where more wait, there is no room to give away in advance.
@@ -37,7 +38,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class StandingOffers:
-    """What was offered on one stream, and what has to be said now."""
+    """What was offered, to all streams, and what has to be said now."""
 
     def __init__(self) -> None:
         self._said: dict[int, Standing] = {}
@@ -51,7 +52,7 @@ class StandingOffers:
         news = list(self._withdrawn(view, free))
         if now >= self._due or before & free:
             self._due = now + REVISE_INTERVAL_MICROS
-            newest = list(islice(reversed(view.backlog.groups.values()), GROUPS_MAX))
+            newest = list(newest_groups(view))
             news += self._outdated({group.id for group in newest})
             news += self._changed(offer(group, view.capacity, free) for group in newest)
         for standing in news:
@@ -66,7 +67,7 @@ class StandingOffers:
         """The offers that must not stand: a group that is gone, an agent that is, or that others wait for."""
         for group_id, said in self._said.items():
             group = view.backlog.groups.get(group_id)
-            if group is None or not still_stands(said, group.needs, view.capacity, free):
+            if group is None or not still_stands(said, group, view.capacity, free):
                 yield Standing(group_id)
 
     def _outdated(self, newest: set[int]) -> Iterator[Standing]:
@@ -83,6 +84,12 @@ class StandingOffers:
             self._said[standing.group_id] = standing
         else:
             self._said.pop(standing.group_id, None)
+
+
+def newest_groups(view: ScheduleView) -> Iterator[Group]:
+    """The groups that offers are made for: of each stream the newest ones."""
+    for groups in view.backlog.groups_of.values():
+        yield from islice(reversed(groups.values()), GROUPS_MAX)
 
 
 def contested(view: ScheduleView) -> int:
@@ -102,18 +109,22 @@ def has_waiting(needs: Needs) -> bool:
     return bool(needs.asides) or any(group.unsent or group.tasks.first() is not None for group in needs.groups.values())
 
 
-def usable(needs: Needs, capacity: Capacity, free: int) -> int:
-    """The agents that may be offered: eligible, accepting, and nobody waits for them. They may be full just now."""
+def usable(group: Group, capacity: Capacity, free: int) -> int:
+    """The agents that may be offered: of the same stream, eligible, accepting, and nobody waits for them.
+
+    They may be full just now.
+    """
+    needs = group.needs
     if needs.gate.closed:
         return 0
-    return needs.open & free & ~capacity.bands[CLOSED]
+    return needs.open & free & ~capacity.bands[CLOSED] & capacity.told_by.get(group.source, 0)
 
 
-def still_stands(said: Standing, needs: Needs, capacity: Capacity, free: int) -> bool:
+def still_stands(said: Standing, group: Group, capacity: Capacity, free: int) -> bool:
     """Whether every agent of an offer may be offered still, on the same session."""
-    bits = usable(needs, capacity, free)
+    bits = usable(group, capacity, free)
     for agent_id, session in said.agents:
-        record = capacity.by_key.get(f"{needs.namespace}/{agent_id}")
+        record = capacity.by_key.get(f"{group.needs.namespace}/{agent_id}")
         if record is None or not record.bit & bits or record.agent.session != session:
             return False
     return True
@@ -121,7 +132,7 @@ def still_stands(said: Standing, needs: Needs, capacity: Capacity, free: int) ->
 
 def offer(group: Group, capacity: Capacity, free: int) -> Standing:
     """The offer for a group: all usable agents if they are few, the least loaded of them otherwise."""
-    bits = usable(group.needs, capacity, free)
+    bits = usable(group, capacity, free)
     if bits.bit_count() > AGENTS_MAX:
         bits = least_loaded(bits, capacity)
     agents = []

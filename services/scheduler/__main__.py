@@ -47,7 +47,7 @@ async def serve(settings: SchedulerSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     registry = telemetry.new_registry()
     service = ScheduleService(SchedulerMetrics(registry))
-    registry.register(SizeCollector(service.sessions))
+    registry.register(SizeCollector(service.planner))
     server = create_server("scheduler", listen=settings.scheduler_listen, registry=registry)
     server.add(pb_grpc.add_SchedulerServiceServicer_to_server, service)
     listener = telemetry.MetricsListener(registry, listen=settings.metrics_listen)
@@ -61,10 +61,13 @@ async def serve(settings: SchedulerSettings) -> None:
         )
         # What was imported stays: the collector need not walk it while tasks stream through.
         gc.freeze()
-        await stop.wait()
-        log.info("stopping")
-        await server.announce_stop()
-        service.end_streams()
+        async with asyncio.TaskGroup() as group:
+            planning = group.create_task(service.run())
+            await stop.wait()
+            log.info("stopping")
+            await server.announce_stop()
+            service.end_streams()
+            planning.cancel()
     log.info("stopped")
 
 

@@ -1,9 +1,9 @@
-"""What the scheduler counts, for Prometheus. Sizes are read off the sessions when somebody asks."""
+"""What the scheduler counts, for Prometheus. Sizes are read off the view when somebody asks."""
 
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from services.domain.commands import PlacementOutcome
 
 if TYPE_CHECKING:
-    from services.scheduler.session import ScheduleSession
+    from services.scheduler.planner import Planner
 
 _PLAN_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
 
@@ -43,32 +43,31 @@ class SchedulerMetrics:
 
 
 class SizeCollector(Collector):
-    """Sizes of all sessions together."""
+    """Sizes of what a planner knows."""
 
-    def __init__(self, sessions: Callable[[], Iterable[ScheduleSession]]) -> None:
-        self._sessions = sessions
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Read the sizes, as Prometheus asks for them."""
-        sessions = list(self._sessions())
-        views = [session.view for session in sessions]
+        view = self._planner.view
         sizes = {
-            "coordinators": ("Coordinators connected.", len(sessions)),
-            "agents": ("Agents known.", sum(len(view.capacity.by_key) for view in views)),
-            "groups": ("Groups of tasks known.", sum(len(view.backlog.groups) for view in views)),
-            "tasks": ("Tasks in the windows, placed ones included.", sum(len(view.tasks) for view in views)),
-            "outstanding": ("Placements without a result.", sum(len(view.outstanding) for view in views)),
+            "coordinators": ("Coordinators connected.", len(self._planner.sessions)),
+            "agents": ("Agents known.", len(view.capacity.by_key)),
+            "groups": ("Groups of tasks known.", len(view.backlog.groups)),
+            "tasks": ("Tasks in the windows, placed ones included.", len(view.tasks)),
+            "outstanding": ("Placements without a result.", len(view.outstanding)),
         }
         for name, (help_text, value) in sizes.items():
             yield GaugeMetricFamily(f"missioncontrol_scheduler_{name}", help_text, value=value)
-        yield _unplaceable(sessions)
+        yield _unplaceable(self._planner)
 
 
-def _unplaceable(sessions: Iterable[ScheduleSession]) -> GaugeMetricFamily:
+def _unplaceable(planner: Planner) -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "missioncontrol_scheduler_groups_unplaceable", "Groups that cannot be placed now.", labels=["reason"]
     )
-    tally = Tally(reason.name.lower() for session in sessions for reason in session.unplaceable.values())
+    tally = Tally(reason.name.lower() for reason in planner.unplaceable.values())
     for reason, count in sorted(tally.items()):
         family.add_metric([reason], count)
     return family

@@ -22,6 +22,8 @@ from services.domain.schedule import (
     ScheduleChanges,
     TaskGroup,
     Unplaceable,
+    group_id_of,
+    number_of,
 )
 from services.domain.standing import Standing
 from services.domain.task import Avoided
@@ -31,24 +33,30 @@ _LOAD_FIELDS = ("accepting", "leases", "started", "resources_used")
 
 
 class ScheduleDecoder:
-    """Reads the requests of one stream. It remembers each agent's profile, as long as the agent is not removed."""
+    """Reads the requests of the stream with that number: the groups' ids are of all streams from here on.
 
-    def __init__(self) -> None:
+    It remembers each agent's profile, as long as the agent is not removed.
+    """
+
+    def __init__(self, source: int = 0) -> None:
+        self._source = source
         self._profiles: dict[str, tuple[bytes, AgentProfile]] = {}
 
     def changes(self, request: pb.ScheduleRequest) -> ScheduleChanges:
         """Read a request. Raises InvalidArgument for what the contract does not have."""
         for key in request.removed_agents:
             self._profiles.pop(key, None)
+        source = self._source
         return ScheduleChanges(
+            source=source,
             queues=tuple(_queue(queue) for queue in request.queues),
-            groups=tuple(_group(group) for group in request.groups),
-            ready=tuple(_ready_tasks(request)),
+            groups=tuple(_group(group, source) for group in request.groups),
+            ready=tuple(_ready_tasks(request, source)),
             removed_task_ids=tuple(request.removed_task_ids),
             agents=tuple(self._agent(agent) for agent in request.agents),
             removed_agents=tuple(request.removed_agents),
             results=tuple(_results(request)),
-            removed_groups=tuple(request.removed_groups),
+            removed_groups=tuple(group_id_of(source, number) for number in request.removed_groups),
         )
 
     def _agent(self, agent: pb.SchedulableAgent) -> SchedulableAgent:
@@ -87,7 +95,7 @@ class ScheduleDecoder:
 def schedule_response(
     placements: Iterable[Placement], unplaceable: Iterable[Unplaceable], standing: Iterable[Standing] = ()
 ) -> pb.ScheduleResponse:
-    """Write a response."""
+    """Write a response. The groups in it are of one stream, which knows them by its own numbers."""
     response = pb.ScheduleResponse()
     add = response.placements.add
     for placement in placements:
@@ -101,26 +109,26 @@ def schedule_response(
     for group in unplaceable:
         _add_unplaceable(response, group)
     for offer in standing:
-        agents = response.standing.add(group_id=offer.group_id).agents
+        agents = response.standing.add(group_id=number_of(offer.group_id)).agents
         for agent_id, session in offer.agents:
             agents.add(agent_id=agent_id, session=session)
     return response
 
 
 def _add_unplaceable(response: pb.ScheduleResponse, group: Unplaceable) -> None:
-    item = response.unplaceable.add(group_id=group.group_id, never=group.never)
+    item = response.unplaceable.add(group_id=number_of(group.group_id), never=group.never)
     for reason in group.reasons:
         value = pb.FilterReason.ValueType(reason.reason)
         item.reasons.add(reason=value, subject=reason.subject, agents=reason.agents)
 
 
 def _queue(queue: queue_pb2.Queue) -> QueueRule:
-    return QueueRule(queue.namespace, queue.name, queue.paused)
+    return QueueRule(queue.namespace, queue.name, queue.paused, queue.version)
 
 
-def _group(group: pb.TaskGroup) -> TaskGroup:
+def _group(group: pb.TaskGroup, source: int) -> TaskGroup:
     return TaskGroup(
-        id=group.id,
+        id=group_id_of(source, group.id),
         namespace=group.namespace,
         queue=group.queue,
         priority=group.priority,
@@ -147,9 +155,9 @@ def _selector(selector: task_pb2.LabelSelector) -> LabelSelector:
     return LabelSelector(selector.key, operator, tuple(selector.values))
 
 
-def _ready_tasks(request: pb.ScheduleRequest) -> Iterable[ReadyTask]:
+def _ready_tasks(request: pb.ScheduleRequest, source: int) -> Iterable[ReadyTask]:
     for ready in request.ready:
-        group_id = ready.group_id
+        group_id = group_id_of(source, ready.group_id)
         for task in ready.tasks:
             avoid = task.avoid
             yield ReadyTask(

@@ -25,18 +25,21 @@ class Scheduler:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.service = ScheduleService(SchedulerMetrics(self.registry))
-        self.registry.register(SizeCollector(self.service.sessions))
+        self.registry.register(SizeCollector(self.service.planner))
         self.server = create_server("scheduler", listen="127.0.0.1:0", registry=self.registry)
         self.server.add(pb_grpc.add_SchedulerServiceServicer_to_server, self.service)
         self.stub: pb_grpc.SchedulerServiceAsyncStub
         self._channel: grpc.aio.Channel
+        self._planning: asyncio.Task[None]
 
     async def start(self) -> None:
         self._channel = grpc.aio.insecure_channel(await self.server.start())
+        self._planning = asyncio.create_task(self.service.run())
         self.stub = pb_grpc.SchedulerServiceStub(self._channel)
 
     async def stop(self) -> None:
         self.service.end_streams()
+        self._planning.cancel()
         await self._channel.close()
         await self.server.stop(grace_seconds=0)
 
