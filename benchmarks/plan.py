@@ -26,6 +26,7 @@ from services.domain.requirements import AgentProfile, LabelSelector, Requiremen
 from services.domain.schedule import PlacementResult, ReadyTask, SchedulableAgent, ScheduleChanges, TaskGroup
 from services.domain.schedule_view import ScheduleView
 from services.scheduler.metrics import SchedulerMetrics
+from services.scheduler.planner import Planner
 from services.scheduler.session import ScheduleSession
 
 T = TypeVar("T")
@@ -122,13 +123,14 @@ def plan_rate(case: Case, *, rounds: int) -> tuple[float, float]:
 def path_cost(case: Case, slots: int, *, rounds: int) -> float:
     """Microseconds a task from the bytes of requests to the bytes of responses, in the session that the server runs."""
     play = Play(case, slots=slots)
-    session = ScheduleSession(SchedulerMetrics(CollectorRegistry()))
+    planner = Planner(SchedulerMetrics(CollectorRegistry()))
+    session = planner.join()
     snapshot = pb.ScheduleRequest(coordinator_id="c", snapshot=True, snapshot_complete=True)
     write_changes(snapshot, play.groups(), tuple(play.agents.values()), play.tasks(case.pending))
-    session.receive(snapshot, 0)
+    planner.receive(session, snapshot, 0)
     encoded, micros = b"", []
     for number in range(rounds):
-        placements, seconds = timed(partial(turn, session, encoded, number))
+        placements, seconds = timed(partial(turn, planner, session, encoded=encoded, now=number))
         if encoded:
             micros.append(1e6 * seconds / max(1, len(placements)))
         request = pb.ScheduleRequest()
@@ -140,14 +142,13 @@ def path_cost(case: Case, slots: int, *, rounds: int) -> float:
     return median(micros)
 
 
-def turn(session: ScheduleSession, encoded: bytes, now: int) -> list[pb.Placement]:
+def turn(planner: Planner, session: ScheduleSession, *, encoded: bytes, now: int) -> list[pb.Placement]:
     """What the server does with one message: decode, apply, plan, encode."""
     if encoded:
-        session.receive(pb.ScheduleRequest.FromString(encoded), now)
+        planner.receive(session, pb.ScheduleRequest.FromString(encoded), now)
     placements: list[pb.Placement] = []
-    while session.more:
-        response = session.decide(now)
-        if response is not None:
+    while planner.more:
+        for _, response in planner.decide(now):
             response.SerializeToString()
             placements += response.placements
     return placements

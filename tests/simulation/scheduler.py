@@ -1,4 +1,4 @@
-"""The scheduler's process: one real `ScheduleSession` for each stream. Everything that knows its interface is here."""
+"""The scheduler's process: one real `Planner` for all its streams. Everything that knows its interface is here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from missioncontrol.v1 import scheduler_service_pb2 as pb
 from prometheus_client import CollectorRegistry
 
 from services.scheduler.metrics import SchedulerMetrics
-from services.scheduler.session import ScheduleSession
+from services.scheduler.planner import Planner
 from tests.simulation.clock import Clock
 from tests.simulation.network import Stream
 
@@ -20,51 +20,67 @@ class Scheduler:
         self.name = name
         self.up = True
         self._clock = clock
-        self._served: list[Served] = []
+        self._process = Process(clock, name)
 
     def accept(self, stream: Stream) -> None:
-        """A coordinator dials. Its newer stream does not end the older: that is the network's business here."""
-        self._served.append(Served(self._clock, stream, self.name))
+        """A coordinator dials."""
+        self._process.accept(stream)
 
     def kill(self) -> None:
         """The process is gone, and the kernel says so, or the machine is, and nobody does."""
         self.up = False
-        for served in self._served:
-            served.kill()
-        self._served.clear()
+        self._process.kill()
 
     def start(self) -> None:
         """A new process."""
         self.up = True
+        self._process = Process(self._clock, self.name)
 
 
-class Served:
-    """One stream."""
+class Process:
+    """One life of a scheduler."""
 
-    def __init__(self, clock: Clock, stream: Stream, name: str) -> None:
+    def __init__(self, clock: Clock, name: str) -> None:
+        self.planner = Planner(METRICS, stopwatch=lambda: 0.0)
         self._clock = clock
-        self._stream = stream
         self._name = name
-        self._session = ScheduleSession(METRICS, stopwatch=lambda: 0.0)
+        self._served: dict[int, Served] = {}
         self._planned = False
         self._due: int | None = None
         self._over = False
-        stream.up.receive = self._receive
-        stream.up.ended = lambda _error: self._end()
+
+    def accept(self, stream: Stream) -> None:
+        """A coordinator dials. Its newer stream ends the older with its first message."""
+        served = Served(self, stream)
+        self._served[served.session.source] = served
 
     def kill(self) -> None:
-        """The process is gone."""
-        if not self._over:
-            self._end()
-            self._stream.cut()
-
-    def _end(self) -> None:
+        """It is gone."""
         self._over = True
+        for served in self._served.values():
+            served.stream.cut()
+        self._served.clear()
 
-    def _receive(self, request: pb.ScheduleRequest) -> None:
-        if not self._over:
-            self._session.receive(request, self._clock.micros)
+    def receive(self, served: Served, request: pb.ScheduleRequest) -> None:
+        """A message has arrived."""
+        if self._over or served.session.source not in self._served:
+            return
+        if request.coordinator_id:
+            self._supersede(request.coordinator_id, served)
+        self.planner.receive(served.session, request, self._clock.micros)
+        self._plan()
+
+    def leave(self, served: Served) -> None:
+        """A stream is over."""
+        if self._served.pop(served.session.source, None) is not None:
+            self.planner.leave(served.session)
             self._plan()
+
+    def _supersede(self, coordinator_id: str, newer: Served) -> None:
+        for served in list(self._served.values()):
+            if served is not newer and served.session.coordinator_id == coordinator_id:
+                served.stream.end(None)
+                self.leave(served)
 
     def _plan(self) -> None:
         if not self._planned:
@@ -75,14 +91,13 @@ class Served:
         self._planned = False
         if self._over:
             return
-        response = self._session.decide(self._clock.micros)
-        if response is not None:
+        for session, response in self.planner.decide(self._clock.micros):
             for placement in response.placements:
                 self._clock.note(self._name, "places", placement.task_id, placement.agent_id, placement.session)
-            self._stream.down.send(response)
-        if self._session.more:
+            self._served[session.source].stream.down.send(response)
+        if self.planner.more:
             self._plan()
-        due = self._session.next_time()
+        due = self.planner.next_time()
         if due is not None and due != self._due:
             self._due = due
             self._clock.later(max(0.0, (due - self._clock.micros) / 1e6), self._wake, due)
@@ -91,3 +106,13 @@ class Served:
         if self._due == due:
             self._due = None
             self._plan()
+
+
+class Served:
+    """One stream."""
+
+    def __init__(self, process: Process, stream: Stream) -> None:
+        self.session = process.planner.join()
+        self.stream = stream
+        stream.up.receive = lambda request: process.receive(self, request)
+        stream.up.ended = lambda _error: process.leave(self)

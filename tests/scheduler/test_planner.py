@@ -1,4 +1,4 @@
-"""The session without a network: it can be joined anywhere, and its stream cut after every message."""
+"""The planner with one stream and without a network."""
 
 from __future__ import annotations
 
@@ -9,18 +9,29 @@ from prometheus_client import CollectorRegistry
 from services.domain.errors import ResourceExhausted
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics
-from services.scheduler.session import ScheduleSession
+from services.scheduler.planner import Planner
 
 NOW = 1_000_000_000
 
 
-def new_session() -> ScheduleSession:
-    return ScheduleSession(SchedulerMetrics(CollectorRegistry()))
+class Single:
+    """A planner and its only stream."""
+
+    def __init__(self) -> None:
+        self.planner = Planner(SchedulerMetrics(CollectorRegistry()))
+        self._session = self.planner.join()
+
+    def receive(self, request: pb.ScheduleRequest, now: int) -> None:
+        self.planner.receive(self._session, request, now)
+
+    def decide(self, now: int) -> pb.ScheduleResponse | None:
+        responses = [response for _, response in self.planner.decide(now)]
+        return responses[0] if responses else None
 
 
-def filled(*, kind: str = "build") -> ScheduleSession:
-    session = new_session()
-    session.receive(
+def filled(*, kind: str = "build") -> Single:
+    single = Single()
+    single.receive(
         pb.ScheduleRequest(
             coordinator_id="c1",
             snapshot=True,
@@ -35,32 +46,32 @@ def filled(*, kind: str = "build") -> ScheduleSession:
         ),
         NOW,
     )
-    return session
+    return single
 
 
 def test_an_idle_session_has_nothing_to_say_and_no_time_to_wait_for() -> None:
-    session = new_session()
-    session.receive(pb.ScheduleRequest(coordinator_id="c1", snapshot=True, snapshot_complete=True), NOW)
-    assert session.decide(NOW) is None
-    assert not session.more
-    assert session.next_time() is None
+    single = Single()
+    single.receive(pb.ScheduleRequest(coordinator_id="c1", snapshot=True, snapshot_complete=True), NOW)
+    assert single.decide(NOW) is None
+    assert not single.planner.more
+    assert single.planner.next_time() is None
 
 
 def test_reasons_are_looked_at_no_more_often_than_the_limit_says() -> None:
-    session = filled(kind="bake")
-    response = session.decide(NOW)
+    single = filled(kind="bake")
+    response = single.decide(NOW)
     assert response is not None
     assert len(response.unplaceable) == 1
-    session.receive(pb.ScheduleRequest(removed_task_ids=["t"]), NOW)
-    assert session.decide(NOW + 1) is None
-    offers_due = session.next_time()
+    single.receive(pb.ScheduleRequest(removed_task_ids=["t"]), NOW)
+    assert single.decide(NOW + 1) is None
+    offers_due = single.planner.next_time()
     assert offers_due is not None
-    assert session.decide(offers_due) is None
-    assert session.next_time() == NOW + limits.REPORT_INTERVAL_MICROS
-    again = session.decide(NOW + limits.REPORT_INTERVAL_MICROS)
+    assert single.decide(offers_due) is None
+    assert single.planner.next_time() == NOW + limits.REPORT_INTERVAL_MICROS
+    again = single.decide(NOW + limits.REPORT_INTERVAL_MICROS)
     assert again is not None
     assert len(again.unplaceable) == 1
-    assert session.next_time() is None
+    assert single.planner.next_time() is None
 
 
 def test_a_session_that_is_fed_without_bound_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,15 +81,15 @@ def test_a_session_that_is_fed_without_bound_is_ended(monkeypatch: pytest.Monkey
 
 
 def test_a_declaration_is_read_anew_only_if_it_changed() -> None:
-    session = filled()
-    record = session.view.capacity.by_key["default/a"]
+    single = filled()
+    record = single.planner.view.capacity.by_key["default/a"]
     before = record.agent.profile
     loaded = pb.SchedulableAgent(
         namespace="default", agent_id="a", session=1, accepting=True, kinds=["build"], slots=1, leases=1
     )
-    session.receive(pb.ScheduleRequest(agents=[loaded]), NOW)
+    single.receive(pb.ScheduleRequest(agents=[loaded]), NOW)
     assert record.agent.leases == 1
     assert record.agent.profile is before
     labelled = pb.SchedulableAgent(namespace="default", agent_id="a", session=1, labels={"zone": "a"}, slots=1)
-    session.receive(pb.ScheduleRequest(agents=[labelled]), NOW)
+    single.receive(pb.ScheduleRequest(agents=[labelled]), NOW)
     assert record.agent.profile.labels == {"zone": "a"}
