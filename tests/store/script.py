@@ -221,7 +221,7 @@ class Run:
         """A coordinator starts anew, and finds agents without streams."""
         self.submit()
         self.journals.restart(chance.randrange(self.journals.count))
-        self.say(chance, AdoptAgents([self.key(agent) for agent in self.model.agents.values()]))
+        self.say(chance, AdoptAgents([(self.key(agent), agent.session) for agent in self.model.agents.values()]))
 
     def create(self, chance: Random) -> None:
         """Perhaps under a standing placement, perhaps with a request id that was used."""
