@@ -48,6 +48,11 @@ class PostgresServer:
         return f"postgresql+psycopg://{OWNER}@/{database}?host={self._sockets}"
 
     @property
+    def sockets(self) -> Path:
+        """The folder of its socket."""
+        return self._sockets
+
+    @property
     def binaries(self) -> Path:
         """The folder of its programs."""
         assert self._bin is not None, "the server was not started"

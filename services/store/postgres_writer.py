@@ -14,8 +14,9 @@ import psycopg
 import structlog
 from psycopg import errors
 
+from services import failpoints
 from services.store import postgres_dialect, statements
-from services.store.limits import RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_MIN
+from services.store.limits import POSTGRES_NETWORK, RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_MIN
 from services.store.writer import Batch, Identity, OutcomeUnknown, RequestsKnown, RowsRefused, TermLost, WriteRefused
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ TROUBLE = (psycopg.OperationalError, errors.InternalError_, errors.ReadOnlySqlTr
 
 
 class PostgresWriter:
-    """See `writer.Writer`. `conninfo` is libpq's: a postgresql:// URL. `wanted`: whether anybody waits for it still."""
+    """See `writer.Writer`. `conninfo` is libpq's. `wanted`: whether anybody waits for it still."""
 
     def __init__(self, conninfo: str, identity: Identity, *, wanted: Callable[[], bool]) -> None:
         self._conninfo = conninfo
@@ -75,6 +76,7 @@ class PostgresWriter:
 
     def _transaction(self, batch: Batch) -> None:
         connection = self._connection
+        failpoints.reach("writer.before_begin", psycopg.OperationalError)
         try:
             with connection.pipeline(), connection.cursor(binary=True) as cursor:
                 cursor.execute(postgres_dialect.FENCE, (batch.flush, *self._own))
@@ -83,6 +85,7 @@ class PostgresWriter:
                     cursor.execute(postgres_dialect.writing(statements.WRITES[place]), columns, prepare=True)
                 if batch.events:
                     cursor.execute(postgres_dialect.ADVANCE_FEED, (batch.head + batch.events, batch.head))
+                failpoints.reach("writer.before_commit", psycopg.OperationalError)
                 # Not connection.commit(): that waits for an answer while the end of a large batch is unsent, for ever.
                 # The pipeline's end sends all of it first.
                 cursor.execute("COMMIT")
@@ -91,6 +94,7 @@ class PostgresWriter:
             if not connection.broken:
                 connection.rollback()
             raise
+        failpoints.reach("writer.after_commit")
 
     def _refused(self, error: psycopg.Error) -> Exception:
         """What an error says of the batch."""
@@ -121,7 +125,9 @@ class PostgresWriter:
         return row is not None and row[0] == flush
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        connection = psycopg.connect(self._conninfo, options=postgres_dialect.session_options(SETTINGS))
+        options = postgres_dialect.session_options(SETTINGS)
+        connection = psycopg.connect(self._conninfo, options=options, **POSTGRES_NETWORK)
+        require_origin(connection)
         connection.prepare_threshold = 1
         return connection
 
@@ -141,3 +147,17 @@ class PostgresWriter:
             else:
                 log.warning("the database is back")
                 return
+
+
+def require_origin(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Raises OutcomeUnknown on a server in the place of the one that this coordinator began with.
+
+    It may lack the last commits: what is in memory is not of this database. The next start begins a new epoch in it.
+    """
+    connection.autocommit = True
+    [known] = connection.execute("SELECT origin FROM feed").fetchone() or ("",)
+    [origin] = connection.execute(postgres_dialect.ORIGIN).fetchone() or ("",)
+    connection.autocommit = False
+    if known and known != origin:
+        connection.close()
+        raise OutcomeUnknown(f"this is another database server than before: {origin}, not {known}")

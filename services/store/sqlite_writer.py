@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import suppress
 from typing import Any
 
+from services import failpoints
 from services.store import sqlite_dialect, statements
 from services.store.writer import Batch, Identity, OutcomeUnknown, RequestsKnown, RowsRefused, TermLost, WriteRefused
 
@@ -20,11 +21,13 @@ class SqliteWriter:
     def write(self, batch: Batch) -> None:
         """Writes a batch; see `writer.Writer.write`."""
         try:
+            failpoints.reach("writer.before_begin", sqlite3.OperationalError)
             self._begin(batch.flush)
             for place, rows in batch.writes:
                 self._run(statements.WRITES[place], rows)
             if batch.events:
                 self._advance(batch)
+            failpoints.reach("writer.before_commit", sqlite3.OperationalError)
         except (sqlite3.Error, OverflowError) as error:
             self._give_up()
             raise refused(error) from error
@@ -32,6 +35,7 @@ class SqliteWriter:
             self._give_up()
             raise
         self._commit(batch.flush)
+        failpoints.reach("writer.after_commit")
 
     def close(self) -> None:
         """Ends the connection."""
