@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import structlog
 from psycopg import errors
+from psycopg.conninfo import make_conninfo
 
 from services import failpoints
 from services.store import postgres_dialect, statements
@@ -126,7 +127,7 @@ class PostgresWriter:
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         options = postgres_dialect.session_options(SETTINGS)
-        connection = psycopg.connect(self._conninfo, options=options, **POSTGRES_NETWORK)
+        connection = psycopg.connect(make_conninfo(self._conninfo, **POSTGRES_NETWORK), options=options)
         require_origin(connection)
         connection.prepare_threshold = 1
         return connection
