@@ -19,6 +19,7 @@ import structlog
 from missioncontrol.v1 import scheduler_service_pb2 as wire
 from missioncontrol.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
+from services import failpoints
 from services.coordinator.limits import (
     LOAD_PAUSE_SECONDS,
     PLACEMENT_BATCHES_MAX,
@@ -269,7 +270,9 @@ class SchedulerLink:
             await self._wake.wait()
             self._wake.clear()
             for request in self._take_changes():
+                failpoints.reach("changes.before_send")
                 await call.write(request)
+                failpoints.reach("changes.after_send")
             await asyncio.sleep(SCHEDULE_PAUSE_SECONDS)
 
     async def _hear(self, call: Any, answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]]) -> None:
@@ -290,7 +293,9 @@ class SchedulerLink:
                     self._placed[placement.task_id] = placement.number
                     self.window.placed(placement.task_id)
                 agents = set(self._named(part))
+                failpoints.reach("placements.before_submit")
                 await answers.put((part, self._journal.submit(GrantLeases(part, sorted(agents)))))
+                failpoints.reach("placements.after_submit")
 
     def _take_offer(self, standing: wire.StandingPlacement) -> None:
         group = self.window.group_numbered(standing.group_id)

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 
-from services.domain.errors import MissionControlError
+from services import failpoints
+from services.domain.errors import MissionControlError, Unavailable
 from services.scheduler import limits
 from services.scheduler.session import ScheduleSession
 
@@ -47,7 +48,9 @@ class ScheduleStream:
             self._take(self._inbox.get_nowait(), now)
         response = None if self._ended else self.session.decide(now)
         if response is not None:
+            failpoints.reach("scheduler.before_send", Unavailable)
             await self._write(response)
+            failpoints.reach("scheduler.after_send", Unavailable)
 
     def end(self, error: MissionControlError) -> None:
         """End the stream with that error, from outside."""

@@ -54,6 +54,10 @@ FIGURES: Mapping[str, Figure] = {
     "follower_cuts": Figure("events missing, doubled or reordered for SSE followers cut in mid-frame", 0, "cuts"),
     "full_lost": Figure("acknowledged tasks lost when the disk was full (SQLite on a small tmpfs)", 0, "fillings"),
     "full_findings": Figure("anything else that the checkers found after those fillings", 0, "fillings"),
+    "failpoint_findings": Figure("anything that the checkers found after deaths around commits and sends", 0, "deaths"),
+    "commit_findings": Figure("anything that the checkers found after COMMITs lost, or their answers", 0, "losses"),
+    "promotion_lost": Figure("acknowledged tasks lost when a synchronous standby is promoted", 0, "promotions"),
+    "sync_findings": Figure("anything that the checkers found after errors of pwrite and fdatasync", 0, "errors"),
     "clock_revoked": Figure("live leases revoked when the coordinator's clock jumps by an hour", 0, "jumps"),
 }
 
