@@ -78,7 +78,8 @@ class SchedulerLink:
         self._urgent_agents = False  # more than the load of one of them changed
         self._changed_queues: dict[QueueKey, Queue] = {}
         self._results: list[tuple[int, PlacementOutcome]] = []
-        self._placed: dict[str, int] = {}  # tasks with a placement of this stream that waits for its result
+        # Tasks with a placement of this stream that waits for its result, and whether they are in our window.
+        self._placed: dict[str, bool] = {}
         self._wake = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
         self._alone = False
@@ -290,7 +291,7 @@ class SchedulerLink:
             for start in range(0, len(placements), PLACEMENTS_MAX):
                 part = placements[start : start + PLACEMENTS_MAX]
                 for placement in part:
-                    self._placed[placement.task_id] = placement.number
+                    self._placed[placement.task_id] = self.window.group_of(placement.task_id) is not None
                     self.window.placed(placement.task_id)
                 agents = set(self._named(part))
                 failpoints.reach("placements.before_submit")
@@ -321,14 +322,17 @@ class SchedulerLink:
                 log.warning("placements could not be written", error=str(error), placements=len(placements))
                 outcomes = [PlacementOutcome.NOT_VISIBLE] * len(placements)
             for placement, outcome in zip(placements, outcomes, strict=True):
-                self._placed.pop(placement.task_id, None)
+                ours = self._placed.pop(placement.task_id, False)
                 self.window.refused(placement.task_id)
-                self._results.append((placement.number, self._final(placement, outcome)))
+                self._results.append((placement.number, self._final(placement, outcome, ours=ours)))
             self._wake.set()
 
-    def _final(self, placement: Placement, outcome: PlacementOutcome) -> PlacementOutcome:
-        """The outcome as the scheduler is told it: a task that was announced and then not accepted will never come."""
-        gone = self.window.group_of(placement.task_id) is None
+    def _final(self, placement: Placement, outcome: PlacementOutcome, *, ours: bool) -> PlacementOutcome:
+        """The outcome as the scheduler is told it: a task that was announced and then not accepted will never come.
+
+        One that another coordinator has announced may come still: that one takes it back if not.
+        """
+        gone = ours and self.window.group_of(placement.task_id) is None
         return PlacementOutcome.TASK_GONE if outcome is PlacementOutcome.NOT_VISIBLE and gone else outcome
 
     # Messages.
