@@ -7,12 +7,13 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 from missioncontrol import Client
 from missioncontrol.client import Client as ClientType
-from missioncontrol.v1 import agent_pb2, task_pb2
+from missioncontrol.v1 import agent_pb2, event_pb2, task_pb2
 
 from services.fleet.launcher import COORDINATOR, Fleet, names_of
 from tests.conftest import StartFleet, work_agent
@@ -66,16 +67,31 @@ async def test_what_one_takes_any_agent_does(fleet: Fleet) -> None:
 
 
 async def test_followers_of_both_see_one_sequence(fleet: Fleet) -> None:
-    """S10."""
+    """S10: live, while both write."""
+    seen: list[list[tuple[int, int, str]]] = [[], []]
+
+    async def follow(client: ClientType, into: list[tuple[int, int, str]]) -> None:
+        async with aclosing(client.events()) as events:
+            async for event in events:
+                assert isinstance(event, event_pb2.Event), "nothing was trimmed or restored"
+                into.append((event.sequence, event.type, event.task_id))
+
     async with client_of(fleet, FIRST) as first, client_of(fleet, SECOND) as second:
-        for client in (first, second, first, second):
-            await (await client.submit("echo", b"x")).wait()
-        seen = []
-        for client in (first, second):
-            page = await client.events.list_page(page_size=1000)
-            seen.append([(event.sequence, event.type, event.task_id) for event in page.events])
-    assert seen[0] == seen[1]
-    assert [sequence for sequence, _, _ in seen[0]] == list(range(1, len(seen[0]) + 1))
+        following = [asyncio.ensure_future(follow(*each)) for each in zip((first, second), seen, strict=True)]
+        handles = [await client.submit("echo", b"x") for _ in range(30) for client in (first, second)]
+        for handle in handles:
+            await handle.wait()
+        head = int((await first.feed.list_page(page_size=1)).position.rpartition(":")[2])
+
+        async def caught_up() -> bool:
+            return all(events and events[-1][0] >= head for events in seen)
+
+        await eventually(caught_up)
+        for each in following:
+            each.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+    assert [sequence for sequence, _, _ in seen[0][:head]] == list(range(1, head + 1))
+    assert seen[0][:head] == seen[1][:head]
 
 
 async def test_a_cancel_through_the_other_reaches_the_agent(fleet: Fleet) -> None:
