@@ -31,6 +31,7 @@ from services.coordinator.limits import (
     SCHEDULER_RECONNECT_SECONDS_MIN,
 )
 from services.coordinator.queue_book import QueueBook
+from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.standing import StandingPlacements
 from services.coordinator.tail import Foreign
 from services.coordinator.window import Changes, Group, Window
@@ -65,9 +66,9 @@ CHANNEL_OPTIONS = [
 class SchedulerLink:
     """See the module. Listens to the journal; `run` keeps the stream."""
 
-    def __init__(self, journal: Journal, queues: QueueBook, *, address: str, coordinator_id: str) -> None:
+    def __init__(self, journal: Journal, queues: QueueBook, choice: SchedulerChoice, *, coordinator_id: str) -> None:
         self._journal = journal
-        self._address = address
+        self._choice = choice
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
         self._agents: dict[AgentKey, Agent] = {}
@@ -221,12 +222,14 @@ class SchedulerLink:
             if self.connected.is_set():
                 wait = SCHEDULER_RECONNECT_SECONDS_MIN
             self.connected.clear()
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
-            wait = min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
+            self._choice.lost()
+            moved = await self._choice.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+            wait = SCHEDULER_RECONNECT_SECONDS_MIN if moved else min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
 
     def _note_presence(self) -> None:
+        self._choice.heard()
         if not self.connected.is_set():
-            log.info("the scheduler is there", address=self._address)
+            log.info("the scheduler is there", address=self._choice.target.address)
             self.connected.set()
             self._alone = False
 
@@ -234,11 +237,11 @@ class SchedulerLink:
         """Says once that there is no scheduler, not with every attempt to reach it."""
         say = log.debug if self._alone else log.warning
         self._alone = True
-        say("no scheduler; tasks wait", address=self._address, error=explain(error))
+        say("no scheduler; tasks wait", address=self._choice.target.address, error=explain(error))
 
     async def _stream(self) -> None:
         """One stream, from its snapshot to its end."""
-        async with grpc.aio.insecure_channel(self._address, options=CHANNEL_OPTIONS) as channel:
+        async with grpc.aio.insecure_channel(self._choice.target.address, options=CHANNEL_OPTIONS) as channel:
             call = SchedulerServiceStub(channel).Schedule()
             answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]] = asyncio.Queue(PLACEMENT_BATCHES_MAX)
             self._placed.clear()
@@ -248,6 +251,7 @@ class SchedulerLink:
                 asyncio.ensure_future(self._tell(call)),
                 asyncio.ensure_future(self._hear(call, answers)),
                 asyncio.ensure_future(self._settle(answers)),
+                asyncio.ensure_future(self._choice.watch(self._wake.set)),
             ]
             try:
                 done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -264,6 +268,7 @@ class SchedulerLink:
     async def _tell(self, call: Any) -> None:
         """Sends the snapshot, then changes as they come."""
         for request in self._snapshot():
+            request.ping = self._choice.take_ping()
             await call.write(request)
         while True:
             await self._wake.wait()
@@ -338,6 +343,7 @@ class SchedulerLink:
         self._streaming = True
         messages = Messages()
         messages.requests[0].coordinator_id = self._coordinator_id
+        messages.requests[0].term = self._choice.target.term
         messages.put_queues(self._queues.all())
         messages.put_groups(changes.groups.values())
         for agent in self._agents.values():
@@ -353,6 +359,7 @@ class SchedulerLink:
         changes = self.window.take_changes()
         messages = Messages()
         first = messages.requests[0]
+        first.ping = self._choice.take_ping()
         for number, outcome in self._results:
             first.results.add(number=number, outcome=convert_schedule.outcome(outcome))
         first.removed_task_ids.extend(changes.removed)

@@ -1,4 +1,4 @@
-"""A whole fleet on one machine: coordinator, scheduler, event gateway and agents, each a process of its own.
+"""A whole fleet on one machine: coordinator, schedulers, event gateway and agents, each a process of its own.
 
 Used by `missionctl up`, by `make demo`, by the benchmarks and by the end-to-end tests, so that all of them run the same
 processes in the same way. It starts and stops; what the fleet does, and judging it, is elsewhere.
@@ -67,7 +67,8 @@ THREE_AGENTS = (
 class FleetPlan:
     """What to start, and where its files go. Port 0 is any free port; a restarted service takes the same one again.
 
-    An empty `gateway_listen` leaves the event gateway out.
+    An empty `gateway_listen` leaves the event gateway out. Schedulers beyond the first, which takes `scheduler_listen`,
+    are named "scheduler-2" and so on, and listen on any port.
     """
 
     folder: Path
@@ -76,6 +77,7 @@ class FleetPlan:
     lease_ttl_seconds: float = 30.0
     coordinator_listen: str = ANY_PORT
     scheduler_listen: str = ANY_PORT
+    schedulers: int = 1
     gateway_listen: str = ANY_PORT
     gateway_grpc_listen: str = ANY_PORT
     metrics_listen: Mapping[str, str] = field(default_factory=dict)
@@ -120,6 +122,11 @@ class Fleet:
         return f"http://{self.listening[GATEWAY].address}"
 
     @property
+    def scheduler_names(self) -> list[str]:
+        """The schedulers, in the order in which coordinators prefer them."""
+        return [SCHEDULER, *(f"{SCHEDULER}-{number}" for number in range(2, self.plan.schedulers + 1))]
+
+    @property
     def processes(self) -> list[ManagedProcess]:
         """Everything, in the order of starting."""
         return [*self.services.values(), *self.agents.values()]
@@ -127,14 +134,16 @@ class Fleet:
     async def start(self) -> None:
         """Starts everything, each once what it dials listens; returns when every agent of the plan is READY."""
         self.log_folder.mkdir(parents=True, exist_ok=True)
-        self._launch(SCHEDULER, {"SCHEDULER_LISTEN": self.plan.scheduler_listen})
-        scheduler = await self._found(SCHEDULER)
+        for name in self.scheduler_names:
+            listen = self.plan.scheduler_listen if name == SCHEDULER else ANY_PORT
+            self._launch(name, {"SCHEDULER_LISTEN": listen}, service=SCHEDULER)
+        schedulers = [await self._found(name) for name in self.scheduler_names]
         database = self.plan.database_url or f"sqlite:///{self.plan.folder.absolute() / 'missioncontrol.db'}"
         self._launch(
             COORDINATOR,
             {
                 "COORDINATOR_LISTEN": self.plan.coordinator_listen,
-                "SCHEDULER": scheduler.address,
+                "SCHEDULER": ",".join(each.address for each in schedulers),
                 "DATABASE_URL": database,
                 "LEASE_TTL_SECONDS": f"{self.plan.lease_ttl_seconds:g}",
             },
@@ -197,9 +206,9 @@ class Fleet:
             await process.wait_listening()
 
     async def stop(self) -> None:
-        """SIGTERM in order, each group only when the one before is gone: agents, gateway, scheduler, coordinator."""
+        """SIGTERM in order, each group only when the one before is gone: agents, gateway, schedulers, coordinator."""
         await asyncio.gather(*(agent.stop(AGENT_STOP_SECONDS) for agent in self.agents.values()))
-        for name in (GATEWAY, SCHEDULER, COORDINATOR):
+        for name in (GATEWAY, *self.scheduler_names, COORDINATOR):
             if name in self.services:
                 await self.services[name].stop()
 
@@ -208,7 +217,7 @@ class Fleet:
         for process in self.processes:
             process.kill()
 
-    def _launch(self, name: str, settings: Mapping[str, str]) -> None:
+    def _launch(self, name: str, settings: Mapping[str, str], *, service: str = "") -> None:
         """Starts a service; `_found` waits for it."""
         address_file = self.plan.folder.absolute() / f"{name}.address"
         own = {
@@ -217,7 +226,7 @@ class Fleet:
             "METRICS_LISTEN": self.plan.metrics_listen.get(name, ANY_PORT),
             "LOG_LEVEL": self.plan.log_level,
         }
-        module = f"services.{name.replace('-', '_')}"
+        module = f"services.{(service or name).replace('-', '_')}"
         spec = ProcessSpec(name, ("-m", module), self._environment(own), address_file)
         process = ManagedProcess(spec, log_folder=self.log_folder)
         self.services[name] = process
@@ -241,7 +250,7 @@ class Fleet:
 def _pinned(spec: ProcessSpec, listening: Listening) -> ProcessSpec:
     """The same service on the ports that it has now, so that those who dial it find it again after a restart."""
     pinned = {
-        _LISTEN[spec.name]: listening.address,
+        _LISTEN[SCHEDULER if spec.name.startswith(SCHEDULER) else spec.name]: listening.address,
         f"{_PREFIX}METRICS_LISTEN": listening.metrics_address,
     }
     return replace(spec, environment={**spec.environment, **pinned})
