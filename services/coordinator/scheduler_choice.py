@@ -69,28 +69,28 @@ class SchedulerChoice:
         asked, self._asked = self._asked, self._pings
         return 0 if asked == self._pings else self._pings
 
-    async def watch(self, ask: Callable[[], object]) -> None:
-        """Calls `ask` whenever there is a ping. Returns when the stream should end: it is silent, or has to move."""
-        moved, opened = self._moved, self._clock()
-        while not moved.is_set():
+    async def watch(self, address: str, ask: Callable[[], object]) -> None:
+        """Calls `ask` whenever there is a ping. Returns when the stream to this address should end: silent or moved."""
+        opened = self._clock()
+        while self.target.address == address:
             before = self._clock()
             if self._choice.has_standby:
                 self._pings += 1
                 ask()
-            await _within(moved, SCHEDULER_PING_SECONDS if self._choice.has_standby else None)
+            await _within(self._moved, SCHEDULER_PING_SECONDS if self._choice.has_standby else None)
             now = self._clock()
             if now - before > SCHEDULER_STALL_SECONDS:
                 opened = now
                 self._choice.slept(now=now)
             if self._is_silent(opened, now):
-                log.warning("the scheduler is silent", address=self.target.address)
+                log.warning("the scheduler is silent", address=address)
                 return
 
-    async def wait(self, seconds: float) -> bool:
-        """Returns after this time, or as soon as the stream should go elsewhere: then True."""
-        moved = self._moved
-        await _within(moved, seconds)
-        return moved.is_set()
+    async def wait(self, seconds: float, *, after: str) -> bool:
+        """Returns after this time, or as soon as the stream should go elsewhere than to that address: then True."""
+        if self.target.address == after:
+            await _within(self._moved, seconds)
+        return self.target.address != after
 
     def _is_silent(self, opened: float, now: float) -> bool:
         return self._choice.has_standby and min(now - opened, now - self._choice.good_time) >= SILENCE_SECONDS
@@ -98,17 +98,16 @@ class SchedulerChoice:
     # The loop.
 
     async def start(self) -> None:
-        """Reads which one is active, so that the first stream goes there."""
+        """Finds out which one is active, so that the first stream goes there."""
         if self._choice.has_standby:
-            self._see(await self._readers.run(read_active))
+            await self.step()
 
     async def run(self) -> None:
         """Looks until cancelled."""
         while True:
             until_due = self._choice.due_time() - self._clock()
-            await _within(
-                self._look, min(SCHEDULER_LOOK_SECONDS, until_due) if until_due > 0 else SCHEDULER_LOOK_SECONDS
-            )
+            soon = 0 < until_due < SCHEDULER_LOOK_SECONDS
+            await _within(self._look, until_due if soon else SCHEDULER_LOOK_SECONDS)
             self._look.clear()
             if not self._choice.has_standby:
                 continue

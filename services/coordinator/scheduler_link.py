@@ -69,6 +69,7 @@ class SchedulerLink:
     def __init__(self, journal: Journal, queues: QueueBook, choice: SchedulerChoice, *, coordinator_id: str) -> None:
         self._journal = journal
         self._choice = choice
+        self._address = ""
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
         self._agents: dict[AgentKey, Agent] = {}
@@ -215,6 +216,7 @@ class SchedulerLink:
         """Keeps a stream to the scheduler until cancelled."""
         wait = SCHEDULER_RECONNECT_SECONDS_MIN
         while True:
+            self._address = self._choice.target.address
             try:
                 await self._stream()
             except (grpc.RpcError, asyncio.InvalidStateError) as error:  # the latter: a write after the stream's end
@@ -223,13 +225,14 @@ class SchedulerLink:
                 wait = SCHEDULER_RECONNECT_SECONDS_MIN
             self.connected.clear()
             self._choice.lost()
-            moved = await self._choice.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+            pause = wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+            moved = await self._choice.wait(pause, after=self._address)
             wait = SCHEDULER_RECONNECT_SECONDS_MIN if moved else min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
 
     def _note_presence(self) -> None:
         self._choice.heard()
         if not self.connected.is_set():
-            log.info("the scheduler is there", address=self._choice.target.address)
+            log.info("the scheduler is there", address=self._address)
             self.connected.set()
             self._alone = False
 
@@ -237,11 +240,11 @@ class SchedulerLink:
         """Says once that there is no scheduler, not with every attempt to reach it."""
         say = log.debug if self._alone else log.warning
         self._alone = True
-        say("no scheduler; tasks wait", address=self._choice.target.address, error=explain(error))
+        say("no scheduler; tasks wait", address=self._address, error=explain(error))
 
     async def _stream(self) -> None:
         """One stream, from its snapshot to its end."""
-        async with grpc.aio.insecure_channel(self._choice.target.address, options=CHANNEL_OPTIONS) as channel:
+        async with grpc.aio.insecure_channel(self._address, options=CHANNEL_OPTIONS) as channel:
             call = SchedulerServiceStub(channel).Schedule()
             answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]] = asyncio.Queue(PLACEMENT_BATCHES_MAX)
             self._placed.clear()
@@ -251,7 +254,7 @@ class SchedulerLink:
                 asyncio.ensure_future(self._tell(call)),
                 asyncio.ensure_future(self._hear(call, answers)),
                 asyncio.ensure_future(self._settle(answers)),
-                asyncio.ensure_future(self._choice.watch(self._wake.set)),
+                asyncio.ensure_future(self._choice.watch(self._address, partial(self._ask, answers))),
             ]
             try:
                 done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -264,6 +267,12 @@ class SchedulerLink:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
                 call.cancel()
+
+    def _ask(self, answers: asyncio.Queue[Any]) -> None:
+        """Has a ping sent. A scheduler that is not listened to since our own journal is slow is not a silent one."""
+        if answers.full():
+            self._choice.heard()
+        self._wake.set()
 
     async def _tell(self, call: Any) -> None:
         """Sends the snapshot, then changes as they come."""

@@ -38,7 +38,7 @@ class Choice:
     """What one coordinator knows of the schedulers in its list. Times are seconds of its monotonic clock."""
 
     def __init__(self, addresses: Sequence[str], *, now: float) -> None:
-        self.addresses = tuple(addresses)
+        self.addresses = tuple(dict.fromkeys(addresses))
         self.target = Active(0, self.addresses[0])
         self._row = Active()
         self._up = False
