@@ -8,8 +8,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, update
 
-from services.store.schema import coordinators, feed
 from services.store.schedulers import raise_term
+from services.store.schema import coordinators, feed
 from services.store.transactions import begin_writing
 
 # One upgrade at a time: any number, the same in every program.
