@@ -32,6 +32,7 @@ from services.coordinator.limits import (
     SCHEDULER_RECONNECT_SECONDS_MIN,
 )
 from services.coordinator.queue_book import QueueBook
+from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.standing import StandingPlacements
 from services.coordinator.tail import Foreign
 from services.coordinator.window import Changes, Group, Window
@@ -66,9 +67,10 @@ CHANNEL_OPTIONS = [
 class SchedulerLink:
     """See the module. Listens to the journal; `run` keeps the stream."""
 
-    def __init__(self, journal: Journal, queues: QueueBook, *, address: str, coordinator_id: str) -> None:
+    def __init__(self, journal: Journal, queues: QueueBook, choice: SchedulerChoice, *, coordinator_id: str) -> None:
         self._journal = journal
-        self._address = address
+        self._choice = choice
+        self._address = ""
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
         self._agents: dict[AgentKey, Agent] = {}
@@ -216,6 +218,7 @@ class SchedulerLink:
         """Keeps a stream to the scheduler until cancelled."""
         wait = SCHEDULER_RECONNECT_SECONDS_MIN
         while True:
+            self._address = self._choice.target.address
             try:
                 await self._stream()
             except (grpc.RpcError, asyncio.InvalidStateError) as error:  # the latter: a write after the stream's end
@@ -223,10 +226,13 @@ class SchedulerLink:
             if self.connected.is_set():
                 wait = SCHEDULER_RECONNECT_SECONDS_MIN
             self.connected.clear()
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
-            wait = min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
+            self._choice.lost()
+            pause = wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+            moved = await self._choice.wait(pause, after=self._address)
+            wait = SCHEDULER_RECONNECT_SECONDS_MIN if moved else min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
 
     def _note_presence(self) -> None:
+        self._choice.heard()
         if not self.connected.is_set():
             log.info("the scheduler is there", address=self._address)
             self.connected.set()
@@ -250,6 +256,7 @@ class SchedulerLink:
                 asyncio.ensure_future(self._tell(call)),
                 asyncio.ensure_future(self._hear(call, answers)),
                 asyncio.ensure_future(self._settle(answers)),
+                asyncio.ensure_future(self._choice.watch(self._address, partial(self._ask, answers))),
             ]
             try:
                 done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -263,9 +270,16 @@ class SchedulerLink:
                 await asyncio.gather(*parts, return_exceptions=True)
                 call.cancel()
 
+    def _ask(self, answers: asyncio.Queue[Any]) -> None:
+        """Has a ping sent. A scheduler that is not listened to since our own journal is slow is not a silent one."""
+        if answers.full():
+            self._choice.heard()
+        self._wake.set()
+
     async def _tell(self, call: Any) -> None:
         """Sends the snapshot, then changes as they come."""
         for request in self._snapshot():
+            request.ping = self._choice.take_ping()
             await call.write(request)
         while True:
             await self._wake.wait()
@@ -347,6 +361,7 @@ class SchedulerLink:
         self._streaming = True
         messages = Messages()
         messages.requests[0].coordinator_id = self._coordinator_id
+        messages.requests[0].term = self._choice.target.term
         messages.put_queues(self._queues.all())
         messages.put_groups(changes.groups.values())
         for agent in self._agents.values():
@@ -362,6 +377,7 @@ class SchedulerLink:
         changes = self.window.take_changes()
         messages = Messages()
         first = messages.requests[0]
+        first.ping = self._choice.take_ping()
         for number, outcome in self._results:
             first.results.add(number=number, outcome=convert_schedule.outcome(outcome))
         first.removed_task_ids.extend(changes.removed)

@@ -66,7 +66,7 @@ def up(
         bool,
         typer.Option(
             "--ha",
-            help="Two coordinators and two event gateways on a PostgreSQL of its own (or the one in "
+            help="Two coordinators, two schedulers and two event gateways on a PostgreSQL of its own (or the one in "
             "MISSIONCONTROL_DATABASE_URL). What dies is started again after 10 s, so that its absence can be seen.",
         ),
     ] = False,
@@ -124,6 +124,7 @@ def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: floa
         database_url=os.environ.get("MISSIONCONTROL_DATABASE_URL", ""),
         lease_ttl_seconds=lease_ttl_seconds,
         coordinators=2 if ha else 1,
+        schedulers=2 if ha else 1,
         gateways=2 if ha else 1,
         coordinator_listen=listens[COORDINATOR],
         scheduler_listen=listens[SCHEDULER],
@@ -157,7 +158,7 @@ def ports_of(plan: FleetPlan) -> list[str]:
     """Every port of the plan."""
     counted = [
         (plan.coordinators, (plan.coordinator_listen, plan.metrics_listen[COORDINATOR])),
-        (1, (plan.scheduler_listen, plan.metrics_listen[SCHEDULER])),
+        (plan.schedulers, (plan.scheduler_listen, plan.metrics_listen[SCHEDULER])),
         (plan.gateways, (plan.gateway_listen, plan.gateway_grpc_listen, plan.metrics_listen[GATEWAY])),
     ]
     return [further(listen, n) for count, listens in counted for listen in listens for n in range(1, count + 1)]

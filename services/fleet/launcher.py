@@ -1,4 +1,4 @@
-"""A whole fleet on one machine: coordinator, scheduler, event gateway and agents, each a process of its own.
+"""A whole fleet on one machine: coordinators, schedulers, event gateways and agents, each a process of its own.
 
 Used by `missionctl up`, by `make demo`, by the benchmarks and by the end-to-end tests, so that all of them run the same
 processes in the same way. It starts and stops; what the fleet does, and judging it, is elsewhere.
@@ -80,6 +80,7 @@ class FleetPlan:
     lease_ttl_seconds: float = 30.0
     coordinator_listen: str = ANY_PORT
     scheduler_listen: str = ANY_PORT
+    schedulers: int = 1
     gateway_listen: str = ANY_PORT
     gateway_grpc_listen: str = ANY_PORT
     metrics_listen: Mapping[str, str] = field(default_factory=dict)
@@ -129,6 +130,11 @@ class Fleet:
         return f"http://{self.listening[GATEWAY].address}"
 
     @property
+    def scheduler_names(self) -> list[str]:
+        """The schedulers, in the order in which coordinators prefer them."""
+        return names_of(SCHEDULER, self.plan.schedulers)
+
+    @property
     def processes(self) -> list[ManagedProcess]:
         """Everything, in the order of starting."""
         return [*self.services.values(), *self.agents.values()]
@@ -136,11 +142,12 @@ class Fleet:
     async def start(self) -> None:
         """Starts everything, each once what it dials listens; returns when every agent of the plan is READY."""
         self.log_folder.mkdir(parents=True, exist_ok=True)
-        self._launch(SCHEDULER, {"SCHEDULER_LISTEN": self.plan.scheduler_listen})
-        scheduler = await self._found(SCHEDULER)
+        for number, name in enumerate(self.scheduler_names, 1):
+            self._launch(name, {"SCHEDULER_LISTEN": further(self.plan.scheduler_listen, number)})
+        found = [await self._found(name) for name in self.scheduler_names]
         coordinators = names_of(COORDINATOR, self.plan.coordinators)
         for number, name in enumerate(coordinators, 1):
-            self._launch_coordinator(number, name, scheduler.address)
+            self._launch_coordinator(number, name, ",".join(each.address for each in found))
         for name in coordinators:
             await self._found(name)
         gateways = names_of(GATEWAY, self.plan.gateways if self.plan.gateway_listen else 0)
@@ -214,7 +221,7 @@ class Fleet:
             await process.wait_listening()
 
     async def stop(self) -> None:
-        """SIGTERM in order, each group only when the one before is gone: agents, gateway, scheduler, coordinator."""
+        """SIGTERM in order, each group only when the one before is gone: agents, gateway, schedulers, coordinator."""
         await asyncio.gather(*(agent.stop(AGENT_STOP_SECONDS) for agent in self.agents.values()))
         for kind in (GATEWAY, SCHEDULER, COORDINATOR):
             await asyncio.gather(*(each.stop() for name, each in self.services.items() if kind_of(name) == kind))

@@ -15,7 +15,13 @@ import structlog
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 from missioncontrol.v1 import scheduler_service_pb2_grpc as pb_grpc
 
-from services.domain.errors import MissionControlError, ResourceExhausted, SessionSuperseded, Unavailable
+from services.domain.errors import (
+    MissionControlError,
+    ResourceExhausted,
+    SchedulerSuperseded,
+    SessionSuperseded,
+    Unavailable,
+)
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics
 from services.scheduler.session import ScheduleSession
@@ -25,12 +31,13 @@ log = structlog.get_logger()
 
 
 class ScheduleService(pb_grpc.SchedulerServiceServicer):
-    """The servicer. It holds its open streams, and no state of the fleet besides."""
+    """The servicer. It holds its open streams and the highest term, and no state of the fleet besides."""
 
     def __init__(self, metrics: SchedulerMetrics) -> None:
         self._metrics = metrics
         self._streams: set[ScheduleStream] = set()
         self._stopping = False
+        self._term = 0  # the highest that a coordinator has named
 
     async def Schedule(  # type: ignore[override]  # noqa: N802  # it writes to its context; the contract's name
         self, request_iterator: AsyncIterable[pb.ScheduleRequest], context: Any
@@ -67,9 +74,16 @@ class ScheduleService(pb_grpc.SchedulerServiceServicer):
         async for request in requests:
             if not known:
                 known = True
+                self._check_term(request.term)
                 self._supersede(request.coordinator_id, stream)
                 log.info("coordinator connected", coordinator_id=request.coordinator_id)
             yield request
+
+    def _check_term(self, term: int) -> None:
+        """Refuses a coordinator that has not heard of the last choice. Term 0: it has only one scheduler to choose."""
+        if 0 < term < self._term:
+            raise SchedulerSuperseded(f"term {term} is over: this scheduler knows of term {self._term}")
+        self._term = max(self._term, term)
 
     def _supersede(self, coordinator_id: str, newer: ScheduleStream) -> None:
         error: MissionControlError = SessionSuperseded(f"coordinator {coordinator_id} has a newer stream")

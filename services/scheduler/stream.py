@@ -28,6 +28,7 @@ class ScheduleStream:
         self._now = now
         self._inbox: asyncio.Queue[pb.ScheduleRequest | None] = asyncio.Queue(limits.INBOX_MESSAGES_MAX)
         self._ended = False
+        self._ping = 0
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, requests: AsyncIterable[pb.ScheduleRequest]) -> None:
@@ -47,6 +48,9 @@ class ScheduleStream:
         while not self._inbox.empty() and not self._ended:
             self._take(self._inbox.get_nowait(), now)
         response = None if self._ended else self.session.decide(now)
+        if self._ping and not self._ended:
+            response = response or pb.ScheduleResponse()
+            response.pong, self._ping = self._ping, 0
         if response is not None:
             failpoints.reach("scheduler.before_send", Unavailable)
             await self._write(response)
@@ -84,4 +88,5 @@ class ScheduleStream:
         if request is None:
             self._ended = True
         else:
+            self._ping = request.ping or self._ping
             self.session.receive(request, now)

@@ -62,7 +62,7 @@ def _engine(url: URL, connect_args: dict[str, Any]) -> Engine:
     return create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=READERS_MAX + 2,  # the journal reads, and the membership writes
+        pool_size=READERS_MAX + 3,  # the journal reads; the membership and the choice of the scheduler write
         max_overflow=0,
         pool_pre_ping=url.get_backend_name() == "postgresql",
         connect_args=connect_args,

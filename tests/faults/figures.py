@@ -51,6 +51,8 @@ FIGURES: Mapping[str, Figure] = {
     "power_findings": Figure("anything else that the checkers found after those cuts", 0, "cuts"),
     "dead_agent": Figure("a dead agent's task is leased again; the lease's time to live is 2 s", 4, "kills", "s"),
     "scheduler_back": Figure("from the start of a killed scheduler to placements", 3, "kills", "s"),
+    "standby_killed": Figure("from kill -9 of the active one of two schedulers to placements", 3, "kills", "s"),
+    "standby_stopped": Figure("from SIGSTOP of the active one of two schedulers to placements", 3, "stops", "s"),
     "follower_cuts": Figure("events missing, doubled or reordered for SSE followers cut in mid-frame", 0, "cuts"),
     "full_lost": Figure("acknowledged tasks lost when the disk was full (SQLite on a small tmpfs)", 0, "fillings"),
     "full_findings": Figure("anything else that the checkers found after those fillings", 0, "fillings"),
