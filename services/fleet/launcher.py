@@ -281,7 +281,9 @@ def number_of(name: str) -> int:
 def further(listen: str, number: int) -> str:
     """Where the service of this number listens: a hundred ports further than the one before; port 0 stays."""
     host, _, port = listen.rpartition(":")
-    return f"{host}:{int(port) + PORT_STEP * (number - 1)}" if int(port) else listen
+    if number == 1 or int(port) == 0:
+        return listen
+    return f"{host}:{int(port) + PORT_STEP * (number - 1)}"
 
 
 def _pinned(spec: ProcessSpec, listening: Listening) -> ProcessSpec:
