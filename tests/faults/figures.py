@@ -50,6 +50,10 @@ FIGURES: Mapping[str, Figure] = {
     "power_lost": Figure("acknowledged tasks lost over power cuts (SQLite on ext4)", 0, "cuts"),
     "power_findings": Figure("anything else that the checkers found after those cuts", 0, "cuts"),
     "dead_agent": Figure("a dead agent's task is leased again; the lease's time to live is 2 s", 4, "kills", "s"),
+    "coordinator_agents": Figure(
+        "from kill -9 of one of two coordinators under 200 agents at work until all are back", 10, "kills", "s"
+    ),
+    "coordinator_requeued": Figure("live leases requeued by those kills", 0, "kills"),
     "scheduler_back": Figure("from the start of a killed scheduler to placements", 3, "kills", "s"),
     "standby_killed": Figure("from kill -9 of the active one of two schedulers to placements", 3, "kills", "s"),
     "standby_stopped": Figure("from SIGSTOP of the active one of two schedulers to placements", 3, "stops", "s"),
