@@ -27,7 +27,7 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image test check demo up bench bench-large faults simulate mutants clean relocate
+.PHONY: help setup proto image test check demo up up-ha bench bench-large faults simulate mutants clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
@@ -88,6 +88,9 @@ demo: setup ## Runs the main job: a fleet of real processes, real work, one agen
 
 up: setup ## Starts the same fleet on the default ports and keeps it running until Ctrl-C.
 	@$(BIN)/missionctl up
+
+up-ha: setup ## Starts PostgreSQL, two coordinators, two schedulers, two gateways and agents; what dies is back after 10 s.
+	@$(BIN)/missionctl up --ha
 
 bench: setup ## Measures throughput and latency (about 2 minutes) and writes benchmarks/latest.json.
 	@$(BIN)/python -m benchmarks

@@ -119,7 +119,9 @@ class CoordinatorSettings(ServiceSettings):
         default="", description="host:port under which agents reach this coordinator; empty: where it listens"
     )
     database_url: str = Field(default="sqlite:///var/missioncontrol.db", min_length=1, repr=False)
-    scheduler: DialAddress = "127.0.0.1:7071"
+    scheduler: DialAddresses = Field(
+        default=("127.0.0.1:7071",), description="where schedulers listen; with several, one of them is active"
+    )
     coordinator_id: str = Field(default="coordinator-1", pattern=r"^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?$")
     lease_ttl_seconds: float = Field(default=30.0, ge=0.2, le=86400)
     task_keep_days: float = Field(default=30.0, ge=0, le=36500, description="0 keeps them for ever")

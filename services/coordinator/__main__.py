@@ -30,6 +30,7 @@ from services.coordinator.parts import Parts, connect_parts, open_storage
 from services.domain.errors import MissionControlError
 from services.metrics_listener import MetricsListener
 from services.store.database import open_database, prepare_schema
+from services.store.origin import keep_origin
 from services.telemetry import configure_logging, configure_tracing, new_registry, shutdown_tracing
 from services.transport.server import ListenError, RpcServer, create_server
 
@@ -71,6 +72,7 @@ async def serve(settings: CoordinatorSettings) -> bool:
         engine = open_database(settings.database_url)
         stack.callback(engine.dispose)
         prepare_schema(engine)
+        keep_origin(engine)
         storage = open_storage(engine, settings, address=server.address)
         stack.callback(storage.readers.close)
         await storage.journal.start()

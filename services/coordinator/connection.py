@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import structlog
 from missioncontrol.v1 import agent_service_pb2 as wire
 
+from services import failpoints
 from services.coordinator.limits import REPORT_BATCHES_MAX
 from services.coordinator.outbox import Outbox
 from services.coordinator.output_relay import OutputRelay
@@ -108,7 +109,11 @@ class Connection:
             leases = list(self.outbox.delivering)
             if leases:
                 self.session.sent(message.leases.number, leases, now=time.monotonic())
+            if failpoints.ENABLED:
+                reach_send(message, "before")
             await writer.write(message)
+            if failpoints.ENABLED:
+                reach_send(message, "after")
             if leases:
                 self.on_delivered(self.session.key, leases)
 
@@ -196,6 +201,13 @@ class Connection:
         for piece in output.chunks:
             if (piece.task_id, piece.chunk.token) in self.session.leases:
                 self._relay.publish(self.session.key[0], piece.task_id, piece.chunk)
+
+
+def reach_send(message: wire.CoordinatorMessage, when: str) -> None:
+    """The failpoint of what is sent, if it has one."""
+    kind = {"leases": "leases", "report_ack": "acknowledgement"}.get(str(message.WhichOneof("content")))
+    if kind is not None:
+        failpoints.reach(f"{kind}.{when}_send", Unavailable)
 
 
 def forget(answer: asyncio.Future[Any]) -> None:

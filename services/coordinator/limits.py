@@ -63,6 +63,16 @@ PLACEMENT_BATCHES_MAX = 16
 SCHEDULER_RECONNECT_SECONDS_MIN = 0.05
 SCHEDULER_RECONNECT_SECONDS_MAX = 1.0
 
+# With several schedulers: how often the row that names the active one is looked at, how often that one is asked whether
+# it lives, and how long another one has for saying that it would serve. Placements come again within 3 s: see
+# `domain/scheduler_choice.py`.
+SCHEDULER_LOOK_SECONDS = 0.5
+SCHEDULER_PING_SECONDS = 0.5
+SCHEDULER_PROBE_SECONDS = 0.5
+
+# A coordinator that could not do anything for so long, seconds, has heard nothing because of itself.
+SCHEDULER_STALL_SECONDS = SCHEDULER_PING_SECONDS + 0.75
+
 # Tasks, agents, queues, attempts or events in one page, if the caller does not say.
 PAGE_SIZE_DEFAULT = 100
 

@@ -25,6 +25,7 @@ from services.coordinator.output_relay import OutputRelay
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.queue_service import QueueService
 from services.coordinator.retention import Keep, Retention
+from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.scheduler_link import SchedulerLink
 from services.coordinator.tail import Tail
 from services.coordinator.task_service import TaskService
@@ -60,6 +61,7 @@ class Parts:
     watchers: TaskWatchers
     connections: Connections
     link: SchedulerLink
+    choice: SchedulerChoice
     timers: Timers
     retention: Retention
     task_service: TaskService
@@ -69,7 +71,8 @@ class Parts:
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
-        parts = (self.connections, self.link, self.timers, self.retention, self.tail, self.storage.membership)
+        watching = (self.tail, self.storage.membership, self.choice)
+        parts = (self.connections, self.link, self.timers, self.retention, *watching)
         return [part.run() for part in parts]
 
 
@@ -98,7 +101,9 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         ttl_of=queues.lease_ttl_micros,
         addresses=lambda: membership.addresses,
     )
-    link = SchedulerLink(journal, queues, address=settings.scheduler, coordinator_id=settings.coordinator_id)
+    choice = SchedulerChoice(storage.engine, readers, settings.scheduler)
+    await choice.start()
+    link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id)
     timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(
@@ -127,6 +132,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         watchers=watchers,
         connections=connections,
         link=link,
+        choice=choice,
         timers=timers,
         retention=Retention(journal, readers, membership, keep_of(settings)),
         task_service=TaskService(journal, readers, watchers, relay, link.standing),

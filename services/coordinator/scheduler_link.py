@@ -19,6 +19,7 @@ import structlog
 from missioncontrol.v1 import scheduler_service_pb2 as wire
 from missioncontrol.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
+from services import failpoints
 from services.coordinator.limits import (
     LOAD_PAUSE_SECONDS,
     PLACEMENT_BATCHES_MAX,
@@ -31,6 +32,7 @@ from services.coordinator.limits import (
     SCHEDULER_RECONNECT_SECONDS_MIN,
 )
 from services.coordinator.queue_book import QueueBook
+from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.standing import StandingPlacements
 from services.coordinator.tail import Foreign
 from services.coordinator.window import Changes, Group, Window
@@ -65,9 +67,10 @@ CHANNEL_OPTIONS = [
 class SchedulerLink:
     """See the module. Listens to the journal; `run` keeps the stream."""
 
-    def __init__(self, journal: Journal, queues: QueueBook, *, address: str, coordinator_id: str) -> None:
+    def __init__(self, journal: Journal, queues: QueueBook, choice: SchedulerChoice, *, coordinator_id: str) -> None:
         self._journal = journal
-        self._address = address
+        self._choice = choice
+        self._address = ""
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
         self._agents: dict[AgentKey, Agent] = {}
@@ -77,7 +80,8 @@ class SchedulerLink:
         self._urgent_agents = False  # more than the load of one of them changed
         self._changed_queues: dict[QueueKey, Queue] = {}
         self._results: list[tuple[int, PlacementOutcome]] = []
-        self._placed: dict[str, int] = {}  # tasks with a placement of this stream that waits for its result
+        # Tasks with a placement of this stream that waits for its result, and whether they are in our window.
+        self._placed: dict[str, bool] = {}
         self._wake = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
         self._alone = False
@@ -214,6 +218,7 @@ class SchedulerLink:
         """Keeps a stream to the scheduler until cancelled."""
         wait = SCHEDULER_RECONNECT_SECONDS_MIN
         while True:
+            self._address = self._choice.target.address
             try:
                 await self._stream()
             except (grpc.RpcError, asyncio.InvalidStateError) as error:  # the latter: a write after the stream's end
@@ -221,10 +226,13 @@ class SchedulerLink:
             if self.connected.is_set():
                 wait = SCHEDULER_RECONNECT_SECONDS_MIN
             self.connected.clear()
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
-            wait = min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
+            self._choice.lost()
+            pause = wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+            moved = await self._choice.wait(pause, after=self._address)
+            wait = SCHEDULER_RECONNECT_SECONDS_MIN if moved else min(wait * 2, SCHEDULER_RECONNECT_SECONDS_MAX)
 
     def _note_presence(self) -> None:
+        self._choice.heard()
         if not self.connected.is_set():
             log.info("the scheduler is there", address=self._address)
             self.connected.set()
@@ -248,6 +256,7 @@ class SchedulerLink:
                 asyncio.ensure_future(self._tell(call)),
                 asyncio.ensure_future(self._hear(call, answers)),
                 asyncio.ensure_future(self._settle(answers)),
+                asyncio.ensure_future(self._choice.watch(self._address, partial(self._ask, answers))),
             ]
             try:
                 done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -261,15 +270,24 @@ class SchedulerLink:
                 await asyncio.gather(*parts, return_exceptions=True)
                 call.cancel()
 
+    def _ask(self, answers: asyncio.Queue[Any]) -> None:
+        """Has a ping sent. A scheduler that is not listened to since our own journal is slow is not a silent one."""
+        if answers.full():
+            self._choice.heard()
+        self._wake.set()
+
     async def _tell(self, call: Any) -> None:
         """Sends the snapshot, then changes as they come."""
         for request in self._snapshot():
+            request.ping = self._choice.take_ping()
             await call.write(request)
         while True:
             await self._wake.wait()
             self._wake.clear()
             for request in self._take_changes():
+                failpoints.reach("changes.before_send")
                 await call.write(request)
+                failpoints.reach("changes.after_send")
             await asyncio.sleep(SCHEDULE_PAUSE_SECONDS)
 
     async def _hear(self, call: Any, answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]]) -> None:
@@ -287,10 +305,12 @@ class SchedulerLink:
             for start in range(0, len(placements), PLACEMENTS_MAX):
                 part = placements[start : start + PLACEMENTS_MAX]
                 for placement in part:
-                    self._placed[placement.task_id] = placement.number
+                    self._placed[placement.task_id] = self.window.group_of(placement.task_id) is not None
                     self.window.placed(placement.task_id)
                 agents = set(self._named(part))
+                failpoints.reach("placements.before_submit")
                 await answers.put((part, self._journal.submit(GrantLeases(part, sorted(agents)))))
+                failpoints.reach("placements.after_submit")
 
     def _take_offer(self, standing: wire.StandingPlacement) -> None:
         group = self.window.group_numbered(standing.group_id)
@@ -316,14 +336,17 @@ class SchedulerLink:
                 log.warning("placements could not be written", error=str(error), placements=len(placements))
                 outcomes = [PlacementOutcome.NOT_VISIBLE] * len(placements)
             for placement, outcome in zip(placements, outcomes, strict=True):
-                self._placed.pop(placement.task_id, None)
+                ours = self._placed.pop(placement.task_id, False)
                 self.window.refused(placement.task_id)
-                self._results.append((placement.number, self._final(placement, outcome)))
+                self._results.append((placement.number, self._final(placement, outcome, ours=ours)))
             self._wake.set()
 
-    def _final(self, placement: Placement, outcome: PlacementOutcome) -> PlacementOutcome:
-        """The outcome as the scheduler is told it: a task that was announced and then not accepted will never come."""
-        gone = self.window.group_of(placement.task_id) is None
+    def _final(self, placement: Placement, outcome: PlacementOutcome, *, ours: bool) -> PlacementOutcome:
+        """The outcome as the scheduler is told it: a task that was announced and then not accepted will never come.
+
+        One that another coordinator has announced may come still: that one takes it back if not.
+        """
+        gone = ours and self.window.group_of(placement.task_id) is None
         return PlacementOutcome.TASK_GONE if outcome is PlacementOutcome.NOT_VISIBLE and gone else outcome
 
     # Messages.
@@ -338,6 +361,7 @@ class SchedulerLink:
         self._streaming = True
         messages = Messages()
         messages.requests[0].coordinator_id = self._coordinator_id
+        messages.requests[0].term = self._choice.target.term
         messages.put_queues(self._queues.all())
         messages.put_groups(changes.groups.values())
         for agent in self._agents.values():
@@ -353,6 +377,7 @@ class SchedulerLink:
         changes = self.window.take_changes()
         messages = Messages()
         first = messages.requests[0]
+        first.ping = self._choice.take_ping()
         for number, outcome in self._results:
             first.results.add(number=number, outcome=convert_schedule.outcome(outcome))
         first.removed_task_ids.extend(changes.removed)

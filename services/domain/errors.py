@@ -7,6 +7,7 @@
     ├── FailedPrecondition     right request, wrong moment: do not simply retry
     ├── IncarnationSuperseded  a newer process has this agent's id
     ├── SessionSuperseded      a newer stream of this agent took over
+    ├── SchedulerSuperseded    another scheduler was chosen since, or this one again
     ├── VersionMismatch        no protocol version that both sides speak
     ├── ResourceExhausted      a limit was reached: retry later
     ├── SlowReader             a follower of the feed fell too far behind
@@ -69,6 +70,12 @@ class SessionSuperseded(MissionControlError):
     """A newer stream of the same incarnation took over."""
 
     reason = "SESSION_SUPERSEDED"
+
+
+class SchedulerSuperseded(MissionControlError):
+    """Another scheduler was chosen since the term that the coordinator named; it has to look which one."""
+
+    reason = "SCHEDULER_SUPERSEDED"
 
 
 class VersionMismatch(MissionControlError):

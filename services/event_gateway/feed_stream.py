@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from services import failpoints
 from services.event_gateway.formats import Format
 from services.event_gateway.gateway_metrics import GatewayMetrics
 from services.event_gateway.history import HistoryUnavailableError, Reset
@@ -87,7 +88,9 @@ class FeedStream:
 
     async def _write(self, send: Send, body: bytes, *, more: bool = True) -> None:
         async with asyncio.timeout(self.write_timeout_seconds):
+            failpoints.reach("gateway.before_send", TimeoutError)
             await send({"type": "http.response.body", "body": body, "more_body": more})
+            failpoints.reach("gateway.after_send", TimeoutError)
 
     def _count(self, item: Item) -> None:
         if isinstance(item, Reset):

@@ -11,8 +11,8 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,12 +23,17 @@ from missioncontrol.cli.printer import OutputFormat
 from rich.console import Console
 
 from services.config import split_address
-from services.fleet.launcher import ANY_PORT, COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan
+from services.domain.errors import MissionControlError
+from services.fleet.launcher import ANY_PORT, COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan, further
+from services.fleet.postgres import PostgresServer
 from services.fleet.process import FleetError, ManagedProcess
+from services.store.database import open_database
+from services.store.migration import upgrade
 
 app = typer.Typer(help="Starts a fleet on this machine and keeps it running until Ctrl-C.", subcommand_metavar="")
 # A process that died is started again after this, then after twice as long, up to the maximum.
 RESTART_SECONDS = 1.0
+RESTART_HA_SECONDS = 10.0
 RESTART_SECONDS_MAX = 30.0
 # One that has lived so long has its backoff forgotten.
 HEALTHY_SECONDS = 60.0
@@ -57,24 +62,35 @@ def up(
     agents: Annotated[int, typer.Option(min=0, help="How many agent processes to start.")] = 3,
     slots: Annotated[int, typer.Option(min=1, help="How many tasks each agent runs at once.")] = 2,
     lease_ttl: Annotated[float, typer.Option(min=1, help="Seconds that a lease lives without a heartbeat.")] = 30.0,
+    ha: Annotated[
+        bool,
+        typer.Option(
+            "--ha",
+            help="Two coordinators, two schedulers and two event gateways on a PostgreSQL of its own (or the one in "
+            "MISSIONCONTROL_DATABASE_URL). What dies is started again after 10 s, so that its absence can be seen.",
+        ),
+    ] = False,
     output: Annotated[
         OutputFormat, typer.Option("--output", "-o", help="How to write the addresses; json: the rest is on stderr.")
     ] = OutputFormat.TABLE,
 ) -> None:
     """Starts coordinator, scheduler, event gateway and agents on SQLite, and keeps them running until Ctrl-C."""
-    plan = fleet_plan(folder, agents=agents, slots=slots, lease_ttl_seconds=lease_ttl)
+    plan = fleet_plan(folder, agents=agents, slots=slots, lease_ttl_seconds=lease_ttl, ha=ha)
     console = Console(highlight=False, soft_wrap=True, stderr=output is OutputFormat.JSON)
     greet = _greet_programs if output is OutputFormat.JSON else _greet
     try:
         check_ports(plan)
-        asyncio.run(run(plan, console, greet=greet))
+        with database_of(plan, own=ha and not plan.database_url) as url:
+            restart_seconds = RESTART_HA_SECONDS if ha else RESTART_SECONDS
+            plan = replace(plan, database_url=url)
+            asyncio.run(run(plan, console, greet=greet, restart_seconds=restart_seconds))
     except AddressError as error:
         complain(str(error))
         raise typer.Exit(exit_codes.USAGE) from None
     except PortTakenError as error:
         complain(str(error))
         raise typer.Exit(exit_codes.REFUSED) from None
-    except (FleetError, OSError) as error:
+    except (FleetError, OSError, MissionControlError) as error:
         sentence, _, log = str(error).partition("\n")
         complain(sentence)
         if log:
@@ -82,7 +98,24 @@ def up(
         raise typer.Exit(exit_codes.FAULT) from None
 
 
-def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: float) -> FleetPlan:
+@contextlib.contextmanager
+def database_of(plan: FleetPlan, *, own: bool) -> Iterator[str]:
+    """The URL of the plan's database; with `own`, of a PostgreSQL server started for it and stopped after it."""
+    if not own:
+        yield plan.database_url
+        return
+    server = PostgresServer(plan.folder.absolute() / "postgres")
+    server.start()
+    try:
+        engine = open_database(server.url())
+        upgrade(engine)
+        engine.dispose()
+        yield server.url()
+    finally:
+        server.remove()
+
+
+def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: float, ha: bool = False) -> FleetPlan:
     """The plan of `up`. The first agent has the capability that the others lack, as in the demo."""
     listens = {name: os.environ.get(key, default) for name, (key, default) in _LISTENS.items()}
     return FleetPlan(
@@ -90,6 +123,9 @@ def fleet_plan(folder: Path, *, agents: int, slots: int, lease_ttl_seconds: floa
         agents=tuple(_agent(number, slots) for number in range(1, agents + 1)),
         database_url=os.environ.get("MISSIONCONTROL_DATABASE_URL", ""),
         lease_ttl_seconds=lease_ttl_seconds,
+        coordinators=2 if ha else 1,
+        schedulers=2 if ha else 1,
+        gateways=2 if ha else 1,
         coordinator_listen=listens[COORDINATOR],
         scheduler_listen=listens[SCHEDULER],
         gateway_listen=listens[GATEWAY],
@@ -105,9 +141,7 @@ def _beside(listen: str, default: str) -> str:
 
 def check_ports(plan: FleetPlan) -> None:
     """Raises AddressError or PortTakenError, which name the port, if one of the plan's ports is none or is taken."""
-    listens = [plan.coordinator_listen, plan.scheduler_listen, plan.gateway_listen, plan.gateway_grpc_listen]
-    listens += plan.metrics_listen.values()
-    for listen in listens:
+    for listen in ports_of(plan):
         host, port = _split(listen)
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,6 +154,16 @@ def check_ports(plan: FleetPlan) -> None:
                 ) from None
 
 
+def ports_of(plan: FleetPlan) -> list[str]:
+    """Every port of the plan."""
+    counted = [
+        (plan.coordinators, (plan.coordinator_listen, plan.metrics_listen[COORDINATOR])),
+        (plan.schedulers, (plan.scheduler_listen, plan.metrics_listen[SCHEDULER])),
+        (plan.gateways, (plan.gateway_listen, plan.gateway_grpc_listen, plan.metrics_listen[GATEWAY])),
+    ]
+    return [further(listen, n) for count, listens in counted for listen in listens for n in range(1, count + 1)]
+
+
 def _split(listen: str) -> tuple[str, int]:
     try:
         return split_address(listen)
@@ -127,7 +171,13 @@ def _split(listen: str) -> tuple[str, int]:
         raise AddressError(f"cannot listen on {listen!r}: {error}") from None
 
 
-async def run(plan: FleetPlan, console: Console, *, greet: Callable[[Fleet, Console], None]) -> None:
+async def run(
+    plan: FleetPlan,
+    console: Console,
+    *,
+    greet: Callable[[Fleet, Console], None],
+    restart_seconds: float = RESTART_SECONDS,
+) -> None:
     """Starts the fleet, greets once it is up, keeps it running, and stops it in order on SIGINT or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -140,7 +190,7 @@ async def run(plan: FleetPlan, console: Console, *, greet: Callable[[Fleet, Cons
     fleet = starting.result()
     try:
         greet(fleet, console)
-        watch = Watch(fleet, console)
+        watch = Watch(fleet, console, restart_seconds=restart_seconds)
         await watch.run(stopping)
         console.print("\nstopping: agents, event gateway, scheduler, coordinator …")
     finally:
@@ -152,7 +202,7 @@ async def run(plan: FleetPlan, console: Console, *, greet: Callable[[Fleet, Cons
 class _Backoff:
     """When a process that died is started again."""
 
-    seconds: float = RESTART_SECONDS
+    seconds: float
     due_time: float | None = None
     started_time: float = 0.0
 
@@ -160,8 +210,9 @@ class _Backoff:
 class Watch:
     """Starts again what died, with a line that says so."""
 
-    def __init__(self, fleet: Fleet, console: Console) -> None:
+    def __init__(self, fleet: Fleet, console: Console, *, restart_seconds: float = RESTART_SECONDS) -> None:
         self._fleet = fleet
+        self._restart_seconds = restart_seconds
         self._console = console
         self._backoffs: dict[str, _Backoff] = {}
 
@@ -176,11 +227,11 @@ class Watch:
     def step(self, now: float) -> None:
         """One look at every process, at `now` of a monotonic clock."""
         for process in self._fleet.processes:
-            backoff = self._backoffs.setdefault(process.name, _Backoff(started_time=now))
+            backoff = self._backoffs.setdefault(process.name, _Backoff(self._restart_seconds, started_time=now))
             if not process.running:
                 self._revive(process, backoff, now)
             elif now - backoff.started_time > HEALTHY_SECONDS:
-                backoff.seconds = RESTART_SECONDS
+                backoff.seconds = self._restart_seconds
 
     def _revive(self, process: ManagedProcess, backoff: _Backoff, now: float) -> None:
         if backoff.due_time is None:
@@ -218,13 +269,11 @@ async def _unless(stopping: asyncio.Event, work: asyncio.Future[Fleet]) -> bool:
 
 
 def _greet(fleet: Fleet, console: Console) -> None:
-    port = "" if fleet.address == "127.0.0.1:7070" else f"MISSIONCONTROL_ADDRESS={fleet.address} "
+    port = "" if fleet.addresses == "127.0.0.1:7070" else f"MISSIONCONTROL_ADDRESS={fleet.addresses} "
+    listening = {name: where.address for name, where in fleet.listening.items()}
     lines = [
-        f"coordinator    {fleet.address}",
-        f"scheduler      {fleet.listening[SCHEDULER].address}",
-        f"event gateway  {fleet.gateway_url}/v1/events",
-        f"agents         {', '.join(fleet.agents) or 'none'}",
-        f"database, logs {fleet.plan.folder}",
+        *(f"{each.name:<16} {listening.get(each.name, ''):<16} process {each.pid}" for each in fleet.processes),
+        f"database, logs   {fleet.plan.folder}",
         "",
         "Try, in another terminal:",
         f"  {port}.venv/bin/missionctl submit --watch -- echo hello",

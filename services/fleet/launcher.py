@@ -1,4 +1,4 @@
-"""A whole fleet on one machine: coordinator, scheduler, event gateway and agents, each a process of its own.
+"""A whole fleet on one machine: coordinators, schedulers, event gateways and agents, each a process of its own.
 
 Used by `missionctl up`, by `make demo`, by the benchmarks and by the end-to-end tests, so that all of them run the same
 processes in the same way. It starts and stops; what the fleet does, and judging it, is elsewhere.
@@ -33,6 +33,7 @@ AGENT_POLL_SECONDS = 0.05
 AGENT_DRAIN = "5s"
 AGENT_STOP_SECONDS = 20.0
 ANY_PORT = "127.0.0.1:0"
+PORT_STEP = 100
 _PREFIX = "MISSIONCONTROL_"
 # The setting of the port that others dial.
 _LISTEN = {
@@ -67,15 +68,19 @@ THREE_AGENTS = (
 class FleetPlan:
     """What to start, and where its files go. Port 0 is any free port; a restarted service takes the same one again.
 
-    An empty `gateway_listen` leaves the event gateway out.
+    An empty `gateway_listen` leaves the event gateways out. Several coordinators need a PostgreSQL in `database_url`.
+    The second of a kind is called "coordinator-2", and so on; its ports are a hundred further.
     """
 
     folder: Path
     agents: tuple[AgentPlan, ...] = THREE_AGENTS
     database_url: str = ""
+    coordinators: int = 1
+    gateways: int = 1
     lease_ttl_seconds: float = 30.0
     coordinator_listen: str = ANY_PORT
     scheduler_listen: str = ANY_PORT
+    schedulers: int = 1
     gateway_listen: str = ANY_PORT
     gateway_grpc_listen: str = ANY_PORT
     metrics_listen: Mapping[str, str] = field(default_factory=dict)
@@ -111,13 +116,23 @@ class Fleet:
 
     @property
     def address(self) -> str:
-        """Where clients and agents dial."""
+        """Where the first coordinator listens."""
         return self.listening[COORDINATOR].address
+
+    @property
+    def addresses(self) -> str:
+        """Where clients and agents dial: all coordinators, separated by commas."""
+        return ",".join(self.listening[name].address for name in names_of(COORDINATOR, self.plan.coordinators))
 
     @property
     def gateway_url(self) -> str:
         """Where browsers and pipelines read the feed."""
         return f"http://{self.listening[GATEWAY].address}"
+
+    @property
+    def scheduler_names(self) -> list[str]:
+        """The schedulers, in the order in which coordinators prefer them."""
+        return names_of(SCHEDULER, self.plan.schedulers)
 
     @property
     def processes(self) -> list[ManagedProcess]:
@@ -127,33 +142,42 @@ class Fleet:
     async def start(self) -> None:
         """Starts everything, each once what it dials listens; returns when every agent of the plan is READY."""
         self.log_folder.mkdir(parents=True, exist_ok=True)
-        self._launch(SCHEDULER, {"SCHEDULER_LISTEN": self.plan.scheduler_listen})
-        scheduler = await self._found(SCHEDULER)
-        database = self.plan.database_url or f"sqlite:///{self.plan.folder.absolute() / 'missioncontrol.db'}"
-        self._launch(
-            COORDINATOR,
-            {
-                "COORDINATOR_LISTEN": self.plan.coordinator_listen,
-                "SCHEDULER": scheduler.address,
-                "DATABASE_URL": database,
-                "LEASE_TTL_SECONDS": f"{self.plan.lease_ttl_seconds:g}",
-            },
-        )
-        coordinator = await self._found(COORDINATOR)
-        if self.plan.gateway_listen:
+        for number, name in enumerate(self.scheduler_names, 1):
+            self._launch(name, {"SCHEDULER_LISTEN": further(self.plan.scheduler_listen, number)})
+        found = [await self._found(name) for name in self.scheduler_names]
+        coordinators = names_of(COORDINATOR, self.plan.coordinators)
+        for number, name in enumerate(coordinators, 1):
+            self._launch_coordinator(number, name, ",".join(each.address for each in found))
+        for name in coordinators:
+            await self._found(name)
+        gateways = names_of(GATEWAY, self.plan.gateways if self.plan.gateway_listen else 0)
+        for number, name in enumerate(gateways, 1):
             self._launch(
-                GATEWAY,
+                name,
                 {
-                    "EVENT_GATEWAY_LISTEN": self.plan.gateway_listen,
-                    "EVENT_GATEWAY_GRPC_LISTEN": self.plan.gateway_grpc_listen,
-                    "COORDINATORS": coordinator.address,
+                    "EVENT_GATEWAY_LISTEN": further(self.plan.gateway_listen, number),
+                    "EVENT_GATEWAY_GRPC_LISTEN": further(self.plan.gateway_grpc_listen, number),
+                    "COORDINATORS": self.addresses,
                 },
             )
         for agent in self.plan.agents:
             self.start_agent(agent)
-        if self.plan.gateway_listen:
-            await self._found(GATEWAY)
+        for name in gateways:
+            await self._found(name)
         await self.wait_agents_ready({agent.id for agent in self.plan.agents})
+
+    def _launch_coordinator(self, number: int, name: str, scheduler: str) -> None:
+        database = self.plan.database_url or f"sqlite:///{self.plan.folder.absolute() / 'missioncontrol.db'}"
+        self._launch(
+            name,
+            {
+                "COORDINATOR_ID": f"coordinator-{number}",
+                "COORDINATOR_LISTEN": further(self.plan.coordinator_listen, number),
+                "SCHEDULER": scheduler,
+                "DATABASE_URL": database,
+                "LEASE_TTL_SECONDS": f"{self.plan.lease_ttl_seconds:g}",
+            },
+        )
 
     def start_agent(self, plan: AgentPlan, *, address: str = "", name: str = "") -> ManagedProcess:
         """Starts one agent, of this plan or a further one; does not wait for it.
@@ -165,7 +189,7 @@ class Fleet:
             plan.arguments or _agent_arguments(plan),
             self._environment(
                 {
-                    "ADDRESS": address or self.address,
+                    "ADDRESS": address or self.addresses,
                     "AGENT_ID": plan.id,
                     "SLOTS": str(plan.slots),
                     "QUEUE_LIMIT": str(plan.queue_limit),
@@ -197,11 +221,10 @@ class Fleet:
             await process.wait_listening()
 
     async def stop(self) -> None:
-        """SIGTERM in order, each group only when the one before is gone: agents, gateway, scheduler, coordinator."""
+        """SIGTERM in order, each group only when the one before is gone: agents, gateway, schedulers, coordinator."""
         await asyncio.gather(*(agent.stop(AGENT_STOP_SECONDS) for agent in self.agents.values()))
-        for name in (GATEWAY, SCHEDULER, COORDINATOR):
-            if name in self.services:
-                await self.services[name].stop()
+        for kind in (GATEWAY, SCHEDULER, COORDINATOR):
+            await asyncio.gather(*(each.stop() for name, each in self.services.items() if kind_of(name) == kind))
 
     def kill(self) -> None:
         """SIGKILL for whatever is still there."""
@@ -214,10 +237,10 @@ class Fleet:
         own = {
             **settings,
             "ADDRESS_FILE": str(address_file),
-            "METRICS_LISTEN": self.plan.metrics_listen.get(name, ANY_PORT),
+            "METRICS_LISTEN": further(self.plan.metrics_listen.get(kind_of(name), ANY_PORT), number_of(name)),
             "LOG_LEVEL": self.plan.log_level,
         }
-        module = f"services.{name.replace('-', '_')}"
+        module = f"services.{kind_of(name).replace('-', '_')}"
         spec = ProcessSpec(name, ("-m", module), self._environment(own), address_file)
         process = ManagedProcess(spec, log_folder=self.log_folder)
         self.services[name] = process
@@ -238,10 +261,35 @@ class Fleet:
         return {**inherited, "PYTHONUNBUFFERED": "1", **settings, **self.plan.environment}
 
 
+def names_of(kind: str, count: int) -> list[str]:
+    """What so many services of a kind are called."""
+    return [kind if number == 1 else f"{kind}-{number}" for number in range(1, count + 1)]
+
+
+def kind_of(name: str) -> str:
+    """The kind of a service, by its name."""
+    head, _, tail = name.rpartition("-")
+    return head if tail.isdigit() else name
+
+
+def number_of(name: str) -> int:
+    """Which of its kind a service is, from 1 on."""
+    tail = name.rpartition("-")[2]
+    return int(tail) if tail.isdigit() else 1
+
+
+def further(listen: str, number: int) -> str:
+    """Where the service of this number listens: a hundred ports further than the one before; port 0 stays."""
+    host, _, port = listen.rpartition(":")
+    if number == 1 or int(port) == 0:
+        return listen
+    return f"{host}:{int(port) + PORT_STEP * (number - 1)}"
+
+
 def _pinned(spec: ProcessSpec, listening: Listening) -> ProcessSpec:
     """The same service on the ports that it has now, so that those who dial it find it again after a restart."""
     pinned = {
-        _LISTEN[spec.name]: listening.address,
+        _LISTEN[kind_of(spec.name)]: listening.address,
         f"{_PREFIX}METRICS_LISTEN": listening.metrics_address,
     }
     return replace(spec, environment={**spec.environment, **pinned})

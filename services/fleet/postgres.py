@@ -48,6 +48,11 @@ class PostgresServer:
         return f"postgresql+psycopg://{OWNER}@/{database}?host={self._sockets}"
 
     @property
+    def sockets(self) -> Path:
+        """The folder of its socket."""
+        return self._sockets
+
+    @property
     def binaries(self) -> Path:
         """The folder of its programs."""
         assert self._bin is not None, "the server was not started"
@@ -78,6 +83,15 @@ class PostgresServer:
                 return
             # The processes of one that was killed may hold its memory for a moment longer.
             time.sleep(POLL_SECONDS)
+
+    def copy_from(self, primary: PostgresServer, *, name: str) -> None:
+        """Takes a running server's data over; `start` then follows it as a standby of this name, until promoted."""
+        self._bin = self._bin or usable_binaries(self._sockets)
+        for path in (self.folder, self._sockets):
+            if os.geteuid() == 0:
+                shutil.chown(path, "nobody")
+        source = f"host={primary.sockets} user={OWNER} application_name={name}"
+        self._run("pg_basebackup", "-d", source, "-D", str(self.folder / "data"), "-R", "-X", "stream", "-c", "fast")
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stops the server: SIGINT ends the sessions and flushes, SIGQUIT leaves everything as it is."""

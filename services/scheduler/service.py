@@ -16,7 +16,13 @@ import structlog
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 from missioncontrol.v1 import scheduler_service_pb2_grpc as pb_grpc
 
-from services.domain.errors import MissionControlError, ResourceExhausted, SessionSuperseded, Unavailable
+from services.domain.errors import (
+    MissionControlError,
+    ResourceExhausted,
+    SchedulerSuperseded,
+    SessionSuperseded,
+    Unavailable,
+)
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics
 from services.scheduler.planner import Planner
@@ -26,7 +32,7 @@ log = structlog.get_logger()
 
 
 class ScheduleService(pb_grpc.SchedulerServiceServicer):
-    """The servicer. Nothing is placed unless `run` runs beside it."""
+    """The servicer: open streams, the highest term, and the planner. Nothing is placed unless `run` runs beside it."""
 
     def __init__(self, metrics: SchedulerMetrics) -> None:
         self.planner = Planner(metrics)
@@ -34,6 +40,7 @@ class ScheduleService(pb_grpc.SchedulerServiceServicer):
         self._now = steady_clock()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._term = 0  # the highest that a coordinator has named
 
     async def Schedule(  # type: ignore[override]  # noqa: N802  # it writes to its context; the contract's name
         self, request_iterator: AsyncIterable[pb.ScheduleRequest], context: Any
@@ -63,8 +70,9 @@ class ScheduleService(pb_grpc.SchedulerServiceServicer):
         now = self._now()
         for stream in list(self._streams.values()):
             self._take(stream, now)
-        for session, response in self.planner.decide(now):
-            self._streams[session.source].send(response)
+        responses = {session.source: response for session, response in self.planner.decide(now)}
+        for source, stream in self._streams.items():
+            stream.send(responses.get(source))
 
     def end_streams(self) -> None:
         """End every stream, and take no new ones: the coordinators dial again."""
@@ -108,9 +116,16 @@ class ScheduleService(pb_grpc.SchedulerServiceServicer):
         async for request in requests:
             if not known:
                 known = True
+                self._check_term(request.term)
                 self._supersede(request.coordinator_id, stream)
                 log.info("coordinator connected", coordinator_id=request.coordinator_id)
             yield request
+
+    def _check_term(self, term: int) -> None:
+        """Refuses a coordinator that has not heard of the last choice. Term 0: it has only one scheduler to choose."""
+        if 0 < term < self._term:
+            raise SchedulerSuperseded(f"term {term} is over: this scheduler knows of term {self._term}")
+        self._term = max(self._term, term)
 
     def _supersede(self, coordinator_id: str, newer: ScheduleStream) -> None:
         for stream in list(self._streams.values()):

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 
-from services.domain.errors import MissionControlError, ResourceExhausted
+from services import failpoints
+from services.domain.errors import MissionControlError, ResourceExhausted, Unavailable
 from services.scheduler import limits
 from services.scheduler.session import ScheduleSession
 
@@ -27,6 +28,7 @@ class ScheduleStream:
         self._wake = wake
         self._inbox: asyncio.Queue[pb.ScheduleRequest | None] = asyncio.Queue(limits.INBOX_MESSAGES_MAX)
         self._outbox: asyncio.Queue[pb.ScheduleResponse] = asyncio.Queue(limits.OUTBOX_MESSAGES_MAX)
+        self._ping = 0
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, requests: AsyncIterable[pb.ScheduleRequest]) -> None:
@@ -49,10 +51,19 @@ class ScheduleStream:
             if request is None:
                 self._end.set_result(None)
             else:
+                self._ping = request.ping or self._ping
                 yield request
 
-    def send(self, response: pb.ScheduleResponse) -> None:
-        """Have a response written. A coordinator that does not read them is ended: nobody waits for it."""
+    def send(self, response: pb.ScheduleResponse | None) -> None:
+        """Have what a pass led to written, and the answer to a ping: it says that passes are made.
+
+        A coordinator that does not read is ended: nobody waits for it.
+        """
+        if self._ping:
+            response = response or pb.ScheduleResponse()
+            response.pong, self._ping = self._ping, 0
+        if response is None:
+            return
         try:
             self._outbox.put_nowait(response)
         except asyncio.QueueFull:
@@ -72,4 +83,7 @@ class ScheduleStream:
 
     async def _write_all(self) -> None:
         while True:
-            await self._write(await self._outbox.get())
+            response = await self._outbox.get()
+            failpoints.reach("scheduler.before_send", Unavailable)
+            await self._write(response)
+            failpoints.reach("scheduler.after_send", Unavailable)

@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
@@ -19,7 +20,7 @@ from sqlalchemy.pool import QueuePool
 from services.domain.errors import FailedPrecondition, Unavailable
 from services.store import schema
 from services.store.limits import (
-    POSTGRES_CONNECT_SECONDS,
+    POSTGRES_NETWORK,
     READERS_MAX,
     SQLITE_BUSY_SECONDS,
     SQLITE_CACHE_KIB,
@@ -54,14 +55,14 @@ def open_database(url: str) -> Engine:
 
 def _open_postgres(url: URL) -> Engine:
     options = session_options(POSTGRES_SETTINGS)
-    return _engine(url, {"options": options, "connect_timeout": POSTGRES_CONNECT_SECONDS})
+    return _engine(url, {"options": options, **POSTGRES_NETWORK})
 
 
 def _engine(url: URL, connect_args: dict[str, Any]) -> Engine:
     return create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=READERS_MAX + 2,  # the journal reads, and the membership writes
+        pool_size=READERS_MAX + 3,  # the journal reads; the membership and the choice of the scheduler write
         max_overflow=0,
         pool_pre_ping=url.get_backend_name() == "postgresql",
         connect_args=connect_args,
@@ -153,12 +154,26 @@ def read_url(url: str) -> URL:
     except ArgumentError:
         raise FailedPrecondition(f"the database URL is none: use {_URLS}") from None
     if backend == "postgresql":
-        return parsed.set(drivername="postgresql+psycopg")
+        return _with_hosts(parsed.set(drivername="postgresql+psycopg"))
     if backend != "sqlite":
         raise FailedPrecondition(f"database {backend!r} is not supported: use {_URLS}")
     if not parsed.database or parsed.database == ":memory:":
         raise FailedPrecondition("the SQLite database must be a file: sqlite:///path/to/file.db")
     return parsed
+
+
+def _with_hosts(url: URL) -> URL:
+    """`?host=a:5432,b:5433` is libpq's way to name several servers; SQLAlchemy wants one `host` for each."""
+    hosts = url.query.get("host")
+    if isinstance(hosts, str) and "," in hosts:
+        return url.update_query_dict({"host": hosts.split(",")})
+    return url
+
+
+def conninfo_of(url: URL) -> str:
+    """The same database as libpq takes it, for a PostgreSQL URL."""
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    return make_conninfo(**{name: value for name, value in arguments.items() if name != "context"})
 
 
 _URLS = "sqlite:///path/to/file.db or postgresql+psycopg://user@host/database"

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 
+from services import failpoints
 from services.domain.agent import AgentKey
 from services.domain.commands import ApplyReports, Command, CreateTasks, Forget, GrantLeases
 from services.domain.errors import ResourceExhausted, Unavailable
@@ -308,6 +309,7 @@ class Journal:
         assert self._writer is not None
         self._flying.append(flight)
         self._gathering.began(len(flight.entries), now=flight.begin)
+        failpoints.reach("journal.before_commit")
         self._writer.commit(flight.prepared.batch).add_done_callback(self._finish)
 
     def _finish(self, commit: asyncio.Future[int]) -> None:
@@ -327,6 +329,7 @@ class Journal:
                 self._put_back(later.entries)
             self._refuse(flight.entries, error)
         else:
+            failpoints.reach("journal.after_commit")
             self._absolve(len(flight.entries))
             self.renewed_at = flight.begin
             committed = self._flusher.settle(flight.prepared, commit.result())

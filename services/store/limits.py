@@ -81,5 +81,12 @@ CHUNKS_READ = 16
 RECONNECT_SECONDS_MIN = 0.05
 RECONNECT_SECONDS_MAX = 1.0
 
-# How long an attempt to reach a database server may take.
-POSTGRES_CONNECT_SECONDS = 10
+# How long an attempt to reach a database server may take, and how long one may say nothing although it was spoken to:
+# without it a server whose host vanished is waited for for a quarter of an hour.
+POSTGRES_NETWORK = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, update
 
+from services.store.schedulers import raise_term
 from services.store.schema import coordinators, feed
 from services.store.transactions import begin_writing
 
@@ -30,7 +31,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def begin_epoch(connection: Connection) -> str:
-    """Starts a new epoch of the feed, and ends every coordinator's term. Returns the epoch.
+    """Starts a new epoch of the feed, ends every coordinator's term, raises the scheduler's. Returns the epoch.
 
     For a database that is not what it was: positions of before mean nothing in it, and who wrote to it must not go on.
     """
@@ -38,6 +39,7 @@ def begin_epoch(connection: Connection) -> str:
     epoch = secrets.token_hex(4)
     connection.execute(update(feed).values(epoch=epoch))
     connection.execute(update(coordinators).values(term=coordinators.c.term + 1))
+    raise_term(connection)
     connection.exec_driver_sql("COMMIT")
     return epoch
 

@@ -41,6 +41,14 @@ END_STOPPED = (
     "AND xact_start < clock_timestamp() - %s * interval '1 second'"
 )
 
+# The system identifier is that of the cluster, the timeline rises with each promotion. The name of the current WAL file
+# begins with the timeline; `pg_control_checkpoint` tells of a promotion only after the next checkpoint.
+ORIGIN = (
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text"
+    " || ':' || ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
+    " || ':' || (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
 
 def session_options(settings: Mapping[str, str]) -> str:
     """Settings of a session, as libpq takes them in `options`. Values have no spaces."""

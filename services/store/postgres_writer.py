@@ -16,9 +16,11 @@ from typing import Any
 import psycopg
 import structlog
 from psycopg import errors
+from psycopg.conninfo import make_conninfo
 
+from services import failpoints
 from services.store import postgres_dialect, statements
-from services.store.limits import RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_MIN
+from services.store.limits import POSTGRES_NETWORK, RECONNECT_SECONDS_MAX, RECONNECT_SECONDS_MIN
 from services.store.writer import (
     Batch,
     Conflict,
@@ -63,7 +65,7 @@ TROUBLE = (psycopg.OperationalError, errors.InternalError_, errors.ReadOnlySqlTr
 
 
 class PostgresWriter:
-    """See `writer.Writer`. `conninfo` is libpq's: a postgresql:// URL. `wanted`: whether anybody waits for it still."""
+    """See `writer.Writer`. `conninfo` is libpq's. `wanted`: whether anybody waits for it still."""
 
     def __init__(self, conninfo: str, identity: Identity, *, wanted: Callable[[], bool]) -> None:
         self._conninfo = conninfo
@@ -96,6 +98,7 @@ class PostgresWriter:
     def _transaction(self, batch: Batch) -> int:
         connection = self._connection
         numbered = connection.cursor()
+        failpoints.reach("writer.before_begin", psycopg.OperationalError)
         try:
             with connection.pipeline(), connection.cursor(binary=True) as cursor:
                 cursor.execute(postgres_dialect.FENCE, (batch.flush, *self._own))
@@ -106,6 +109,7 @@ class PostgresWriter:
                 for place, rows in batch.checks:
                     check = postgres_dialect.checking(statements.CHECKS[place])
                     cursor.execute(check, [len(rows), *columns_of(rows)], prepare=True)
+                failpoints.reach("writer.before_commit", psycopg.OperationalError)
                 # Not connection.commit(): that waits for an answer while the end of a large batch is unsent, for ever.
                 # The pipeline's end sends all of it first.
                 cursor.execute("COMMIT")
@@ -114,6 +118,7 @@ class PostgresWriter:
             if not connection.broken:
                 connection.rollback()
             raise
+        failpoints.reach("writer.after_commit")
         return int(numbered.fetchall()[0][0]) if batch.events else 0
 
     @staticmethod
@@ -188,7 +193,9 @@ class PostgresWriter:
         return row[1] if row is not None and row[0] == flush else None
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        connection = psycopg.connect(self._conninfo, options=postgres_dialect.session_options(SETTINGS))
+        options = postgres_dialect.session_options(SETTINGS)
+        connection = psycopg.connect(make_conninfo(self._conninfo, **POSTGRES_NETWORK), options=options)
+        require_origin(connection)
         connection.prepare_threshold = 1
         return connection
 
@@ -213,3 +220,17 @@ class PostgresWriter:
 def columns_of(rows: list[Any]) -> list[list[Any]]:
     """Rows, column by column."""
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def require_origin(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Raises OutcomeUnknown on a server in the place of the one that this coordinator began with.
+
+    It may lack the last commits: what is in memory is not of this database. The next start begins a new epoch in it.
+    """
+    connection.autocommit = True
+    [known] = connection.execute("SELECT origin FROM feed").fetchone() or ("",)
+    [origin] = connection.execute(postgres_dialect.ORIGIN).fetchone() or ("",)
+    connection.autocommit = False
+    if known and known != origin:
+        connection.close()
+        raise OutcomeUnknown(f"this is another database server than before: {origin}, not {known}")

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import suppress
 from typing import Any
 
+from services import failpoints
 from services.store import sqlite_dialect, statements
 from services.store.writer import Batch, Identity, OutcomeUnknown, RequestsKnown, RowsRefused, TermLost, WriteRefused
 
@@ -20,10 +21,12 @@ class SqliteWriter:
     def write(self, batch: Batch) -> int:
         """Writes a batch; see `writer.Writer.write`. Nobody else writes, so no version needs to be looked at again."""
         try:
+            failpoints.reach("writer.before_begin", sqlite3.OperationalError)
             self._begin(batch.flush)
             for place, rows, _ in batch.writes:
                 self._run(statements.WRITES[place], rows)
             base = self._append(batch) if batch.events else 0
+            failpoints.reach("writer.before_commit", sqlite3.OperationalError)
         except (sqlite3.Error, OverflowError) as error:
             self._give_up()
             raise refused(error) from error
@@ -31,6 +34,7 @@ class SqliteWriter:
             self._give_up()
             raise
         self._commit(batch.flush)
+        failpoints.reach("writer.after_commit")
         return base
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ import msgspec
 import structlog
 from sqlalchemy.engine import URL, make_url
 
-from services.store.database import prepare_sqlite
+from services.store.database import conninfo_of, prepare_sqlite
 from services.store.limits import SQLITE_BUSY_SECONDS, WRITER_STATEMENTS_MAX, WRITER_STOP_SECONDS
 from services.store.postgres_writer import PostgresWriter
 from services.store.sqlite_writer import SqliteWriter
@@ -249,8 +249,7 @@ def serve(parent: socket.socket, writer: Writer) -> None:
 def open_writer(url: URL, identity: Identity, *, wanted: Callable[[], bool] = lambda: True) -> Writer:
     """The writer for this database. `wanted` tells whether a server that is away is to be waited for still."""
     if url.get_backend_name() == "postgresql":
-        conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return PostgresWriter(conninfo, identity, wanted=wanted)
+        return PostgresWriter(conninfo_of(url), identity, wanted=wanted)
     connection = sqlite3.connect(
         url.database or "",
         timeout=SQLITE_BUSY_SECONDS,

@@ -64,5 +64,6 @@ def agent(value: Agent, *, heartbeat_time: int) -> agent_pb2.Agent:
         heartbeat_time=optional_timestamp(heartbeat_time),
         sdk=declared.sdk,
         host=declared.host,
+        coordinator_id=value.coordinator_id,
     )
     return message

@@ -24,6 +24,7 @@ class ScriptedScheduler(pb_grpc.SchedulerServiceServicer):
         self._numbers = 1_000_000
         self.requests: list[pb.ScheduleRequest] = []
         self.results: dict[int, int] = {}
+        self.silent = False  # whether it leaves pings unanswered, as if it were stopped
 
     async def start(self) -> str:
         return await self._server.start()
@@ -44,6 +45,8 @@ class ScriptedScheduler(pb_grpc.SchedulerServiceServicer):
                 self.requests.append(request)
                 self.results.update((result.number, result.outcome) for result in request.results)
                 self._heard.notify_all()
+            if request.ping and not self.silent:
+                self._says.put_nowait(pb.ScheduleResponse(pong=request.ping))
 
     async def end_stream(self) -> None:
         self._says.put_nowait(None)

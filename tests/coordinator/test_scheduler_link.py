@@ -12,6 +12,7 @@ import pytest
 
 from services.coordinator.limits import SCHEDULER_RECONNECT_SECONDS_MAX
 from services.coordinator.queue_book import QueueBook
+from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.scheduler_link import SchedulerLink
 from services.domain.agent import Declaration
 from services.domain.commands import AdmitAgent, AgentAction, ChangeAgent, ChangeQueue, CreateTasks, NewTask
@@ -22,6 +23,7 @@ from services.store.check import check
 from services.store.database import open_database, prepare_schema
 from services.store.flush import Committed
 from services.store.journal import Journal
+from services.store.readers import Readers
 from tests.coordinator.scripted_scheduler import ScriptedScheduler
 from tests.store.world import KIND, NAMESPACE, key, new_task
 
@@ -37,7 +39,8 @@ class Coordinator:
         prepare_schema(self.engine)
         self.journal = Journal(self.engine, "coordinator-1", Rules())
         queues = QueueBook(lease_ttl_micros=30_000_000)
-        self.link = SchedulerLink(self.journal, queues, address=address, coordinator_id="coordinator-1")
+        self.choice = SchedulerChoice(self.engine, Readers(self.engine), (address,))
+        self.link = SchedulerLink(self.journal, queues, self.choice, coordinator_id="coordinator-1")
         self.commits: list[Committed] = []
         for listener in (queues.on_committed, self.link.on_committed, self.commits.append):
             self.journal.subscribe(listener)

@@ -50,10 +50,20 @@ FIGURES: Mapping[str, Figure] = {
     "power_lost": Figure("acknowledged tasks lost over power cuts (SQLite on ext4)", 0, "cuts"),
     "power_findings": Figure("anything else that the checkers found after those cuts", 0, "cuts"),
     "dead_agent": Figure("a dead agent's task is leased again; the lease's time to live is 2 s", 4, "kills", "s"),
+    "coordinator_agents": Figure(
+        "from kill -9 of one of two coordinators under 200 agents at work until all are back", 10, "kills", "s"
+    ),
+    "coordinator_requeued": Figure("live leases requeued by those kills", 0, "kills"),
     "scheduler_back": Figure("from the start of a killed scheduler to placements", 3, "kills", "s"),
+    "standby_killed": Figure("from kill -9 of the active one of two schedulers to placements", 3, "kills", "s"),
+    "standby_stopped": Figure("from SIGSTOP of the active one of two schedulers to placements", 3, "stops", "s"),
     "follower_cuts": Figure("events missing, doubled or reordered for SSE followers cut in mid-frame", 0, "cuts"),
     "full_lost": Figure("acknowledged tasks lost when the disk was full (SQLite on a small tmpfs)", 0, "fillings"),
     "full_findings": Figure("anything else that the checkers found after those fillings", 0, "fillings"),
+    "failpoint_findings": Figure("anything that the checkers found after deaths around commits and sends", 0, "deaths"),
+    "commit_findings": Figure("anything that the checkers found after COMMITs lost, or their answers", 0, "losses"),
+    "promotion_lost": Figure("acknowledged tasks lost when a synchronous standby is promoted", 0, "promotions"),
+    "sync_findings": Figure("anything that the checkers found after errors of pwrite and fdatasync", 0, "errors"),
     "clock_revoked": Figure("live leases revoked when the coordinator's clock jumps by an hour", 0, "jumps"),
 }
 

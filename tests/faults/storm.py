@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
+from missioncontrol.channel import open_channel
 from missioncontrol.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
 
 from services.fleet.audit import LOST, Acknowledged, Finding, SeenEvent, audit, unaccounted
@@ -97,7 +98,9 @@ async def run_storm(
     async with asyncio.TaskGroup() as group:
         following = group.create_task(follower.run())
         requests = make_requests(tasks, seed)
-        submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=len(kills) * kill_seconds))
+        submitting = group.create_task(
+            submit(fleet.addresses, ledger, requests, over_seconds=len(kills) * kill_seconds)
+        )
         for kill in kills:
             await asyncio.sleep(kill.after_seconds)
             strike = (strikes or {}).get(kill.name)
@@ -130,7 +133,7 @@ async def submit(
 ) -> None:
     """Submits in small batches at an even pace, each repeated with the same request ids until it is answered."""
     pause = over_seconds * SUBMIT_BATCH / len(requests)
-    async with grpc.aio.insecure_channel(address, options=[("grpc.max_reconnect_backoff_ms", 200)]) as channel:
+    async with open_channel(address) as channel:
         stub = task_service_pb2_grpc.TaskServiceStub(channel)
         for start in range(0, len(requests), SUBMIT_BATCH):
             batch = task_service_pb2.BatchCreateTasksRequest(requests=requests[start : start + SUBMIT_BATCH])

@@ -20,6 +20,7 @@ from tests.faults.storm import Aftermath, Ledger, make_requests, rest, run_storm
 from tests.faults.weather import every_process, weather
 
 pytestmark = pytest.mark.figures("kill_lost", "kill_findings")
+TWO_OF_EACH = {"coordinators": 2, "schedulers": 2, "gateways": 2}
 AGENTS = tuple(work_agent(f"agent-{number}") for number in (1, 2, 3))
 
 
@@ -49,6 +50,19 @@ async def test_nothing_is_lost_or_done_twice_while_the_database_server_is_killed
     private_postgres: PostgresServer, start_fleet: StartFleet, seed: int
 ) -> None:
     fleet = await start_fleet(agents=AGENTS, database_url=private_postgres.url())
+
+    aftermath = await storm(fleet, tasks=300, kills=10, seed=seed, server=private_postgres)
+
+    assert aftermath.findings() == []
+    assert len(aftermath.tasks) == 300
+
+
+@pytest.mark.parametrize("seed", [1])
+async def test_nothing_is_lost_or_done_twice_while_any_of_several_is_killed(
+    private_postgres: PostgresServer, start_fleet: StartFleet, seed: int
+) -> None:
+    """Two coordinators, two schedulers, two gateways, and the server under them."""
+    fleet = await start_fleet(agents=AGENTS, database_url=private_postgres.url(), **TWO_OF_EACH)
 
     aftermath = await storm(fleet, tasks=300, kills=10, seed=seed, server=private_postgres)
 
@@ -91,6 +105,20 @@ async def test_nothing_is_lost_or_done_twice_in_a_long_storm_on_postgresql(
     private_postgres: PostgresServer, start_fleet: StartFleet, offset: int
 ) -> None:
     fleet = await start_fleet(agents=AGENTS, database_url=private_postgres.url())
+
+    aftermath = await storm(fleet, tasks=2000, kills=60, seed=SEED + offset, server=private_postgres)
+
+    assert aftermath.findings() == []
+    assert len(aftermath.tasks) == 2000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("offset", range(3))
+async def test_nothing_is_lost_or_done_twice_in_a_long_storm_over_two_of_each(
+    private_postgres: PostgresServer, start_fleet: StartFleet, offset: int
+) -> None:
+    fleet = await start_fleet(agents=AGENTS, database_url=private_postgres.url(), **TWO_OF_EACH)
 
     aftermath = await storm(fleet, tasks=2000, kills=60, seed=SEED + offset, server=private_postgres)
 

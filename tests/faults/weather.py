@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, Fleet
+from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, Fleet, names_of
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,8 @@ def weather(seed: int, kills: int, bag: Sequence[str]) -> Iterator[Kill]:
 
 
 def every_process(fleet: Fleet) -> list[str]:
-    """The bag for `weather` with every process of the fleet, the coordinator twice."""
-    return [COORDINATOR, COORDINATOR, SCHEDULER, GATEWAY, *(agent.id for agent in fleet.plan.agents)]
+    """The bag for `weather` with every process of the fleet, the first coordinator twice."""
+    plan = fleet.plan
+    kinds = ((COORDINATOR, plan.coordinators), (SCHEDULER, plan.schedulers), (GATEWAY, plan.gateways))
+    services = [name for kind, count in kinds for name in names_of(kind, count)]
+    return [COORDINATOR, *services, *(agent.id for agent in plan.agents)]

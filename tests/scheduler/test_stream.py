@@ -195,6 +195,36 @@ async def test_a_message_out_of_turn_ends_the_stream_with_its_reason(
     assert field in details
 
 
+async def test_a_ping_is_answered_though_there_is_nothing_to_say_and_before_the_snapshot_is_complete(
+    scheduler: Scheduler,
+) -> None:
+    stream = scheduler.stub.Schedule()
+    await stream.write(pb.ScheduleRequest(coordinator_id="c1", snapshot=True, ping=1))
+    assert await answer(stream) == pb.ScheduleResponse(pong=1)
+    await stream.write(pb.ScheduleRequest(snapshot=True, snapshot_complete=True))
+    await stream.write(pb.ScheduleRequest(ping=2))
+    assert await answer(stream) == pb.ScheduleResponse(pong=2)
+
+
+async def test_a_coordinator_that_missed_a_choice_is_refused_until_it_has_looked_again(scheduler: Scheduler) -> None:
+    newer, older = scheduler.stub.Schedule(), scheduler.stub.Schedule()
+    await newer.write(pb.ScheduleRequest(coordinator_id="c1", snapshot=True, term=3, ping=1))
+    await answer(newer)
+    await older.write(pb.ScheduleRequest(coordinator_id="c2", snapshot=True, term=2))
+    assert (await status_of(older))[0] is grpc.StatusCode.FAILED_PRECONDITION
+    again = scheduler.stub.Schedule()
+    await again.write(pb.ScheduleRequest(coordinator_id="c2", snapshot=True, term=3, ping=1))
+    assert (await answer(again)).pong == 1
+
+
+async def test_a_coordinator_with_nothing_to_choose_from_is_always_taken(scheduler: Scheduler) -> None:
+    newer, single = scheduler.stub.Schedule(), scheduler.stub.Schedule()
+    await newer.write(pb.ScheduleRequest(coordinator_id="c1", snapshot=True, term=3, ping=1))
+    await answer(newer)
+    await single.write(pb.ScheduleRequest(coordinator_id="c2", snapshot=True, ping=1))
+    assert (await answer(single)).pong == 1
+
+
 async def test_a_stopping_scheduler_ends_its_streams_with_unavailable(scheduler: Scheduler) -> None:
     stream = scheduler.stub.Schedule()
     await stream.write(snapshot(groups=[group()], agents=[agent()], ready=[ready("t")]))

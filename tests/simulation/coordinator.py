@@ -285,7 +285,7 @@ class Coordinator:
         micros = self.clock.micros
         conversation.say(
             convert_session.welcome(
-                admission, version=version, intervals=self.intervals, coordinator_id="c", now=micros
+                admission, version=version, intervals=self.intervals, coordinator_id="c", coordinators=[], now=micros
             )
         )
         self.after_delivery(command.agent, list(session.leases))

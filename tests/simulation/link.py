@@ -32,7 +32,7 @@ class Link:
     def __init__(self, clock: Clock, tables: Tables, journal: Journal, scheduler: Scheduler) -> None:
         self.window = Window(self._refill)
         self._agents: dict[AgentKey, Agent] = {}
-        self.standing = StandingPlacements(self._agents, self.window.group_with)
+        self.standing = StandingPlacements(self._agents, self.window.group_at_home)
         self.connected = False
         self.dead = False
         self._clock = clock
@@ -50,7 +50,7 @@ class Link:
         for agent in tables.agents.values():
             self._note_agent(agent)
         for group in tables.groups():
-            key = (group.namespace, group.queue, group.priority, group.needs_id)
+            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard)
             self.window.found(key, group.kind, requirements=group.requirements, count=group.count)
         journal.listeners.append(self.on_committed)
         journal.heralds.append(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from services.coordinator.window import GroupKey, group_key
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import Command, LeaseKey, NewTask, RequestKey
 from services.domain.event import Event
@@ -15,8 +16,6 @@ from services.domain.requirements import Requirements
 from services.domain.task import Task, TaskState
 from services.store.backlog import BacklogGroup, BacklogTask
 from services.store.flush import Committed, committed
-
-GroupKey = tuple[str, str, int, str]
 
 
 class Tables:
@@ -71,7 +70,7 @@ class Tables:
         counts: dict[GroupKey, list[Task]] = {}
         for task in self.tasks.values():
             if task.state is TaskState.PENDING:
-                counts.setdefault((task.namespace, task.queue, task.priority, task.needs_id), []).append(task)
+                counts.setdefault(group_key(task), []).append(task)
         return [
             BacklogGroup(*key, kind=tasks[0].kind, requirements=self.needs[key[3]], count=len(tasks))
             for key, tasks in counts.items()
@@ -82,15 +81,15 @@ class Tables:
         found = sorted(
             (task.queued_time, task.id, task)
             for task in self.tasks.values()
-            if task.state is TaskState.PENDING
-            and (task.namespace, task.queue, task.priority, task.needs_id) == key
-            and (task.queued_time, task.id) > after
+            if task.state is TaskState.PENDING and group_key(task) == key and (task.queued_time, task.id) > after
         )
-        return [BacklogTask(id_, time, task.affinity_key, task.avoid) for time, id_, task in found[:limit]]
+        return [
+            BacklogTask(id_, time, task.affinity_key, task.avoid, task.version) for time, id_, task in found[:limit]
+        ]
 
-    def present_agents(self) -> list[AgentKey]:
-        """The agents that a start adopts."""
-        return [key for key, agent in self.agents.items() if agent.connected or agent.leases]
+    def present_agents(self) -> list[tuple[AgentKey, int]]:
+        """The agents that a start adopts, with their sessions."""
+        return [(key, agent.session) for key, agent in self.agents.items() if agent.connected or agent.leases]
 
     def due(self, now: int) -> tuple[list[str], list[tuple[AgentKey, int]], int]:
         """Tasks and sessions whose time has come, and the next timer after those."""

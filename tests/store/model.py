@@ -306,9 +306,9 @@ class Model:
             self.part(agent, command.expire_time or self.grace(agent))
 
     def AdoptAgents(self, command: AdoptAgents) -> None:
-        for _, agent_id in command.agents:
+        for (_, agent_id), session in command.agents:
             agent = self.agents.get(agent_id)
-            if agent is not None and (agent.state in PRESENT or self.held_by(agent_id)):
+            if agent is not None and agent.session == session and (agent.state in PRESENT or self.held_by(agent_id)):
                 self.part(agent, agent.expire_time or self.grace(agent))
 
     def part(self, agent: ModelAgent, expire_time: int) -> None:

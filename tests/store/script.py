@@ -221,16 +221,17 @@ class Run:
         """A coordinator starts anew, and finds agents without streams."""
         self.submit()
         self.journals.restart(chance.randrange(self.journals.count))
-        self.say(chance, AdoptAgents([self.key(agent) for agent in self.model.agents.values()]))
+        self.say(chance, AdoptAgents([(self.key(agent), agent.session) for agent in self.model.agents.values()]))
 
     def create(self, chance: Random) -> None:
         """Perhaps under a standing placement, perhaps with a request id that was used."""
+        recent = f"r{self.numbers // 8}"
         gpus, later = chance.choice([0.0, 0.0, 1.0]), chance.choice([0, 0, 0, 0, -1, 30])
         new = new_task(
             self.named(f"t{self.number()}"),
             namespace=self.namespace,
             queue=self.named(chance.choice(QUEUES)),
-            request_id=chance.choice(["", "", "r1", "r2", "r3", "r4"]),
+            request_id=chance.choice(["", "", recent, recent, "r0"]),
             digest=chance.choice(["x", "x", "x", "y"]),
             not_before_time=self.clock.now + later * SECOND if later else 0,
             requirements=Requirements(resources={"gpu": gpus} if gpus else {}),
@@ -307,7 +308,7 @@ class Run:
     def report_again(self, chance: Random) -> None:
         """The same words, as on a connection that broke, or on the agent's current session."""
         if self.said:
-            told = chance.choice(self.said[-NEWEST:])
+            told = self.said[-1] if chance.random() < 0.5 else chance.choice(self.said[-NEWEST:])
             session = chance.choice([told.session, self.model.agents[told.agent[1]].session])
             self.say(chance, ApplyReports(told.agent, told.incarnation, session, told.reports))
 
@@ -354,11 +355,11 @@ def seldom(chance: Random) -> bool:
 
 # The steps, each with how often it comes.
 STEPS: dict[Callable[[Run, Random], None], float] = {
-    Run.together: 14,
+    Run.together: 25,
     Run.wait: 4,
     Run.restart: 0.15,
     Run.create: 18,
-    Run.create_what_no_database_takes: 1,
+    Run.create_what_no_database_takes: 2,
     Run.cancel: 3,
     Run.wake: 5,
     Run.forget: 2,
@@ -366,7 +367,7 @@ STEPS: dict[Callable[[Run, Random], None], float] = {
     Run.revoke: 3,
     Run.expire: 2,
     Run.report: 22,
-    Run.report_again: 5,
+    Run.report_again: 8,
     Run.admit: 7,
     Run.end_session: 3,
     Run.change_agent: 4,

@@ -18,6 +18,7 @@ from services.fleet.postgres import PostgresServer
 from services.store.command import app
 from services.store.database import open_database, prepare_schema
 from services.store.feed import read_position
+from services.store.schedulers import choose, read_active
 from services.store.schema import SCHEMA_VERSION, metadata, schema_info
 from services.store.writer import TermLost
 from tests.store.world import World
@@ -143,6 +144,25 @@ def test_what_is_no_backup_changes_nothing(url: str, tmp_path: Path) -> None:
     world = World(url)
     assert world.task("t1").id == "t1"
     world.close()
+
+
+@pytest.mark.usefixtures("programs")
+def test_schedulers_take_the_term_of_a_database_that_was_put_back(url: str, tmp_path: Path) -> None:
+    """Twice: what was put back is always the same."""
+    engine, terms = open_database(url), [0]
+    with engine.connect() as connection:
+        choose(connection, "a:1", seen=0)
+    db("backup", str(tmp_path / "copy"), "--database-url", url)
+    for _ in range(2):
+        with engine.connect() as connection:
+            choose(connection, "b:1", seen=read_active(connection).term)
+            terms.append(read_active(connection).term)
+        engine.dispose()
+        assert db("restore", str(tmp_path / "copy"), "--database-url", url).exit_code == 0
+        with engine.connect() as connection:
+            terms.append(read_active(connection).term)
+    assert terms == sorted(terms)
+    engine.dispose()
 
 
 def test_a_new_epoch_alone(url: str) -> None:

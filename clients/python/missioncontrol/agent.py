@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import signal
 import socket
 import threading
@@ -80,7 +81,8 @@ class Agent:
         capacity = read_capacity()
         self.agent_id = agent_id
         self.slots = default_slots(capacity) if slots is None else slots
-        self._addresses = Addresses(address or os.environ.get("MISSIONCONTROL_ADDRESS") or DEFAULT_ADDRESS)
+        given = address or os.environ.get("MISSIONCONTROL_ADDRESS") or DEFAULT_ADDRESS
+        self._addresses = Addresses(given, start=random.random())  # noqa: S311 - spreads load, guards nothing
         self._drain_seconds = drain_time_limit
         self._handlers: dict[str, Handler] = {}
         self._thread = AgentThread(f"missioncontrol-{agent_id}")

@@ -95,12 +95,15 @@ def channel_options(*, round_robin: bool) -> list[tuple[str, int | str]]:
 
 
 class Addresses:
-    """The addresses of an agent, tried one after another. `learn` takes in those that the coordinators name."""
+    """The addresses of an agent, tried one after another. `learn` takes in those that the coordinators name.
 
-    def __init__(self, addresses: str | Sequence[str]) -> None:
+    `start` says which is the first, from 0.0 to 1.0: with a number by chance a fleet spreads over all coordinators.
+    """
+
+    def __init__(self, addresses: str | Sequence[str], *, start: float = 0.0) -> None:
         self._given = parse_addresses(addresses)
         self._ring = self._given
-        self._index = 0
+        self._index = int(start * len(self._ring)) % len(self._ring)
 
     @property
     def current(self) -> str:

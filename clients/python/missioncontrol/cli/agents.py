@@ -18,7 +18,7 @@ from missioncontrol.v1 import agent_pb2, agent_service_pb2
 app = typer.Typer(help="Looks at agents, cordons and drains them.", rich_markup_mode=None)
 
 AgentId = Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id.")]
-_COLUMNS = ("AGENT", "STATE", "SLOTS", "QUEUED", "HEARD", "CAPABILITIES", "LABELS", "HOST")
+_COLUMNS = ("AGENT", "STATE", "SLOTS", "QUEUED", "HEARD", "CAPABILITIES", "LABELS", "HOST", "COORDINATOR")
 
 
 @app.command("list")
@@ -107,6 +107,7 @@ def _row(agent: agent_pb2.Agent) -> tuple[str, ...]:
         ", ".join(agent.capabilities),
         ", ".join(f"{key}={value}" for key, value in sorted(agent.labels.items())),
         agent.host,
+        agent.coordinator_id,
     )
 
 

@@ -137,6 +137,7 @@ class Agent(_message.Message):
     HEARTBEAT_TIME_FIELD_NUMBER: _builtins.int
     SDK_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
+    COORDINATOR_ID_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """The namespace."""
     id: _builtins.str
@@ -161,6 +162,8 @@ class Agent(_message.Message):
     """Name and version of its SDK, such as "missioncontrol-python/0.1.0"."""
     host: _builtins.str
     """The host that it runs on, as it says itself."""
+    coordinator_id: _builtins.str
+    """The coordinator that holds, or held last, its stream."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Free-form labels that selectors match."""
@@ -211,10 +214,11 @@ class Agent(_message.Message):
         heartbeat_time: _timestamp_pb2.Timestamp | None = ...,
         sdk: _builtins.str = ...,
         host: _builtins.str = ...,
+        coordinator_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connect_time", b"connect_time", "heartbeat_time", b"heartbeat_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "connect_time", b"connect_time", "cordoned", b"cordoned", "heartbeat_time", b"heartbeat_time", "host", b"host", "id", b"id", "incarnation", b"incarnation", "kinds", b"kinds", "labels", b"labels", "namespace", b"namespace", "queue_depth", b"queue_depth", "queue_limit", b"queue_limit", "resources", b"resources", "resources_used", b"resources_used", "sdk", b"sdk", "session", b"session", "slots", b"slots", "slots_used", b"slots_used", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "connect_time", b"connect_time", "coordinator_id", b"coordinator_id", "cordoned", b"cordoned", "heartbeat_time", b"heartbeat_time", "host", b"host", "id", b"id", "incarnation", b"incarnation", "kinds", b"kinds", "labels", b"labels", "namespace", b"namespace", "queue_depth", b"queue_depth", "queue_limit", b"queue_limit", "resources", b"resources", "resources_used", b"resources_used", "sdk", b"sdk", "session", b"session", "slots", b"slots", "slots_used", b"slots_used", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from missioncontrol.v1 import queue_pb2 as missioncontrol_dot_v1_dot_queue__pb2
 from missioncontrol.v1 import task_pb2 as missioncontrol_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)missioncontrol/v1/scheduler_service.proto\x12\x11missioncontrol.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmissioncontrol/v1/queue.proto\x1a\x1cmissioncontrol/v1/task.proto\"\x91\x04\n\x0fScheduleRequest\x12%\n\x0e\x63oordinator_id\x18\x01 \x01(\tR\rcoordinatorId\x12\x1a\n\x08snapshot\x18\x02 \x01(\x08R\x08snapshot\x12+\n\x11snapshot_complete\x18\x03 \x01(\x08R\x10snapshotComplete\x12\x30\n\x06queues\x18\x04 \x03(\x0b\x32\x18.missioncontrol.v1.QueueR\x06queues\x12\x34\n\x06groups\x18\x05 \x03(\x0b\x32\x1c.missioncontrol.v1.TaskGroupR\x06groups\x12\x33\n\x05ready\x18\x06 \x03(\x0b\x32\x1d.missioncontrol.v1.ReadyTasksR\x05ready\x12(\n\x10removed_task_ids\x18\x07 \x03(\tR\x0eremovedTaskIds\x12;\n\x06\x61gents\x18\x08 \x03(\x0b\x32#.missioncontrol.v1.SchedulableAgentR\x06\x61gents\x12%\n\x0eremoved_agents\x18\t \x03(\tR\rremovedAgents\x12<\n\x07results\x18\n \x03(\x0b\x32\".missioncontrol.v1.PlacementResultR\x07results\x12%\n\x0eremoved_groups\x18\x0b \x03(\x04R\rremovedGroups\"\xf7\x01\n\tTaskGroup\x12\x0e\n\x02id\x18\x01 \x01(\x04R\x02id\x12\x1c\n\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x14\n\x05queue\x18\x03 \x01(\tR\x05queue\x12\x1a\n\x08priority\x18\x04 \x01(\x05R\x08priority\x12\x12\n\x04kind\x18\x05 \x01(\tR\x04kind\x12\x43\n\x0crequirements\x18\x06 \x01(\x0b\x32\x1f.missioncontrol.v1.RequirementsR\x0crequirements\x12\x19\n\x08needs_id\x18\x07 \x01(\tR\x07needsId\x12\x16\n\x06unsent\x18\x08 \x01(\x04R\x06unsent\"[\n\nReadyTasks\x12\x19\n\x08group_id\x18\x01 \x01(\x04R\x07groupId\x12\x32\n\x05tasks\x18\x02 \x03(\x0b\x32\x1c.missioncontrol.v1.ReadyTaskR\x05tasks\"\xac\x01\n\tReadyTask\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06taskId\x12,\n\x12queued_time_micros\x18\x02 \x01(\x03R\x10queuedTimeMicros\x12!\n\x0c\x61\x66\x66inity_key\x18\x03 \x01(\tR\x0b\x61\x66\x66inityKey\x12\x35\n\x05\x61void\x18\x04 \x03(\x0b\x32\x1f.missioncontrol.v1.AvoidedAgentR\x05\x61void\"d\n\x0c\x41voidedAgent\x12\x19\n\x08\x61gent_id\x18\x01 \x01(\tR\x07\x61gentId\x12\x39\n\nuntil_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tuntilTime\"\xf3\x05\n\x10SchedulableAgent\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x19\n\x08\x61gent_id\x18\x02 \x01(\tR\x07\x61gentId\x12\x18\n\x07session\x18\x03 \x01(\x04R\x07session\x12\x1c\n\taccepting\x18\x04 \x01(\x08R\taccepting\x12G\n\x06labels\x18\x05 \x03(\x0b\x32/.missioncontrol.v1.SchedulableAgent.LabelsEntryR\x06labels\x12\"\n\x0c\x63\x61pabilities\x18\x06 \x03(\tR\x0c\x63\x61pabilities\x12\x14\n\x05kinds\x18\x07 \x03(\tR\x05kinds\x12\x16\n\x06queues\x18\x08 \x03(\tR\x06queues\x12\x14\n\x05slots\x18\t \x01(\rR\x05slots\x12\x1f\n\x0bqueue_limit\x18\n \x01(\rR\nqueueLimit\x12P\n\tresources\x18\x0b \x03(\x0b\x32\x32.missioncontrol.v1.SchedulableAgent.ResourcesEntryR\tresources\x12\x16\n\x06leases\x18\x0c \x01(\rR\x06leases\x12\x18\n\x07started\x18\r \x01(\rR\x07started\x12]\n\x0eresources_used\x18\x0e \x03(\x0b\x32\x36.missioncontrol.v1.SchedulableAgent.ResourcesUsedEntryR\rresourcesUsed\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a<\n\x0eResourcesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a@\n\x12ResourcesUsedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\xd4\x01\n\x10ScheduleResponse\x12<\n\nplacements\x18\x01 \x03(\x0b\x32\x1c.missioncontrol.v1.PlacementR\nplacements\x12@\n\x0bunplaceable\x18\x02 \x03(\x0b\x32\x1e.missioncontrol.v1.UnplaceableR\x0bunplaceable\x12@\n\x08standing\x18\x03 \x03(\x0b\x32$.missioncontrol.v1.StandingPlacementR\x08standing\"h\n\x11StandingPlacement\x12\x19\n\x08group_id\x18\x01 \x01(\x04R\x07groupId\x12\x38\n\x06\x61gents\x18\x02 \x03(\x0b\x32 .missioncontrol.v1.StandingAgentR\x06\x61gents\"D\n\rStandingAgent\x12\x19\n\x08\x61gent_id\x18\x01 \x01(\tR\x07\x61gentId\x12\x18\n\x07session\x18\x02 \x01(\x04R\x07session\"\x8f\x01\n\tPlacement\x12\x16\n\x06number\x18\x01 \x01(\x04R\x06number\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x19\n\x08\x61gent_id\x18\x03 \x01(\tR\x07\x61gentId\x12\x18\n\x07session\x18\x04 \x01(\x04R\x07session\x12\x1c\n\tnamespace\x18\x05 \x01(\tR\tnamespace\"h\n\x0fPlacementResult\x12\x16\n\x06number\x18\x01 \x01(\x04R\x06number\x12=\n\x07outcome\x18\x02 \x01(\x0e\x32#.missioncontrol.v1.PlacementOutcomeR\x07outcome\"~\n\x11UnplaceableReason\x12\x37\n\x06reason\x18\x01 \x01(\x0e\x32\x1f.missioncontrol.v1.FilterReasonR\x06reason\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12\x16\n\x06\x61gents\x18\x03 \x01(\rR\x06\x61gents\"~\n\x0bUnplaceable\x12\x19\n\x08group_id\x18\x01 \x01(\x04R\x07groupId\x12>\n\x07reasons\x18\x02 \x03(\x0b\x32$.missioncontrol.v1.UnplaceableReasonR\x07reasons\x12\x14\n\x05never\x18\x03 \x01(\x08R\x05never*\xcd\x02\n\x10PlacementOutcome\x12!\n\x1dPLACEMENT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19PLACEMENT_OUTCOME_GRANTED\x10\x01\x12\x1f\n\x1bPLACEMENT_OUTCOME_TASK_GONE\x10\x02\x12!\n\x1dPLACEMENT_OUTCOME_NOT_VISIBLE\x10\x03\x12 \n\x1cPLACEMENT_OUTCOME_AGENT_FULL\x10\x04\x12 \n\x1cPLACEMENT_OUTCOME_AGENT_GONE\x10\x05\x12)\n%PLACEMENT_OUTCOME_AGENT_NOT_ACCEPTING\x10\x06\x12\"\n\x1ePLACEMENT_OUTCOME_QUEUE_PAUSED\x10\x07\x12 \n\x1cPLACEMENT_OUTCOME_INELIGIBLE\x10\x08*\xce\x02\n\x0c\x46ilterReason\x12\x1d\n\x19\x46ILTER_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46ILTER_REASON_NO_AGENT\x10\x01\x12\x16\n\x12\x46ILTER_REASON_KIND\x10\x02\x12\x17\n\x13\x46ILTER_REASON_QUEUE\x10\x03\x12\x1c\n\x18\x46ILTER_REASON_CAPABILITY\x10\x04\x12\x17\n\x13\x46ILTER_REASON_LABEL\x10\x05\x12\x1a\n\x16\x46ILTER_REASON_RESOURCE\x10\x06\x12\x1f\n\x1b\x46ILTER_REASON_NOT_ACCEPTING\x10\x07\x12\x1c\n\x18\x46ILTER_REASON_SLOTS_FULL\x10\x08\x12 \n\x1c\x46ILTER_REASON_RESOURCES_FULL\x10\t\x12\x1e\n\x1a\x46ILTER_REASON_QUEUE_PAUSED\x10\n2k\n\x10SchedulerService\x12W\n\x08Schedule\x12\".missioncontrol.v1.ScheduleRequest\x1a#.missioncontrol.v1.ScheduleResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)missioncontrol/v1/scheduler_service.proto\x12\x11missioncontrol.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmissioncontrol/v1/queue.proto\x1a\x1cmissioncontrol/v1/task.proto\"\xb9\x04\n\x0fScheduleRequest\x12%\n\x0e\x63oordinator_id\x18\x01 \x01(\tR\rcoordinatorId\x12\x1a\n\x08snapshot\x18\x02 \x01(\x08R\x08snapshot\x12+\n\x11snapshot_complete\x18\x03 \x01(\x08R\x10snapshotComplete\x12\x30\n\x06queues\x18\x04 \x03(\x0b\x32\x18.missioncontrol.v1.QueueR\x06queues\x12\x34\n\x06groups\x18\x05 \x03(\x0b\x32\x1c.missioncontrol.v1.TaskGroupR\x06groups\x12\x33\n\x05ready\x18\x06 \x03(\x0b\x32\x1d.missioncontrol.v1.ReadyTasksR\x05ready\x12(\n\x10removed_task_ids\x18\x07 \x03(\tR\x0eremovedTaskIds\x12;\n\x06\x61gents\x18\x08 \x03(\x0b\x32#.missioncontrol.v1.SchedulableAgentR\x06\x61gents\x12%\n\x0eremoved_agents\x18\t \x03(\tR\rremovedAgents\x12<\n\x07results\x18\n \x03(\x0b\x32\".missioncontrol.v1.PlacementResultR\x07results\x12%\n\x0eremoved_groups\x18\x0b \x03(\x04R\rremovedGroups\x12\x12\n\x04term\x18\x0c \x01(\x04R\x04term\x12\x12\n\x04ping\x18\r \x01(\x04R\x04ping\"\xf7\x01\n\tTaskGroup\x12\x0e\n\x02id\x18\x01 \x01(\x04R\x02id\x12\x1c\n\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x14\n\x05queue\x18\x03 \x01(\tR\x05queue\x12\x1a\n\x08priority\x18\x04 \x01(\x05R\x08priority\x12\x12\n\x04kind\x18\x05 \x01(\tR\x04kind\x12\x43\n\x0crequirements\x18\x06 \x01(\x0b\x32\x1f.missioncontrol.v1.RequirementsR\x0crequirements\x12\x19\n\x08needs_id\x18\x07 \x01(\tR\x07needsId\x12\x16\n\x06unsent\x18\x08 \x01(\x04R\x06unsent\"[\n\nReadyTasks\x12\x19\n\x08group_id\x18\x01 \x01(\x04R\x07groupId\x12\x32\n\x05tasks\x18\x02 \x03(\x0b\x32\x1c.missioncontrol.v1.ReadyTaskR\x05tasks\"\xac\x01\n\tReadyTask\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06taskId\x12,\n\x12queued_time_micros\x18\x02 \x01(\x03R\x10queuedTimeMicros\x12!\n\x0c\x61\x66\x66inity_key\x18\x03 \x01(\tR\x0b\x61\x66\x66inityKey\x12\x35\n\x05\x61void\x18\x04 \x03(\x0b\x32\x1f.missioncontrol.v1.AvoidedAgentR\x05\x61void\"d\n\x0c\x41voidedAgent\x12\x19\n\x08\x61gent_id\x18\x01 \x01(\tR\x07\x61gentId\x12\x39\n\nuntil_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tuntilTime\"\xf3\x05\n\x10SchedulableAgent\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x19\n\x08\x61gent_id\x18\x02 \x01(\tR\x07\x61gentId\x12\x18\n\x07session\x18\x03 \x01(\x04R\x07session\x12\x1c\n\taccepting\x18\x04 \x01(\x08R\taccepting\x12G\n\x06labels\x18\x05 \x03(\x0b\x32/.missioncontrol.v1.SchedulableAgent.LabelsEntryR\x06labels\x12\"\n\x0c\x63\x61pabilities\x18\x06 \x03(\tR\x0c\x63\x61pabilities\x12\x14\n\x05kinds\x18\x07 \x03(\tR\x05kinds\x12\x16\n\x06queues\x18\x08 \x03(\tR\x06queues\x12\x14\n\x05slots\x18\t \x01(\rR\x05slots\x12\x1f\n\x0bqueue_limit\x18\n \x01(\rR\nqueueLimit\x12P\n\tresources\x18\x0b \x03(\x0b\x32\x32.missioncontrol.v1.SchedulableAgent.ResourcesEntryR\tresources\x12\x16\n\x06leases\x18\x0c \x01(\rR\x06leases\x12\x18\n\x07started\x18\r \x01(\rR\x07started\x12]\n\x0eresources_used\x18\x0e \x03(\x0b\x32\x36.missioncontrol.v1.SchedulableAgent.ResourcesUsedEntryR\rresourcesUsed\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a<\n\x0eResourcesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a@\n\x12ResourcesUsedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\xe8\x01\n\x10ScheduleResponse\x12<\n\nplacements\x18\x01 \x03(\x0b\x32\x1c.missioncontrol.v1.PlacementR\nplacements\x12@\n\x0bunplaceable\x18\x02 \x03(\x0b\x32\x1e.missioncontrol.v1.UnplaceableR\x0bunplaceable\x12@\n\x08standing\x18\x03 \x03(\x0b\x32$.missioncontrol.v1.StandingPlacementR\x08standing\x12\x12\n\x04pong\x18\x04 \x01(\x04R\x04pong\"h\n\x11StandingPlacement\x12\x19\n\x08group_id\x18\x01 \x01(\x04R\x07groupId\x12\x38\n\x06\x61gents\x18\x02 \x03(\x0b\x32 .missioncontrol.v1.StandingAgentR\x06\x61gents\"D\n\rStandingAgent\x12\x19\n\x08\x61gent_id\x18\x01 \x01(\tR\x07\x61gentId\x12\x18\n\x07session\x18\x02 \x01(\x04R\x07session\"\x8f\x01\n\tPlacement\x12\x16\n\x06number\x18\x01 \x01(\x04R\x06number\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x19\n\x08\x61gent_id\x18\x03 \x01(\tR\x07\x61gentId\x12\x18\n\x07session\x18\x04 \x01(\x04R\x07session\x12\x1c\n\tnamespace\x18\x05 \x01(\tR\tnamespace\"h\n\x0fPlacementResult\x12\x16\n\x06number\x18\x01 \x01(\x04R\x06number\x12=\n\x07outcome\x18\x02 \x01(\x0e\x32#.missioncontrol.v1.PlacementOutcomeR\x07outcome\"~\n\x11UnplaceableReason\x12\x37\n\x06reason\x18\x01 \x01(\x0e\x32\x1f.missioncontrol.v1.FilterReasonR\x06reason\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12\x16\n\x06\x61gents\x18\x03 \x01(\rR\x06\x61gents\"~\n\x0bUnplaceable\x12\x19\n\x08group_id\x18\x01 \x01(\x04R\x07groupId\x12>\n\x07reasons\x18\x02 \x03(\x0b\x32$.missioncontrol.v1.UnplaceableReasonR\x07reasons\x12\x14\n\x05never\x18\x03 \x01(\x08R\x05never*\xcd\x02\n\x10PlacementOutcome\x12!\n\x1dPLACEMENT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19PLACEMENT_OUTCOME_GRANTED\x10\x01\x12\x1f\n\x1bPLACEMENT_OUTCOME_TASK_GONE\x10\x02\x12!\n\x1dPLACEMENT_OUTCOME_NOT_VISIBLE\x10\x03\x12 \n\x1cPLACEMENT_OUTCOME_AGENT_FULL\x10\x04\x12 \n\x1cPLACEMENT_OUTCOME_AGENT_GONE\x10\x05\x12)\n%PLACEMENT_OUTCOME_AGENT_NOT_ACCEPTING\x10\x06\x12\"\n\x1ePLACEMENT_OUTCOME_QUEUE_PAUSED\x10\x07\x12 \n\x1cPLACEMENT_OUTCOME_INELIGIBLE\x10\x08*\xce\x02\n\x0c\x46ilterReason\x12\x1d\n\x19\x46ILTER_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46ILTER_REASON_NO_AGENT\x10\x01\x12\x16\n\x12\x46ILTER_REASON_KIND\x10\x02\x12\x17\n\x13\x46ILTER_REASON_QUEUE\x10\x03\x12\x1c\n\x18\x46ILTER_REASON_CAPABILITY\x10\x04\x12\x17\n\x13\x46ILTER_REASON_LABEL\x10\x05\x12\x1a\n\x16\x46ILTER_REASON_RESOURCE\x10\x06\x12\x1f\n\x1b\x46ILTER_REASON_NOT_ACCEPTING\x10\x07\x12\x1c\n\x18\x46ILTER_REASON_SLOTS_FULL\x10\x08\x12 \n\x1c\x46ILTER_REASON_RESOURCES_FULL\x10\t\x12\x1e\n\x1a\x46ILTER_REASON_QUEUE_PAUSED\x10\n2k\n\x10SchedulerService\x12W\n\x08Schedule\x12\".missioncontrol.v1.ScheduleRequest\x1a#.missioncontrol.v1.ScheduleResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,42 +40,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEDULABLEAGENT_RESOURCESENTRY']._serialized_options = b'8\001'
   _globals['_SCHEDULABLEAGENT_RESOURCESUSEDENTRY']._loaded_options = None
   _globals['_SCHEDULABLEAGENT_RESOURCESUSEDENTRY']._serialized_options = b'8\001'
-  _globals['_PLACEMENTOUTCOME']._serialized_start=2968
-  _globals['_PLACEMENTOUTCOME']._serialized_end=3301
-  _globals['_FILTERREASON']._serialized_start=3304
-  _globals['_FILTERREASON']._serialized_end=3638
+  _globals['_PLACEMENTOUTCOME']._serialized_start=3028
+  _globals['_PLACEMENTOUTCOME']._serialized_end=3361
+  _globals['_FILTERREASON']._serialized_start=3364
+  _globals['_FILTERREASON']._serialized_end=3698
   _globals['_SCHEDULEREQUEST']._serialized_start=159
-  _globals['_SCHEDULEREQUEST']._serialized_end=688
-  _globals['_TASKGROUP']._serialized_start=691
-  _globals['_TASKGROUP']._serialized_end=938
-  _globals['_READYTASKS']._serialized_start=940
-  _globals['_READYTASKS']._serialized_end=1031
-  _globals['_READYTASK']._serialized_start=1034
-  _globals['_READYTASK']._serialized_end=1206
-  _globals['_AVOIDEDAGENT']._serialized_start=1208
-  _globals['_AVOIDEDAGENT']._serialized_end=1308
-  _globals['_SCHEDULABLEAGENT']._serialized_start=1311
-  _globals['_SCHEDULABLEAGENT']._serialized_end=2066
-  _globals['_SCHEDULABLEAGENT_LABELSENTRY']._serialized_start=1881
-  _globals['_SCHEDULABLEAGENT_LABELSENTRY']._serialized_end=1938
-  _globals['_SCHEDULABLEAGENT_RESOURCESENTRY']._serialized_start=1940
-  _globals['_SCHEDULABLEAGENT_RESOURCESENTRY']._serialized_end=2000
-  _globals['_SCHEDULABLEAGENT_RESOURCESUSEDENTRY']._serialized_start=2002
-  _globals['_SCHEDULABLEAGENT_RESOURCESUSEDENTRY']._serialized_end=2066
-  _globals['_SCHEDULERESPONSE']._serialized_start=2069
-  _globals['_SCHEDULERESPONSE']._serialized_end=2281
-  _globals['_STANDINGPLACEMENT']._serialized_start=2283
-  _globals['_STANDINGPLACEMENT']._serialized_end=2387
-  _globals['_STANDINGAGENT']._serialized_start=2389
-  _globals['_STANDINGAGENT']._serialized_end=2457
-  _globals['_PLACEMENT']._serialized_start=2460
-  _globals['_PLACEMENT']._serialized_end=2603
-  _globals['_PLACEMENTRESULT']._serialized_start=2605
-  _globals['_PLACEMENTRESULT']._serialized_end=2709
-  _globals['_UNPLACEABLEREASON']._serialized_start=2711
-  _globals['_UNPLACEABLEREASON']._serialized_end=2837
-  _globals['_UNPLACEABLE']._serialized_start=2839
-  _globals['_UNPLACEABLE']._serialized_end=2965
-  _globals['_SCHEDULERSERVICE']._serialized_start=3640
-  _globals['_SCHEDULERSERVICE']._serialized_end=3747
+  _globals['_SCHEDULEREQUEST']._serialized_end=728
+  _globals['_TASKGROUP']._serialized_start=731
+  _globals['_TASKGROUP']._serialized_end=978
+  _globals['_READYTASKS']._serialized_start=980
+  _globals['_READYTASKS']._serialized_end=1071
+  _globals['_READYTASK']._serialized_start=1074
+  _globals['_READYTASK']._serialized_end=1246
+  _globals['_AVOIDEDAGENT']._serialized_start=1248
+  _globals['_AVOIDEDAGENT']._serialized_end=1348
+  _globals['_SCHEDULABLEAGENT']._serialized_start=1351
+  _globals['_SCHEDULABLEAGENT']._serialized_end=2106
+  _globals['_SCHEDULABLEAGENT_LABELSENTRY']._serialized_start=1921
+  _globals['_SCHEDULABLEAGENT_LABELSENTRY']._serialized_end=1978
+  _globals['_SCHEDULABLEAGENT_RESOURCESENTRY']._serialized_start=1980
+  _globals['_SCHEDULABLEAGENT_RESOURCESENTRY']._serialized_end=2040
+  _globals['_SCHEDULABLEAGENT_RESOURCESUSEDENTRY']._serialized_start=2042
+  _globals['_SCHEDULABLEAGENT_RESOURCESUSEDENTRY']._serialized_end=2106
+  _globals['_SCHEDULERESPONSE']._serialized_start=2109
+  _globals['_SCHEDULERESPONSE']._serialized_end=2341
+  _globals['_STANDINGPLACEMENT']._serialized_start=2343
+  _globals['_STANDINGPLACEMENT']._serialized_end=2447
+  _globals['_STANDINGAGENT']._serialized_start=2449
+  _globals['_STANDINGAGENT']._serialized_end=2517
+  _globals['_PLACEMENT']._serialized_start=2520
+  _globals['_PLACEMENT']._serialized_end=2663
+  _globals['_PLACEMENTRESULT']._serialized_start=2665
+  _globals['_PLACEMENTRESULT']._serialized_end=2769
+  _globals['_UNPLACEABLEREASON']._serialized_start=2771
+  _globals['_UNPLACEABLEREASON']._serialized_end=2897
+  _globals['_UNPLACEABLE']._serialized_start=2899
+  _globals['_UNPLACEABLE']._serialized_end=3025
+  _globals['_SCHEDULERSERVICE']._serialized_start=3700
+  _globals['_SCHEDULERSERVICE']._serialized_end=3807
 # @@protoc_insertion_point(module_scope)

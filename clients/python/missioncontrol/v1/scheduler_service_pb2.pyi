@@ -143,12 +143,20 @@ class ScheduleRequest(_message.Message):
     REMOVED_AGENTS_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
     REMOVED_GROUPS_FIELD_NUMBER: _builtins.int
+    TERM_FIELD_NUMBER: _builtins.int
+    PING_FIELD_NUMBER: _builtins.int
     coordinator_id: _builtins.str
     """Which coordinator this is. On the first message."""
     snapshot: _builtins.bool
     """Whether this message is part of the snapshot."""
     snapshot_complete: _builtins.bool
     """Whether the snapshot ends with this message."""
+    term: _builtins.int
+    """The term of the choice of this scheduler. On the first message. 0: there is none to choose from; such a stream is
+    always taken.
+    """
+    ping: _builtins.int
+    """If not 0, asks for a response, with this number as `pong`, also if there is nothing to say."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]:
         """Queues that appeared or changed, whole. A queue that was never sent has the default policy."""
@@ -195,10 +203,12 @@ class ScheduleRequest(_message.Message):
         removed_agents: _abc.Iterable[_builtins.str] | None = ...,
         results: _abc.Iterable[Global___PlacementResult] | None = ...,
         removed_groups: _abc.Iterable[_builtins.int] | None = ...,
+        term: _builtins.int = ...,
+        ping: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "coordinator_id", b"coordinator_id", "groups", b"groups", "queues", b"queues", "ready", b"ready", "removed_agents", b"removed_agents", "removed_groups", b"removed_groups", "removed_task_ids", b"removed_task_ids", "results", b"results", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "coordinator_id", b"coordinator_id", "groups", b"groups", "ping", b"ping", "queues", b"queues", "ready", b"ready", "removed_agents", b"removed_agents", "removed_groups", b"removed_groups", "removed_task_ids", b"removed_task_ids", "results", b"results", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete", "term", b"term"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,6 +513,9 @@ class ScheduleResponse(_message.Message):
     PLACEMENTS_FIELD_NUMBER: _builtins.int
     UNPLACEABLE_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
+    PONG_FIELD_NUMBER: _builtins.int
+    pong: _builtins.int
+    """The last `ping` that was taken in; 0 if there was none since the last response."""
     @_builtins.property
     def placements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Placement]:
         """Tasks and the agents that they should go to, in the order of the decisions. At most 500."""
@@ -521,10 +534,11 @@ class ScheduleResponse(_message.Message):
         placements: _abc.Iterable[Global___Placement] | None = ...,
         unplaceable: _abc.Iterable[Global___Unplaceable] | None = ...,
         standing: _abc.Iterable[Global___StandingPlacement] | None = ...,
+        pong: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["placements", b"placements", "standing", b"standing", "unplaceable", b"unplaceable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["placements", b"placements", "pong", b"pong", "standing", b"standing", "unplaceable", b"unplaceable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

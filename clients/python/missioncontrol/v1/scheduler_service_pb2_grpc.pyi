@@ -46,6 +46,10 @@ class SchedulerServiceStub:
        offer holds until it is replaced, withdrawn, or the stream ends. It reserves nothing: as with placements, the
        transaction decides.
     6. The stream may break at any time. The coordinator dials again and begins with 1.
+    7. Of several schedulers one is active. Which one stands with a term in the coordinators' database; each choice raises the
+       term. A scheduler refuses a stream (FAILED_PRECONDITION, reason SCHEDULER_SUPERSEDED) with a term lower than the highest
+       that it was told: the coordinator has to look again. If there is another scheduler, the coordinator asks the active one
+       every half second with `ping`; one that says nothing for 1.5 s is left, and another may be chosen.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
@@ -79,6 +83,10 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
        offer holds until it is replaced, withdrawn, or the stream ends. It reserves nothing: as with placements, the
        transaction decides.
     6. The stream may break at any time. The coordinator dials again and begins with 1.
+    7. Of several schedulers one is active. Which one stands with a term in the coordinators' database; each choice raises the
+       term. A scheduler refuses a stream (FAILED_PRECONDITION, reason SCHEDULER_SUPERSEDED) with a term lower than the highest
+       that it was told: the coordinator has to look again. If there is another scheduler, the coordinator asks the active one
+       every half second with `ping`; one that says nothing for 1.5 s is left, and another may be chosen.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
@@ -108,6 +116,10 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
        offer holds until it is replaced, withdrawn, or the stream ends. It reserves nothing: as with placements, the
        transaction decides.
     6. The stream may break at any time. The coordinator dials again and begins with 1.
+    7. Of several schedulers one is active. Which one stands with a term in the coordinators' database; each choice raises the
+       term. A scheduler refuses a stream (FAILED_PRECONDITION, reason SCHEDULER_SUPERSEDED) with a term lower than the highest
+       that it was told: the coordinator has to look again. If there is another scheduler, the coordinator asks the active one
+       every half second with `ping`; one that says nothing for 1.5 s is left, and another may be chosen.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
