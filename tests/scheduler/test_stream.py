@@ -232,3 +232,42 @@ async def test_a_stopping_scheduler_ends_its_streams_with_unavailable(scheduler:
     scheduler.service.end_streams()
     assert (await status_of(stream))[0] is grpc.StatusCode.UNAVAILABLE
     assert (await status_of(scheduler.stub.Schedule()))[0] is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_two_coordinators_share_their_agents(scheduler: Scheduler) -> None:
+    feeder, holder = scheduler.stub.Schedule(), scheduler.stub.Schedule()
+    whole = {"snapshot": True, "snapshot_complete": True}
+    await feeder.write(pb.ScheduleRequest(coordinator_id="feeder", groups=[group()], ready=[ready("t1", "t2")], **whole))
+    await holder.write(pb.ScheduleRequest(coordinator_id="holder", agents=[agent()], **whole))
+    assert pairs(await answer(holder)) == [("t1", "a", 1)]
+    granted = pb.PlacementResult(number=1, outcome=pb.PLACEMENT_OUTCOME_GRANTED)
+    await holder.write(pb.ScheduleRequest(results=[granted], agents=[agent(leases=1)]))
+    await holder.write(pb.ScheduleRequest(agents=[agent()]))
+    assert pairs(await answer(holder)) == [("t2", "a", 1)]
+    await holder.done_writing()
+    assert (await status_of(holder))[0] is grpc.StatusCode.OK
+    await feeder.write(pb.ScheduleRequest(agents=[agent("b")]))
+    placed: list[tuple[str, str, int]] = []
+    while not placed:  # the group was reported to have no agent meanwhile
+        placed = pairs(await answer(feeder))
+    assert placed == [("t2", "b", 1)]
+
+
+async def test_a_coordinator_that_does_not_read_is_ended_and_the_others_go_on(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.scheduler.limits.OUTBOX_MESSAGES_MAX", 1)
+    deaf, other = scheduler.stub.Schedule(), scheduler.stub.Schedule()
+    names = [f"{number:0>1000}" for number in range(4_000)]
+    await deaf.write(snapshot(groups=[group()], agents=[agent(slots=9_000)]))
+    for start in range(0, len(names), 500):
+        await deaf.write(pb.ScheduleRequest(ready=[ready(*names[start : start + 500])]))
+    await other.write(
+        pb.ScheduleRequest(
+            coordinator_id="c2", snapshot=True, snapshot_complete=True, groups=[group(kind="test")],
+            agents=[pb.SchedulableAgent(namespace="default", agent_id="b", session=1, accepting=True, kinds=["test"], slots=1)],
+            ready=[ready("t")],
+        )  # fmt: skip
+    )
+    assert pairs(await answer(other)) == [("t", "b", 1)]
+    assert (await status_of(deaf))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
