@@ -4,7 +4,7 @@ Only values live here, no rules; `Placement` and its outcomes are with the comma
 msgspec structs, because tens of thousands of them are made a second.
 
 Several coordinators tell their part, each on a stream of its own; a `source` is the number of such a stream. A group's
-number is its stream's own, so that the id of a group is made of both here, and of neither alone.
+number is its stream's own, so the id of a group is made of both.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import msgspec
 from services.domain.commands import PlacementOutcome
 from services.domain.requirements import AgentProfile, FilterReason, Requirements
 from services.domain.task import Avoided
-
 
 # The bits of a group's number; the stream's number is above them.
 _NUMBER_BITS = 64

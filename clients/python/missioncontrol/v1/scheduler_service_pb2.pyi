@@ -171,7 +171,9 @@ class ScheduleRequest(_message.Message):
 
     @_builtins.property
     def removed_task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tasks that are no longer ready for another reason than a placement of this scheduler (cancelled, expired)."""
+        """Tasks that are no longer ready for another reason than a placement on this stream (cancelled, expired, or granted by
+        another coordinator).
+        """
 
     @_builtins.property
     def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchedulableAgent]:
@@ -179,7 +181,7 @@ class ScheduleRequest(_message.Message):
 
     @_builtins.property
     def removed_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Agents that left ("<namespace>/<id>")."""
+        """Agents that left ("<namespace>/<id>"). One that another stream tells of is that one's."""
 
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacementResult]:
@@ -610,7 +612,7 @@ class Placement(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     NAMESPACE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Number of the placement, rising within the stream."""
+    """Number of the placement, rising within the stream, with gaps."""
     task_id: _builtins.str
     """The task."""
     agent_id: _builtins.str

@@ -32,12 +32,13 @@ class SchedulerServiceStub:
     # The conversation (Schedule)
 
     1. The coordinator's first messages are its snapshot: ScheduleRequests with `snapshot` = true, the last of them with
-       `snapshot_complete` = true. Until then the scheduler places nothing. Everything it knew from an earlier stream of the
-       same coordinator is void.
+       `snapshot_complete` = true. Until then the scheduler places nothing of it. Everything it knew from an earlier stream of
+       the same coordinator is void, and that stream is ended.
     2. Then come changes, in the order of the coordinator's commits. Agents are sent whole, whenever anything about them changed:
        the load in them is absolute, so a lost or repeated message does no harm. Tasks are added once and removed once.
     3. The scheduler answers with placements. It keeps each placement's slot and resources reserved until the result
-       comes. The results, and the agents' load that they led to, are in the same ScheduleRequest.
+       comes. The results, and the agents' load that they led to, are in the same ScheduleRequest. A coordinator that leaves
+       a thousand responses unread is ended (RESOURCE_EXHAUSTED).
     4. Placements are proposals. The coordinator's transaction decides; a stale one is refused and harmless.
     5. While nothing waits that could use them, the scheduler offers agents in advance: a standing placement says to which
        agents new tasks of a group may go without being asked about. The coordinator then grants a task in the very
@@ -50,6 +51,18 @@ class SchedulerServiceStub:
        term. A scheduler refuses a stream (FAILED_PRECONDITION, reason SCHEDULER_SUPERSEDED) with a term lower than the highest
        that it was told: the coordinator has to look again. If there is another scheduler, the coordinator asks the active one
        every half second with `ping`; one that says nothing for 1.5 s is left, and another may be chosen.
+
+    # Several coordinators
+
+    What all coordinators tell is one view: a task that one tells of may go to an agent that another tells of. The placement
+    goes out on the stream of the agent's coordinator, which may not know the task, and which sends the result. After GRANTED
+    and TASK_GONE the scheduler forgets the task; that the coordinator that told of it says later that it is no longer ready
+    does no harm.
+
+    Numbers of groups are a stream's own. Of a task that two streams tell of, one is placed at a time; it stays until both have
+    removed it, and where one was granted or gone, the other's is tried once for itself. Of an agent that two streams tell of,
+    the higher session counts. Of a queue, the newest version counts. A stream that ends takes along everything that it told;
+    tasks of others that it has not answered for wait again. A group is only offered (5) agents of its own stream.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
@@ -69,12 +82,13 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
     # The conversation (Schedule)
 
     1. The coordinator's first messages are its snapshot: ScheduleRequests with `snapshot` = true, the last of them with
-       `snapshot_complete` = true. Until then the scheduler places nothing. Everything it knew from an earlier stream of the
-       same coordinator is void.
+       `snapshot_complete` = true. Until then the scheduler places nothing of it. Everything it knew from an earlier stream of
+       the same coordinator is void, and that stream is ended.
     2. Then come changes, in the order of the coordinator's commits. Agents are sent whole, whenever anything about them changed:
        the load in them is absolute, so a lost or repeated message does no harm. Tasks are added once and removed once.
     3. The scheduler answers with placements. It keeps each placement's slot and resources reserved until the result
-       comes. The results, and the agents' load that they led to, are in the same ScheduleRequest.
+       comes. The results, and the agents' load that they led to, are in the same ScheduleRequest. A coordinator that leaves
+       a thousand responses unread is ended (RESOURCE_EXHAUSTED).
     4. Placements are proposals. The coordinator's transaction decides; a stale one is refused and harmless.
     5. While nothing waits that could use them, the scheduler offers agents in advance: a standing placement says to which
        agents new tasks of a group may go without being asked about. The coordinator then grants a task in the very
@@ -87,6 +101,18 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
        term. A scheduler refuses a stream (FAILED_PRECONDITION, reason SCHEDULER_SUPERSEDED) with a term lower than the highest
        that it was told: the coordinator has to look again. If there is another scheduler, the coordinator asks the active one
        every half second with `ping`; one that says nothing for 1.5 s is left, and another may be chosen.
+
+    # Several coordinators
+
+    What all coordinators tell is one view: a task that one tells of may go to an agent that another tells of. The placement
+    goes out on the stream of the agent's coordinator, which may not know the task, and which sends the result. After GRANTED
+    and TASK_GONE the scheduler forgets the task; that the coordinator that told of it says later that it is no longer ready
+    does no harm.
+
+    Numbers of groups are a stream's own. Of a task that two streams tell of, one is placed at a time; it stays until both have
+    removed it, and where one was granted or gone, the other's is tried once for itself. Of an agent that two streams tell of,
+    the higher session counts. Of a queue, the newest version counts. A stream that ends takes along everything that it told;
+    tasks of others that it has not answered for wait again. A group is only offered (5) agents of its own stream.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
@@ -102,12 +128,13 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
     # The conversation (Schedule)
 
     1. The coordinator's first messages are its snapshot: ScheduleRequests with `snapshot` = true, the last of them with
-       `snapshot_complete` = true. Until then the scheduler places nothing. Everything it knew from an earlier stream of the
-       same coordinator is void.
+       `snapshot_complete` = true. Until then the scheduler places nothing of it. Everything it knew from an earlier stream of
+       the same coordinator is void, and that stream is ended.
     2. Then come changes, in the order of the coordinator's commits. Agents are sent whole, whenever anything about them changed:
        the load in them is absolute, so a lost or repeated message does no harm. Tasks are added once and removed once.
     3. The scheduler answers with placements. It keeps each placement's slot and resources reserved until the result
-       comes. The results, and the agents' load that they led to, are in the same ScheduleRequest.
+       comes. The results, and the agents' load that they led to, are in the same ScheduleRequest. A coordinator that leaves
+       a thousand responses unread is ended (RESOURCE_EXHAUSTED).
     4. Placements are proposals. The coordinator's transaction decides; a stale one is refused and harmless.
     5. While nothing waits that could use them, the scheduler offers agents in advance: a standing placement says to which
        agents new tasks of a group may go without being asked about. The coordinator then grants a task in the very
@@ -120,6 +147,18 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
        term. A scheduler refuses a stream (FAILED_PRECONDITION, reason SCHEDULER_SUPERSEDED) with a term lower than the highest
        that it was told: the coordinator has to look again. If there is another scheduler, the coordinator asks the active one
        every half second with `ping`; one that says nothing for 1.5 s is left, and another may be chosen.
+
+    # Several coordinators
+
+    What all coordinators tell is one view: a task that one tells of may go to an agent that another tells of. The placement
+    goes out on the stream of the agent's coordinator, which may not know the task, and which sends the result. After GRANTED
+    and TASK_GONE the scheduler forgets the task; that the coordinator that told of it says later that it is no longer ready
+    does no harm.
+
+    Numbers of groups are a stream's own. Of a task that two streams tell of, one is placed at a time; it stays until both have
+    removed it, and where one was granted or gone, the other's is tried once for itself. Of an agent that two streams tell of,
+    the higher session counts. Of a queue, the newest version counts. A stream that ends takes along everything that it told;
+    tasks of others that it has not answered for wait again. A group is only offered (5) agents of its own stream.
 
     Only a window of the backlog is sent: per group at most some hundreds of tasks, with the count of the rest. The coordinator refills
     a group by itself when half its window is gone.
