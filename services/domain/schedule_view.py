@@ -51,11 +51,6 @@ class Outstanding(NamedTuple):
     voids: int
     source: int
 
-    @property
-    def held(self) -> bool:
-        """Whether the agent's slot is reserved still: not if it left, or has another session."""
-        return self.record.index >= 0 and self.record.voids == self.voids
-
 
 class ScheduleView:
     """See the module. `apply` takes changes in; `reserve`, `park` and `set_aside` are what `plan` decides."""
@@ -184,7 +179,7 @@ class ScheduleView:
         if source_of(waiting.task.group_id) != source:
             _pop(self._twins, task_id, source)
             return
-        twin = self._take_twin(task_id)
+        twin = self._take_twin(task_id) if self._twins else None
         if twin is not None and waiting.place is Place.PLACED:
             self._hand_over(waiting, twin)
             return
@@ -194,7 +189,7 @@ class ScheduleView:
 
     def _take_twin(self, task_id: str) -> ReadyTask | None:
         """Take out what a further stream says of the task."""
-        twins = self._twins.get(task_id) if self._twins else None
+        twins = self._twins.get(task_id)
         while twins:
             twin = _pop(self._twins, task_id, next(iter(twins)))
             if twin is not None and twin.group_id in self.backlog.groups:
@@ -246,7 +241,7 @@ class ScheduleView:
     def _take_result(self, result: PlacementResult, source: int, *, now: int) -> None:
         known = self.outstanding.get(result.number)
         if known is None or known.source != source:
-            return
+            return  # unknown, or not this one's to answer
         del self.outstanding[result.number]
         held = self._release(known)
         waiting, record = known.waiting, known.record
@@ -274,11 +269,12 @@ class ScheduleView:
 
     def _release(self, known: Outstanding) -> bool:
         """Give back what a placement took. Whether the agent held it still."""
-        held = known.held
-        if held:
-            known.record.release(known.group.needs.resources)
-            self._unsettled.setdefault(known.record, False)
-        return held
+        _, group, record, voids, _ = known
+        if record.index < 0 or record.voids != voids:
+            return False
+        record.release(group.needs.resources)
+        self._unsettled.setdefault(record, False)
+        return True
 
     def _take_back(self, known: Outstanding) -> None:
         """A placement that nobody will answer for: as if it had not been made."""
@@ -296,7 +292,11 @@ class ScheduleView:
             self.backlog.requeue(waiting, group)
             return
         self._forget_task(waiting)
-        twin = self._take_twin(waiting.task.task_id)
+        if self._twins:
+            self._put_twin(waiting.task.task_id)
+
+    def _put_twin(self, task_id: str) -> None:
+        twin = self._take_twin(task_id)
         if twin is not None:
             self._put_tasks((twin,))
 

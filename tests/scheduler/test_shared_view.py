@@ -380,7 +380,7 @@ def check(fleet: Fleet) -> None:
     sizes = Counter(waiting.task.group_id for waiting in view.tasks.values())
     assert {group.id: group.size for group in view.backlog.groups.values() if group.size} == sizes
     assert {source_of(group_id) for group_id in view.backlog.groups} <= alive
-    held = Counter(known.record for known in view.outstanding.values() if known.held)
+    held = Counter(known.record for known in view.outstanding.values() if known.record.voids == known.voids)
     for record in view.capacity.by_key.values():
         assert record.source in alive
         assert record.reserved == held[record]

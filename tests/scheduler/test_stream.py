@@ -11,6 +11,7 @@ from missioncontrol.v1 import scheduler_service_pb2 as pb
 from missioncontrol.v1 import scheduler_service_pb2_grpc as pb_grpc
 from prometheus_client import CollectorRegistry
 
+from services.domain.errors import ResourceExhausted
 from services.scheduler.metrics import SchedulerMetrics, SizeCollector
 from services.scheduler.service import ScheduleService
 from services.transport.server import create_server
@@ -255,31 +256,33 @@ async def test_two_coordinators_share_their_agents(scheduler: Scheduler) -> None
     assert placed == [("t2", "b", 1)]
 
 
+class DeafContext:
+    """A call whose client reads nothing, with everything full on the way to it."""
+
+    async def write(self, _response: pb.ScheduleResponse) -> None:
+        await asyncio.Event().wait()
+
+
 async def test_a_coordinator_that_does_not_read_is_ended_and_the_others_go_on(
     scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.scheduler.limits.OUTBOX_MESSAGES_MAX", 1)
-    deaf, other = scheduler.stub.Schedule(), scheduler.stub.Schedule()
-    names = [f"{number:0>1000}" for number in range(4_000)]
-    await deaf.write(snapshot(groups=[group()], agents=[agent(slots=9_000)]))
-    for start in range(0, len(names), 500):
-        await deaf.write(pb.ScheduleRequest(ready=[ready(*names[start : start + 500])]))
-    await other.write(
-        pb.ScheduleRequest(
-            coordinator_id="c2",
-            snapshot=True,
-            snapshot_complete=True,
-            groups=[group(kind="test")],
-            agents=[
-                pb.SchedulableAgent(
-                    namespace="default", agent_id="b", session=1, accepting=True, kinds=["test"], slots=1
-                )
-            ],
-            ready=[ready("t")],
-        )
-    )
+    monkeypatch.setattr("services.scheduler.limits.OUTBOX_MESSAGES_MAX", 2)
+    over = asyncio.Event()
+
+    async def requests() -> AsyncIterator[pb.ScheduleRequest]:
+        names = [f"t{number}" for number in range(4_000)]
+        yield snapshot(groups=[group()], agents=[agent(slots=9_000)], ready=[ready(*names)])
+        await over.wait()
+
+    deaf = asyncio.create_task(scheduler.service.Schedule(requests(), DeafContext()))
+    other = scheduler.stub.Schedule()
+    whole = pb.ScheduleRequest(coordinator_id="c2", snapshot=True, snapshot_complete=True)
+    whole.groups.append(group(kind="test"))
+    whole.ready.append(ready("t"))
+    whole.agents.add(namespace="default", agent_id="b", session=1, accepting=True, kinds=["test"], slots=1)
+    await other.write(whole)
     assert pairs(await answer(other)) == [("t", "b", 1)]
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        while True:
-            await answer(deaf)
-    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    async with asyncio.timeout(ANSWER_SECONDS):
+        with pytest.raises(ExceptionGroup) as raised:
+            await deaf
+    assert raised.group_contains(ResourceExhausted)
