@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,7 +22,9 @@ from services.domain.backlog import Backlog
 from services.domain.capacity import LEVELS, AgentRecord, Capacity
 from services.domain.commands import Placement, PlacementOutcome
 from services.domain.needs import Group, QueueGate
+from services.domain.outstanding import Outstanding
 from services.domain.schedule import PlacementResult, ReadyTask, SchedulableAgent, ScheduleChanges, source_of
+from services.domain.second_word import SecondWords
 from services.domain.task import Avoided
 from services.domain.task_order import Place, Waiting
 
@@ -39,18 +40,6 @@ INELIGIBLE_PAUSE_MICROS = 1_000_000
 
 _DOUBLINGS_MAX = 16
 
-T = TypeVar("T")
-
-
-class Outstanding(NamedTuple):
-    """A placement whose result has not come. `group` is the task's as it was placed, `source` the stream it went to."""
-
-    waiting: Waiting
-    group: Group
-    record: AgentRecord
-    voids: int
-    source: int
-
 
 class ScheduleView:
     """See the module. `apply` takes changes in; `reserve`, `park` and `set_aside` are what `plan` decides."""
@@ -60,9 +49,8 @@ class ScheduleView:
         self.backlog = Backlog(self.capacity)
         self.tasks: dict[str, Waiting] = {}
         self.outstanding: dict[int, Outstanding] = {}
-        # What further streams say of a task or an agent that is another's already, by the stream.
-        self._twins: dict[str, dict[int, ReadyTask]] = {}
-        self._claims: dict[str, dict[int, SchedulableAgent]] = {}
+        self._twins: SecondWords[ReadyTask] = SecondWords()
+        self._claims: SecondWords[SchedulableAgent] = SecondWords()
         self._unsettled: dict[AgentRecord, bool] = {}
         self._timers: list[tuple[int, int, Waiting | AgentRecord | QueueGate]] = []
         self._timers_set = 0
@@ -99,8 +87,8 @@ class ScheduleView:
         """Forget what a stream told that is over. Tasks of others that it has not answered for wait again."""
         for number in [number for number, known in self.outstanding.items() if known.source == source]:
             self._take_back(self.outstanding.pop(number))
-        _pop_all(self._twins, source)
-        _pop_all(self._claims, source)
+        self._twins.drop_source(source)
+        self._claims.drop_source(source)
         self._remove_tasks_of(source)
         for key in [key for key, record in self.capacity.by_key.items() if record.source == source]:
             self._withdraw_agent(key, source)
@@ -153,7 +141,7 @@ class ScheduleView:
             if group is None:
                 continue
             if known is not None and source_of(known.task.group_id) != group.source:
-                self._twins.setdefault(task.task_id, {})[group.source] = task
+                self._twins.put(task.task_id, group.source, said=task)
                 continue
             if known is not None and known.place is Place.PLACED:
                 # Granted and given back in one commit, before its result was said; or a repetition of what is known.
@@ -177,9 +165,9 @@ class ScheduleView:
         if waiting is None:
             return
         if source_of(waiting.task.group_id) != source:
-            _pop(self._twins, task_id, source)
+            self._twins.drop(task_id, source)
             return
-        twin = self._take_twin(task_id) if self._twins else None
+        twin = self._take_twin(task_id)
         if twin is not None and waiting.place is Place.PLACED:
             self._hand_over(waiting, twin)
             return
@@ -189,12 +177,9 @@ class ScheduleView:
 
     def _take_twin(self, task_id: str) -> ReadyTask | None:
         """Take out what a further stream says of the task."""
-        twins = self._twins.get(task_id)
-        while twins:
-            twin = _pop(self._twins, task_id, next(iter(twins)))
-            if twin is not None and twin.group_id in self.backlog.groups:
-                return twin
-        return None
+        if not self._twins:
+            return None
+        return next((twin for twin in self._twins.take_all(task_id) if twin.group_id in self.backlog.groups), None)
 
     def _hand_over(self, waiting: Waiting, twin: ReadyTask) -> None:
         """A placed task is another stream's from now on, which may mean a later time that it was ready."""
@@ -292,11 +277,7 @@ class ScheduleView:
             self.backlog.requeue(waiting, group)
             return
         self._forget_task(waiting)
-        if self._twins:
-            self._put_twin(waiting.task.task_id)
-
-    def _put_twin(self, task_id: str) -> None:
-        twin = self._take_twin(task_id)
+        twin = self._take_twin(waiting.task.task_id)
         if twin is not None:
             self._put_tasks((twin,))
 
@@ -347,10 +328,10 @@ class ScheduleView:
         What the other says is remembered, in case that its word is the only one left.
         """
         if agent.session <= record.agent.session:
-            self._claims.setdefault(agent.key, {})[source] = agent
+            self._claims.put(agent.key, source, said=agent)
             return False
-        _pop(self._claims, agent.key, source)
-        self._claims.setdefault(agent.key, {})[record.source] = record.agent
+        self._claims.drop(agent.key, source)
+        self._claims.put(agent.key, record.source, said=record.agent)
         self.capacity.hand_over(record, source)
         return True
 
@@ -359,15 +340,15 @@ class ScheduleView:
         record = self.capacity.by_key.get(key)
         if record is None:
             return
-        claims = self._claims.get(key, {})
+        claims = self._claims.of(key)
         if record.source != source:
-            _pop(self._claims, key, source)
+            self._claims.drop(key, source)
         elif not claims:
             self._remove_agent(record)
         else:
             heir = max(claims, key=lambda claimant: claims[claimant].session)
             agent = claims[heir]
-            _pop(self._claims, key, heir)
+            self._claims.drop(key, heir)
             self.capacity.hand_over(record, heir)
             self._replace_agent(record, agent)
             self._unsettled.setdefault(record, False)
@@ -417,19 +398,3 @@ class ScheduleView:
         if reopened:
             record.shut_by = [index for index in record.shut_by if index not in reopened]
         return sum(1 << index for index in reopened)
-
-
-def _pop(known: dict[str, dict[int, T]], name: str, source: int) -> T | None:
-    """Take out what a stream says of a name, and the name with the last of it."""
-    by_source = known.get(name)
-    if by_source is None:
-        return None
-    said = by_source.pop(source, None)
-    if not by_source:
-        del known[name]
-    return said
-
-
-def _pop_all(known: dict[str, dict[int, T]], source: int) -> None:
-    for name in [name for name, by_source in known.items() if source in by_source]:
-        _pop(known, name, source)
