@@ -20,6 +20,7 @@ from services.scheduler.planner import Planner
 
 GRANTED = pb.PLACEMENT_OUTCOME_GRANTED
 NOT_VISIBLE = pb.PLACEMENT_OUTCOME_NOT_VISIBLE
+OUTCOMES = [outcome for outcome in pb.PlacementOutcome.values() if outcome]
 
 
 def agent(agent_id: str, *, session: int = 1, slots: int = 1, leases: int = 0) -> pb.SchedulableAgent:
@@ -73,7 +74,8 @@ class Stream:
     def __init__(self, fleet: Fleet, name: str) -> None:
         self.name = name
         self.session = fleet.planner.join()
-        self.placed: dict[str, pb.Placement] = {}
+        self.placed: dict[str, pb.Placement] = {}  # the last one of each task
+        self.numbers: list[int] = []  # that were not answered
         self.offers: dict[int, list[str]] = {}
         self.unplaceable: list[pb.Unplaceable] = []
         self._fleet = fleet
@@ -85,13 +87,16 @@ class Stream:
         self._fleet.decide()
 
     def answer(self, task_id: str, outcome: pb.PlacementOutcome.ValueType, **fields: object) -> None:
-        result = pb.PlacementResult(number=self.placed.pop(task_id).number, outcome=outcome)
-        self.tell(results=[result], **fields)
+        self.answer_number(self.placed.pop(task_id).number, outcome, **fields)
+
+    def answer_number(self, number: int, outcome: pb.PlacementOutcome.ValueType, **fields: object) -> None:
+        self.numbers.remove(number)
+        self.tell(results=[pb.PlacementResult(number=number, outcome=outcome)], **fields)
 
     def hear(self, response: pb.ScheduleResponse) -> None:
         for placement in response.placements:
-            assert placement.task_id not in self.placed
             self.placed[placement.task_id] = placement
+            self.numbers.append(placement.number)
         for offer in response.standing:
             self.offers[offer.group_id] = sorted(offered.agent_id for offered in offer.agents)
         self.unplaceable += response.unplaceable
@@ -329,7 +334,7 @@ def test_news_of_a_group_go_to_its_own_stream_under_its_own_number(fleet: Fleet)
 # Everything at once.
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60))
 def test_the_indexes_agree_whatever_the_streams_say(seed: int) -> None:
     chance = random.Random(seed)
     fleet = Fleet()
@@ -346,8 +351,8 @@ def test_the_indexes_agree_whatever_the_streams_say(seed: int) -> None:
                 stream.tell(agents=[agent(key, session=chance.randrange(1, 4), slots=chance.randrange(3))])
             case 6:
                 stream.tell(removed_agents=[f"default/{key}"])
-            case 7 if stream.placed:
-                stream.answer(chance.choice(sorted(stream.placed)), chance.choice((1, 2, 3, 4, 5, 6, 8)))
+            case 7 if stream.numbers:
+                stream.answer_number(chance.choice(stream.numbers), chance.choice(OUTCOMES))
             case 8 if chance.random() < 0.3:
                 stream.leave()
                 living.remove(stream)
@@ -356,8 +361,8 @@ def test_the_indexes_agree_whatever_the_streams_say(seed: int) -> None:
         check(fleet)
     for stream in living[:-1]:
         stream.leave()
-    for name in list(living[-1].placed):
-        living[-1].answer(name, pb.PLACEMENT_OUTCOME_TASK_GONE)
+    for number in list(living[-1].numbers):
+        living[-1].answer_number(number, pb.PLACEMENT_OUTCOME_TASK_GONE)
     check(fleet)
 
 
@@ -378,5 +383,6 @@ def check(fleet: Fleet) -> None:
     placed = [known.waiting for known in view.outstanding.values() if known.waiting.place is Place.PLACED]
     assert len(placed) == len({waiting.task.task_id for waiting in placed})
     assert len(placed) == sum(waiting.place is Place.PLACED for waiting in view.tasks.values())
-    free = sum(record.slots_free for record in view.capacity.by_key.values() if not record.refused)
-    assert not free or not any(waiting.place is Place.QUEUED and not waiting.task.avoid for waiting in view.tasks.values())
+    if any(record.slots_free and not record.refused for record in view.capacity.by_key.values()):
+        waiting = [known for known in view.tasks.values() if known.place is Place.QUEUED and not known.task.avoid]
+        assert not waiting or all(view.backlog.groups[known.task.group_id].needs.gate.closed for known in waiting)

@@ -237,7 +237,9 @@ async def test_a_stopping_scheduler_ends_its_streams_with_unavailable(scheduler:
 async def test_two_coordinators_share_their_agents(scheduler: Scheduler) -> None:
     feeder, holder = scheduler.stub.Schedule(), scheduler.stub.Schedule()
     whole = {"snapshot": True, "snapshot_complete": True}
-    await feeder.write(pb.ScheduleRequest(coordinator_id="feeder", groups=[group()], ready=[ready("t1", "t2")], **whole))
+    await feeder.write(
+        pb.ScheduleRequest(coordinator_id="feeder", groups=[group()], ready=[ready("t1", "t2")], **whole)
+    )
     await holder.write(pb.ScheduleRequest(coordinator_id="holder", agents=[agent()], **whole))
     assert pairs(await answer(holder)) == [("t1", "a", 1)]
     granted = pb.PlacementResult(number=1, outcome=pb.PLACEMENT_OUTCOME_GRANTED)
@@ -264,10 +266,20 @@ async def test_a_coordinator_that_does_not_read_is_ended_and_the_others_go_on(
         await deaf.write(pb.ScheduleRequest(ready=[ready(*names[start : start + 500])]))
     await other.write(
         pb.ScheduleRequest(
-            coordinator_id="c2", snapshot=True, snapshot_complete=True, groups=[group(kind="test")],
-            agents=[pb.SchedulableAgent(namespace="default", agent_id="b", session=1, accepting=True, kinds=["test"], slots=1)],
+            coordinator_id="c2",
+            snapshot=True,
+            snapshot_complete=True,
+            groups=[group(kind="test")],
+            agents=[
+                pb.SchedulableAgent(
+                    namespace="default", agent_id="b", session=1, accepting=True, kinds=["test"], slots=1
+                )
+            ],
             ready=[ready("t")],
-        )  # fmt: skip
+        )
     )
     assert pairs(await answer(other)) == [("t", "b", 1)]
-    assert (await status_of(deaf))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        while True:
+            await answer(deaf)
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
