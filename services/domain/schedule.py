@@ -17,7 +17,6 @@ from services.domain.commands import PlacementOutcome
 from services.domain.requirements import AgentProfile, FilterReason, Requirements
 from services.domain.task import Avoided
 
-
 # The bits of a group's number; the stream's number is above them.
 _NUMBER_BITS = 64
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1

@@ -1,8 +1,8 @@
 """What the coordinators have told the scheduler, with indexes that are kept as the changes arrive.
 
-The view is the scheduler's only state, and it is all hearsay: what a stream has told goes with it. It is mutable, and has
-one owner; every operation is a function of the view and its arguments, for time comes in from outside, and there is no
-chance in it. What to do with the view is in `placement.py`, why something waits in `unplaceable.py`.
+The view is the scheduler's only state, and it is all hearsay: what a stream has told goes with it. It is mutable, and
+has one owner; every operation is a function of the view and its arguments, for time comes in from outside, and there is
+no chance in it. What to do with the view is in `placement.py`, why something waits in `unplaceable.py`.
 
 Rules that hold between any two calls:
 - a task is queued, aside, delayed or placed, and never two of them, however many streams tell of it;
@@ -335,9 +335,7 @@ class ScheduleView:
         if record is None:
             record = self.capacity.add(agent, source=source)
             self._judge(record)
-        elif record.source != source and not self._has_moved(record, agent, source=source):
-            return
-        elif agent == record.agent:
+        elif (record.source != source and not self._has_moved(record, agent, source=source)) or agent == record.agent:
             return
         else:
             self._replace_agent(record, agent)

@@ -1,8 +1,8 @@
 """The one view of all coordinators, and what follows from it, as a state machine without a network or a clock.
 
-Streams join, their requests go in by `receive`, and `decide` says what to answer on which stream: a placement on the one
-that tells of the agent, news of a group on the one that told of it. A stream that is over leaves with all that it told;
-the next begins with a snapshot.
+Streams join, their requests go in by `receive`, and `decide` says what to answer on which stream: a placement on the
+one that tells of the agent, news of a group on the one that told of it. A stream that is over leaves with all that it
+told; the next begins with a snapshot.
 """
 
 from __future__ import annotations

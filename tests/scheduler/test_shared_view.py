@@ -229,9 +229,8 @@ def test_an_agent_is_the_other_streams_again_once_the_newer_one_says_that_it_lef
 
 
 def test_of_a_queue_the_newest_version_counts_and_without_one_the_last_word(fleet: Fleet) -> None:
-    one = fleet.stream(
-        groups=[group()], ready=[ready("t")], queues=[queue_pb2.Queue(namespace="default", name="q", paused=True, version=5)]
-    )  # fmt: skip
+    paused = queue_pb2.Queue(namespace="default", name="q", paused=True, version=5)
+    one = fleet.stream(groups=[group()], ready=[ready("t")], queues=[paused])
     other = fleet.stream(agents=[agent("a")], queues=[queue_pb2.Queue(namespace="default", name="q", version=4)])
     assert not other.placed
     one.tell(queues=[queue_pb2.Queue(namespace="default", name="q")])
