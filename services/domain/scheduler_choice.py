@@ -17,8 +17,8 @@ import msgspec
 ABSENCE_SECONDS = 1.0
 
 # One whose stream stands, but that has said nothing for so long, is taken for stopped. It is asked every half second
-# and answers between two decisions, which take some 100 ms when it is busy: that is almost three unanswered questions,
-# and more than ten of the longest decisions. The other half of the goal is left for what comes after.
+# and answers between two decisions, which take some 100 ms when it is busy. Measured on two cores, the half second
+# included: up to 0.6 s while it places 600,000 tasks, 0.85 s while it takes in their snapshot.
 SILENCE_SECONDS = 1.5
 
 # A coordinator chooses at most once in this time. It doubles while its choices do not hold: two coordinators that reach

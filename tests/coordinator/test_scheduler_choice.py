@@ -178,6 +178,18 @@ async def test_an_idle_stream_to_one_that_answers_stays(site: Site, schedulers: 
     assert site.active().term == 1
 
 
+async def test_a_coordinator_that_was_stopped_itself_takes_no_scheduler_for_silent(site: Site) -> None:
+    now = 0.0
+    choice = SchedulerChoice(site.engine, site.readers, (NOBODY, "127.0.0.1:2"), clock=lambda: now)
+    asked = asyncio.Semaphore(0)
+    watching = asyncio.ensure_future(choice.watch(NOBODY, asked.release))
+    await asked.acquire()
+    now = 60.0
+    await asked.acquire()
+    assert not watching.done()
+    watching.cancel()
+
+
 async def test_with_one_address_no_row_is_looked_at_and_nobody_is_asked(site: Site, schedulers: Schedulers) -> None:
     first, _ = schedulers.both
     with statements(site.engine) as said:
