@@ -11,10 +11,10 @@ from services.event_gateway import limits
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES_MAX),
-    # A coordinator whose host vanished is noticed by pings, since an idle feed sends nothing.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    # A coordinator whose host vanished is noticed by pings, since an idle feed sends nothing: within 20 s.
+    ("grpc.keepalive_time_ms", 15_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
     # Waiting between attempts is the feed's business.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),

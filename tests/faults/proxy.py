@@ -12,11 +12,12 @@ PIECE_BYTES = 1 << 16
 
 
 class Proxy:
-    """Listens on a free port and forwards to one target."""
+    """Listens on a free port, or where it is told, and forwards to one target."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, listen: str = "127.0.0.1:0") -> None:
         host, _, port = target.rpartition(":")
         self._target = (host, int(port))
+        self._listen = listen
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.swallow_replies = False
@@ -26,7 +27,8 @@ class Proxy:
         self.cuts = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        host, _, port = self._listen.rpartition(":")
+        self._server = await asyncio.start_server(self._serve, host, int(port))
         return self
 
     async def __aexit__(

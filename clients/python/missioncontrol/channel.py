@@ -19,6 +19,9 @@ from missioncontrol import limits
 DEFAULT_ADDRESS = "127.0.0.1:7070"
 DEFAULT_PORT = 7070
 
+_ROUND_ROBIN: Mapping[str, object] = {"round_robin": {}}
+# Resolvers put the addresses of a name in one order for everybody: without the shuffle all agents take the same.
+_ANY_FIRST: Mapping[str, object] = {"pick_first": {"shuffleAddressList": True}}
 # A stream of an agent is not retried below the agent: it must see the break, and choose another address itself.
 _RETRIED_METHODS: Sequence[Mapping[str, str]] = (
     {"service": "missioncontrol.v1.TaskService"},
@@ -59,10 +62,15 @@ def targets(addresses: str | Sequence[str]) -> tuple[str, ...]:
     return ((_literal_target(literals),) if literals else ()) + names
 
 
+def one_only(addresses: Sequence[str]) -> bool:
+    """Whether parsed addresses are a single plain IP address; a name may stand for several."""
+    return len(addresses) == 1 and _literal(addresses[0]) is not None
+
+
 def open_channel(addresses: str | Sequence[str], *, round_robin: bool = True) -> grpc.aio.Channel:
     """Opens a channel to one name or to any number of IP addresses. It connects when it is first used.
 
-    With `round_robin` calls are spread over all that the address stands for; without, the first that answers gets them.
+    With `round_robin` calls are spread over all that the address stands for; without, one that answers gets them all.
     Several names need one channel each (see `targets`): ValueError.
     """
     found = targets(addresses)
@@ -79,8 +87,10 @@ def open_target(target: str, *, round_robin: bool = True) -> grpc.aio.Channel:
 def channel_options(*, round_robin: bool) -> list[tuple[str, int | str]]:
     """The options of every channel of the SDK. gRPC ignores unknown ones silently: test a new one."""
     return [
-        ("grpc.service_config", _service_config("round_robin" if round_robin else "pick_first")),
+        ("grpc.service_config", _service_config(_ROUND_ROBIN if round_robin else _ANY_FIRST)),
         ("grpc.keepalive_time_ms", int(limits.KEEPALIVE_SECONDS * 1000)),
+        # The timeout alone drops nobody (grpcio 1.85): the ping's own limit of 60 s counts.
+        ("grpc.http2.ping_timeout_ms", int(limits.KEEPALIVE_TIMEOUT_SECONDS * 1000)),
         ("grpc.keepalive_timeout_ms", int(limits.KEEPALIVE_TIMEOUT_SECONDS * 1000)),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_send_message_length", limits.MESSAGE_BYTES_MAX),
@@ -162,10 +172,10 @@ def _as_ipv6(address: str) -> str:
     return f"[::ffff:{host}]:{port}" if isinstance(_literal(address), ipaddress.IPv4Address) else address
 
 
-def _service_config(policy: str) -> str:
+def _service_config(policy: Mapping[str, object]) -> str:
     return json.dumps(
         {
-            "loadBalancingConfig": [{policy: {}}],
+            "loadBalancingConfig": [policy],
             "methodConfig": [{"name": list(_RETRIED_METHODS), "retryPolicy": _RETRY_POLICY}],
         }
     )

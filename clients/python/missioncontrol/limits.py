@@ -10,10 +10,11 @@ from __future__ import annotations
 
 # The services take 4 MiB; a larger answer than that is a mistake somewhere.
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-# Pings more often than every 30 s are answered with ENHANCE_YOUR_CALM; well above, since both ends round.
-KEEPALIVE_SECONDS = 45.0
+# Pings more often than every 10 s are answered with ENHANCE_YOUR_CALM; well above, since both ends round. With the
+# timeout it is 20 s until calls and streams leave a coordinator that fell silent: as long as agents take.
+KEEPALIVE_SECONDS = 15.0
 # A host that vanished without a word is noticed after this, once a ping is out.
-KEEPALIVE_TIMEOUT_SECONDS = 10.0
+KEEPALIVE_TIMEOUT_SECONDS = 5.0
 # A coordinator restarts in about a second; a long backoff would be most of the outage.
 RECONNECT_BACKOFF_SECONDS = 0.2
 RECONNECT_BACKOFF_SECONDS_MAX = 2.0
@@ -28,6 +29,8 @@ ADDRESSES_MAX = 32
 CALL_SECONDS = 30.0
 # One try within it, so that a connection that swallows requests does not eat the whole deadline.
 TRY_SECONDS_MAX = 10.0
+# Where there is another address to try, a try takes half of what is left, but a deadline this near is not cut up.
+TRY_SECONDS_MIN = 1.0
 # Between tries: doubling from the first to the second, each with full jitter.
 RETRY_BACKOFF_SECONDS = 0.1
 RETRY_BACKOFF_SECONDS_MAX = 2.0

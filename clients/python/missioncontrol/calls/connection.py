@@ -17,7 +17,7 @@ import grpc.aio
 from uuid_utils import uuid7
 
 from missioncontrol import limits
-from missioncontrol.channel import open_target, parse_addresses, targets
+from missioncontrol.channel import one_only, open_target, parse_addresses, targets
 from missioncontrol.errors import CallError, CallStatus, Unavailable, call_error
 from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceStub
 from missioncontrol.v1.event_service_pb2_grpc import EventServiceStub
@@ -91,6 +91,7 @@ class Connection:
     ) -> None:
         self.addresses = parse_addresses(addresses)
         self._targets = targets(self.addresses)
+        self._one_only = one_only(self.addresses)
         self._open: dict[str, Stubs] = {}
         self._index = 0
         self._call_seconds = call_seconds
@@ -120,7 +121,7 @@ class Connection:
         while True:
             index = self._index
             try:
-                return await method(self.stubs)(request, timeout=_try_seconds(deadline))
+                return await method(self.stubs)(request, timeout=self._try_seconds(deadline))
             except grpc.aio.AioRpcError as refused:
                 error = call_error(refused)
                 wait_seconds = backoff.seconds(at_least=error.retry_seconds or 0.0)
@@ -160,6 +161,12 @@ class Connection:
             self._leave(index)
             await asyncio.sleep(backoff.seconds(at_least=error.retry_seconds or 0.0))
 
+    def _try_seconds(self, deadline: float) -> float:
+        """Each try gets a part of what is left, so that one that is swallowed leaves room for another address."""
+        left = deadline - time.monotonic()
+        part = left if self._one_only else max(left / 2, min(left, limits.TRY_SECONDS_MIN))
+        return max(min(part, limits.TRY_SECONDS_MAX), 0.001)
+
     def _leave(self, index: int) -> None:
         """Goes on to the next target, unless another call has done so already."""
         if self._index == index:
@@ -187,11 +194,6 @@ def _stubs(channel: grpc.aio.Channel) -> Stubs:
         agents=AgentServiceStub(channel),
         events=EventServiceStub(channel),
     )
-
-
-def _try_seconds(deadline: float) -> float:
-    """Each try gets a part of what is left, so that one that is swallowed leaves room for others."""
-    return max(min(deadline - time.monotonic(), limits.TRY_SECONDS_MAX), 0.001)
 
 
 def _worth_retrying(error: CallError) -> bool:
