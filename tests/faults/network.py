@@ -38,11 +38,12 @@ class NetworkImpossible(Exception):
 
 
 class Namespace:
-    """A namespace, and the host's address as it is seen from in there. Made by `network_namespace`."""
+    """A namespace, and the addresses of both ends of its cable. Made by `network_namespace`."""
 
-    def __init__(self, name: str, host_address: str) -> None:
+    def __init__(self, name: str, host_address: str, address: str) -> None:
         self.name = name
         self.host_address = host_address
+        self.address = address
 
     def arguments(self, *arguments: str) -> tuple[str, ...]:
         """What a Python is to be given, so that one with these arguments runs in the namespace."""
@@ -80,7 +81,7 @@ def network_namespace() -> Iterator[Namespace]:
         _run("ip", "-n", name, "address", "add", f"{guest}/30", "dev", inside)
         _run("ip", "-n", name, "link", "set", inside, "up")
         _run("ip", "-n", name, "link", "set", "lo", "up")
-        yield Namespace(name, host)
+        yield Namespace(name, host, guest)
     finally:
         # The other end goes with it; a namespace alone would keep the cable for a moment longer.
         with suppress(NetworkImpossible):
