@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.faults.figures import SEED, Measurement, keep
+from tests.faults.network import Namespace, NetworkImpossible, network_namespace
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +16,17 @@ def _print_seed(request: pytest.FixtureRequest) -> None:
     """Says first what replays this test: a run that hangs must not keep it to itself."""
     if request.node.get_closest_marker("slow"):
         print(f"\n{request.node.name}: make faults SEED={SEED} TESTS={request.node.nodeid.partition('::')[0]}")
+
+
+@pytest.fixture
+def namespace() -> Iterator[Namespace]:
+    """A network namespace for a part of the fleet."""
+    try:
+        with network_namespace() as made:
+            yield made
+    except NetworkImpossible as error:
+        assert not os.environ.get("CI"), f"CI must have namespaces: {error}"
+        pytest.skip(f"NO PARTITIONS: {error}")
 
 
 @pytest.hookimpl(wrapper=True)
