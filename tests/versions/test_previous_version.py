@@ -173,7 +173,10 @@ async def test_processes_of_both_versions_work_together_on_this_schema(
 async def test_back_to_the_previous_version_and_forth_again_while_there_is_work(
     previous: Environment, upgraded_url: str, start_fleet: StartFleet
 ) -> None:
-    fleet = await start_fleet(database_url=upgraded_url, gateway_listen="", agents=(work_agent("agent-1"),))
+    # Longer than a coordinator is away on a busy machine: no lease may run out meanwhile.
+    fleet = await start_fleet(
+        database_url=upgraded_url, gateway_listen="", agents=(work_agent("agent-1"),), lease_ttl_seconds=30.0
+    )
     for version, environment in (("previous", previous), ("current", CURRENT)):
         async with Client(fleet.address) as client:
             handles = [await client.submit("nap", 0.3) for _ in range(8)]
