@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from pathlib import Path
@@ -44,7 +45,10 @@ class Crowd:
 
 
 async def kill_under(fleet: Fleet, crowd: Crowd, *, rounds: int, seed: int) -> tuple[list[float], int, list[Finding]]:
-    """Kills one coordinator after the other; seconds until all agents are back, leases requeued, findings."""
+    """Kills the coordinator that most agents are at, again and again.
+
+    Seconds until all of them are back, leases requeued, findings.
+    """
     chance, took, requeued = random.Random(seed), list[float](), 0
     names = names_of(COORDINATOR, 2)
     for _ in range(rounds):
@@ -61,13 +65,15 @@ async def kill_under(fleet: Fleet, crowd: Crowd, *, rounds: int, seed: int) -> t
             deadline = time.monotonic() + PATIENCE_SECONDS
             while await started() < len(crowd.ids):
                 assert time.monotonic() < deadline, "not every agent has work"
-            dead = chance.choice(names)
+            homes = await crowd.homes(fleet.addresses)
+            dead = max(names, key=lambda name: list(homes.values()).count(f"coordinator-{names.index(name) + 1}"))
+            await asyncio.sleep(chance.uniform(0, 1))
             other = next(name for name in names if name != dead)
             fleet.services[dead].kill()
             killed = time.monotonic()
             while True:
                 homes = await crowd.homes(fleet.listening[other].address)
-                if len(homes) == len(crowd.ids) and len(set(homes.values())) == 1:
+                if len(homes) == len(crowd.ids) and set(homes.values()) == {f"coordinator-{names.index(other) + 1}"}:
                     break
                 assert time.monotonic() - killed < PATIENCE_SECONDS, f"{len(homes)} of {len(crowd.ids)} are back"
             took.append(time.monotonic() - killed)
