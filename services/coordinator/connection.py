@@ -17,7 +17,7 @@ import structlog
 from missioncontrol.v1 import agent_service_pb2 as wire
 
 from services import failpoints
-from services.coordinator.limits import REPORT_BATCHES_MAX
+from services.coordinator.limits import HELLO_SECONDS, REPORT_BATCHES_MAX
 from services.coordinator.outbox import Outbox
 from services.coordinator.output_relay import OutputRelay
 from services.domain.agent import AgentKey, DrainMode
@@ -159,8 +159,7 @@ class Connection:
     def _repeat_cancels(self) -> None:
         """Orders again what was cancelled and still goes on: an order may have overtaken its lease."""
         for lease in self.session.cancelled:
-            self.outbox.orders.cancel.add(task_id=lease[0], token=lease[1])
-            self.outbox.wake()
+            self.outbox.order("cancel", lease)
 
     async def _hear_reports(self, batch: wire.ReportBatch) -> None:
         now = time.monotonic()
@@ -201,6 +200,21 @@ class Connection:
         for piece in output.chunks:
             if (piece.task_id, piece.chunk.token) in self.session.leases:
                 self._relay.publish(self.session.key[0], piece.task_id, piece.chunk)
+
+
+async def read_hello(messages: AsyncIterator[wire.AgentMessage]) -> wire.Hello:
+    """The first message of a stream. Raises Unavailable if it does not come, InvalidArgument if it is another."""
+    try:
+        async with asyncio.timeout(HELLO_SECONDS):
+            first = await anext(messages, None)
+    except TimeoutError:
+        raise Unavailable(f"no Hello came within {HELLO_SECONDS:g} s; connect again") from None
+    if first is None:
+        raise Unavailable("the stream ended before Hello")
+    if first.WhichOneof("content") != "hello":
+        reason = "the first message of the stream must be Hello"
+        raise InvalidArgument(reason, fields=[("hello", reason)])
+    return first.hello
 
 
 def reach_send(message: wire.CoordinatorMessage, when: str) -> None:

@@ -16,24 +16,18 @@ from functools import partial
 import structlog
 from missioncontrol.v1 import agent_service_pb2 as wire
 
-from services.coordinator.connection import Connection, MessageWriter, forget
+from services.coordinator.connection import Connection, MessageWriter, forget, read_hello
 from services.coordinator.documents import Documents
-from services.coordinator.limits import HELLO_SECONDS, SESSION_TICK_SECONDS
+from services.coordinator.limits import SESSION_TICK_SECONDS
 from services.coordinator.outbox import Offer
 from services.coordinator.output_relay import OutputRelay
 from services.coordinator.tail import Foreign
 from services.domain.agent import Agent, AgentKey, DrainMode
 from services.domain.commands import Admission, AdmitAgent, EndSession, LeaseKey, NewTask, RevokeLeases, RevokeReason
-from services.domain.errors import (
-    IncarnationSuperseded,
-    InvalidArgument,
-    MissionControlError,
-    SessionSuperseded,
-    Unavailable,
-)
+from services.domain.errors import MissionControlError, Unavailable
 from services.domain.event import EventType
 from services.domain.ledger import Granted
-from services.domain.session import Due, Intervals, Session, negotiate
+from services.domain.session import Intervals, Session, negotiate, revoking, superseded
 from services.domain.task import HELD, Task
 from services.store.documents import StoredDocument, read_documents
 from services.store.flush import Committed
@@ -101,7 +95,7 @@ class Connections:
         """AgentService.Connect: admits the agent, runs its conversation, and records how it ended."""
         if self._closing:
             raise Unavailable("this coordinator is stopping")
-        hello = await self._hello(messages)
+        hello = await read_hello(messages)
         version = negotiate(hello.protocol_version_min, hello.protocol_version_max)
         command = convert_agent.hello(hello, coordinator_id=self._coordinator_id)
         admission = await self._admit(command)
@@ -113,19 +107,6 @@ class Connections:
             await connection.converse(messages, writer)
         finally:
             self._leave(connection)
-
-    async def _hello(self, messages: AsyncIterator[wire.AgentMessage]) -> wire.Hello:
-        try:
-            async with asyncio.timeout(HELLO_SECONDS):
-                first = await anext(messages, None)
-        except TimeoutError:
-            raise Unavailable(f"no Hello came within {HELLO_SECONDS:g} s; connect again") from None
-        if first is None:
-            raise Unavailable("the stream ended before Hello")
-        if first.WhichOneof("content") != "hello":
-            reason = "the first message of the stream must be Hello"
-            raise InvalidArgument(reason, fields=[("hello", reason)])
-        return first.hello
 
     async def _admit(self, command: AdmitAgent) -> Admission:
         """Binds the agent to a session; one whose agent goes away meanwhile is ended as soon as it exists."""
@@ -157,7 +138,7 @@ class Connections:
         self._live[command.agent] = connection
         self._absent.pop(command.agent, None)
         if earlier is not None:
-            earlier.end(superseded(earlier, command.agent, command.incarnation))
+            earlier.end(superseded(command.agent[1], earlier.incarnation, by=command.incarnation))
         return connection
 
     def _welcome(self, admission: Admission, version: int) -> wire.CoordinatorMessage:
@@ -261,7 +242,7 @@ class Connections:
         self._absent.pop(agent.key, None)
         connection = self._live.get(agent.key)
         if connection is not None:
-            connection.end(superseded(connection, agent.key, agent.incarnation))
+            connection.end(superseded(agent.id, connection.incarnation, by=agent.incarnation))
 
     def _session(self, key: AgentKey) -> Session | None:
         connection = self._live.get(key)
@@ -332,22 +313,15 @@ class Connections:
         """Adds one lease to the orders of an agent that is here."""
         connection = self._live.get(key)
         if connection is not None:
-            getattr(connection.outbox.orders, kind).add(task_id=lease[0], token=lease[1])
-            connection.outbox.wake()
+            connection.outbox.order(kind, lease)
 
     def _order_drain(self, key: AgentKey) -> None:
         """Tells an agent of a drain that was ordered, changed or called off."""
         connection = self._live.get(key)
         drain = self._drains.get(key, (DrainMode.NONE, 0))
-        if connection is None or drain == connection.drain:
-            return
-        connection.drain = drain
-        orders = connection.outbox.orders
-        orders.ClearField("drain")
-        orders.resume = drain[0] is DrainMode.NONE
-        if not orders.resume:
-            convert_session.put_drain(orders, drain[0], drain_time=drain[1], now=time.time_ns() // 1000)
-        connection.outbox.wake()
+        if connection is not None and drain != connection.drain:
+            connection.drain = drain
+            connection.outbox.order_drain(drain[0], drain_time=drain[1], now=time.time_ns() // 1000)
 
     def _follow_output(self, namespace: str, task_id: str) -> None:
         """Somebody wants to see a task's output live."""
@@ -414,20 +388,3 @@ class Connections:
             connection.end(Unavailable("this coordinator is stopping; connect again"))
         for delivery in list(self._deliveries):
             delivery.cancel()
-
-
-def superseded(earlier: Connection, key: AgentKey, incarnation: str) -> MissionControlError:
-    """Why an earlier stream ends."""
-    agent_id = key[1]
-    if earlier.incarnation == incarnation:
-        return SessionSuperseded(f"agent {agent_id} has connected again")
-    return IncarnationSuperseded(
-        f"agent {agent_id} was started again elsewhere: this process (incarnation {earlier.incarnation}) has to exit",
-        agent_id=agent_id,
-    )
-
-
-def revoking(session: Session, due: Due) -> list[RevokeLeases]:
-    """The commands that take back what is due."""
-    found = ((due.expired, RevokeReason.EXPIRED), (due.undelivered, RevokeReason.UNDELIVERED))
-    return [RevokeLeases(session.key, session.number, leases, reason) for leases, reason in found if leases]

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -24,10 +23,10 @@ from services.store.coordinators import read_coordinators, read_unowned_shards, 
 from services.store.journal import Journal
 from services.store.readers import Readers
 from services.store.timers import read_orphans
+from services.store.transactions import in_thread
 
 log = structlog.get_logger(__name__)
 
-Answer = TypeVar("Answer")
 OnShards = Callable[[frozenset[int]], None]
 
 
@@ -89,7 +88,7 @@ class Membership:
         if self._alone:
             return
         try:
-            await self._write(partial(retire, identity=self._journal.identity))
+            await in_thread(self._engine, partial(retire, identity=self._journal.identity))
         except SQLAlchemyError as error:
             log.warning("could not say that this coordinator has stopped; the others find out", error=str(error))
 
@@ -99,12 +98,12 @@ class Membership:
         everyone, unowned = await self._readers.run(look)
         dead = self._watch.look([each for each in everyone if each.id != own_id], now=now)
         for each in dead:
-            if await self._write(partial(take_over, by=self._journal.identity, dead=each)):
+            if await in_thread(self._engine, partial(take_over, by=self._journal.identity, dead=each)):
                 log.warning("took over from a dead coordinator", coordinator_id=each.id, shards=len(each.shards))
         live = [each for each in everyone if each.live and each not in dead]
         taken = shards_to_take(live, own_id, unowned=unowned)
         if taken:
-            await self._write(partial(take_shards, by=self._journal.identity, taken=taken))
+            await in_thread(self._engine, partial(take_shards, by=self._journal.identity, taken=taken))
         if dead or taken:
             everyone = await self._readers.run(read_coordinators)
         self._note(everyone, own_id)
@@ -127,13 +126,6 @@ class Membership:
         if orphans:
             log.info("agents lost their coordinator", agents=len(orphans))
             await self._journal.submit(AdoptAgents(orphans))
-
-    async def _write(self, change: Callable[[Connection], Answer]) -> Answer:
-        def run() -> Answer:
-            with self._engine.connect() as connection:
-                return change(connection)
-
-        return await asyncio.to_thread(run)
 
 
 def look(connection: Connection) -> tuple[list[Coordinator], list[int]]:

@@ -15,9 +15,10 @@ import msgspec
 from missioncontrol.v1 import agent_service_pb2 as wire
 
 from services.coordinator.limits import ACK_PAUSE_SECONDS, MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
+from services.domain.agent import DrainMode
 from services.domain.commands import LeaseKey
 from services.domain.ledger import Granted
-from services.transport import convert_lease
+from services.transport import convert_lease, convert_session
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False):
@@ -67,16 +68,24 @@ class Outbox:
         self._refusals += refusals
         self._wake.set()
 
-    @property
-    def orders(self) -> wire.Orders:
-        """The orders that go out next: change them, then `wake()`."""
+    def order(self, kind: str, lease: LeaseKey) -> None:
+        """Orders something of one lease: to cancel or drop it, to follow its output."""
+        getattr(self._next_orders(), kind).add(task_id=lease[0], token=lease[1])
+        self._wake.set()
+
+    def order_drain(self, mode: DrainMode, *, drain_time: int, now: int) -> None:
+        """Orders a drain, or calls it off. Instants are microseconds since 1970 UTC."""
+        orders = self._next_orders()
+        orders.ClearField("drain")
+        orders.resume = mode is DrainMode.NONE
+        if not orders.resume:
+            convert_session.put_drain(orders, mode, drain_time=drain_time, now=now)
+        self._wake.set()
+
+    def _next_orders(self) -> wire.Orders:
         if self._orders is None:
             self._orders = wire.Orders()
         return self._orders
-
-    def wake(self) -> None:
-        """Something was added."""
-        self._wake.set()
 
     async def next(self) -> wire.CoordinatorMessage:
         """The next message; waits until there is one. `delivering` are the leases in it."""

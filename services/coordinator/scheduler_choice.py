@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import grpc
 import structlog
@@ -27,6 +28,7 @@ from services.domain.errors import MissionControlError
 from services.domain.scheduler_choice import SILENCE_SECONDS, Active, Choice
 from services.store.readers import Readers
 from services.store.schedulers import choose, read_active
+from services.store.transactions import in_thread
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +127,7 @@ class SchedulerChoice:
         found = await first_serving(self._choice.candidates)
         if not found or self._clock() < self._choice.due_time():
             return
-        if await self._write(found, seen.term):
+        if await in_thread(self._engine, partial(choose, address=found, seen=seen.term)):
             log.warning("chose a scheduler", address=found, instead_of=seen.address, term=seen.term + 1)
             self._choice.chose(now=self._clock())
         self._see(await self._readers.run(read_active))
@@ -135,13 +137,6 @@ class SchedulerChoice:
             log.info("another scheduler is the active one", address=row.address, term=row.term)
             self._moved.set()
             self._moved = asyncio.Event()
-
-    async def _write(self, address: str, seen: int) -> bool:
-        def run() -> bool:
-            with self._engine.connect() as connection:
-                return choose(connection, address, seen=seen)
-
-        return await asyncio.to_thread(run)
 
 
 async def first_serving(addresses: Sequence[str]) -> str:

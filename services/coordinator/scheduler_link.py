@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,23 +20,23 @@ from missioncontrol.v1 import scheduler_service_pb2 as wire
 from missioncontrol.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
 from services import failpoints
+from services.coordinator.agent_news import AgentNews
 from services.coordinator.limits import (
     LOAD_PAUSE_SECONDS,
     PLACEMENT_BATCHES_MAX,
     PLACEMENTS_MAX,
     REFILL_RETRY_SECONDS,
-    SCHEDULE_MESSAGE_BYTES_MAX,
-    SCHEDULE_MESSAGE_TASKS_MAX,
     SCHEDULE_PAUSE_SECONDS,
     SCHEDULER_RECONNECT_SECONDS_MAX,
     SCHEDULER_RECONNECT_SECONDS_MIN,
 )
 from services.coordinator.queue_book import QueueBook
+from services.coordinator.schedule_messages import Messages, ready_messages
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.standing import StandingPlacements
 from services.coordinator.tail import Foreign
-from services.coordinator.window import Changes, Group, Window
-from services.domain.agent import Agent, AgentKey
+from services.coordinator.window import Group, Window
+from services.domain.agent import AgentKey
 from services.domain.commands import (
     Command,
     CreateAnswer,
@@ -48,7 +48,7 @@ from services.domain.commands import (
 )
 from services.domain.queue import Queue, QueueKey
 from services.domain.task import TaskState
-from services.store.backlog import BacklogGroup, BacklogTask, read_groups, read_ready
+from services.store.backlog import BacklogGroup, read_groups, read_ready
 from services.store.flush import Committed
 from services.store.journal import Journal
 from services.transport import convert_schedule
@@ -73,11 +73,9 @@ class SchedulerLink:
         self._address = ""
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
-        self._agents: dict[AgentKey, Agent] = {}
-        self.standing = StandingPlacements(self._agents, self.window.group_at_home)
+        self._agents = AgentNews(coordinator_id)
+        self.standing = StandingPlacements(self._agents.known, self.window.group_at_home)
         self._queues = queues
-        self._changed_agents: set[AgentKey] = set()
-        self._urgent_agents = False  # more than the load of one of them changed
         self._changed_queues: dict[QueueKey, Queue] = {}
         self._results: list[tuple[int, PlacementOutcome]] = []
         # Tasks with a placement of this stream that waits for its result, and whether they are in our window.
@@ -107,8 +105,7 @@ class SchedulerLink:
             if granted.task.id not in self._placed and granted.task.id not in committed.created:
                 self.window.changes.removed.append(granted.task.id)  # granted on the word of an earlier stream
         self.window.on_committed(committed)
-        for agent in committed.agents:
-            self._note_agent(agent)
+        self._agents.note(committed.agents)
         for queue in committed.queues:
             self._changed_queues[queue.key] = queue
         self._wake_for_news()
@@ -120,8 +117,7 @@ class SchedulerLink:
                 self.window.left_elsewhere(event.task_id, event.data.version)
         for task in foreign.ready:
             self.window.became_ready(task, foreign.requirements[task.needs_id])
-        for agent in foreign.agents:
-            self._note_agent(agent)
+        self._agents.note(foreign.agents)
         for queue in foreign.queues:
             self._changed_queues[queue.key] = queue
         self._wake_for_news()
@@ -136,21 +132,29 @@ class SchedulerLink:
 
     def knows(self, key: AgentKey) -> bool:
         """Whether the scheduler was told of this agent from here."""
-        return key in self._agents
+        return key in self._agents.known
 
     def _read_groups(self, shards: frozenset[int]) -> None:
         """Reads what waits in shards that were another coordinator's."""
 
-        def take(answer: asyncio.Future[list[BacklogGroup]]) -> None:
-            if answer.cancelled() or answer.exception() is not None:
-                log.warning("the backlog could not be read; trying again", shards=len(shards))
-                asyncio.get_running_loop().call_later(REFILL_RETRY_SECONDS, self._read_groups, shards)
-                return
-            self._found([group for group in answer.result() if group.shard in self.window.shards])
-            self._wake.set()
+        def take(groups: list[BacklogGroup]) -> None:
+            self._found([group for group in groups if group.shard in self.window.shards])
 
         if shards:
-            self._journal.read(partial(read_groups, shards=shards)).add_done_callback(take)
+            self._read(partial(read_groups, shards=shards), take, again=partial(self._read_groups, shards))
+
+    def _read(self, read: Callable[[Any], Any], take: Callable[[Any], None], *, again: Callable[[], None]) -> None:
+        """Reads the backlog in the order of commits, so that nothing is missed or taken twice; later, if it fails."""
+
+        def settle(answer: asyncio.Future[Any]) -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                log.warning("the backlog could not be read; trying again")
+                asyncio.get_running_loop().call_later(REFILL_RETRY_SECONDS, again)
+                return
+            take(answer.result())
+            self._wake.set()
+
+        self._journal.read(read).add_done_callback(settle)
 
     def _wake_for_news(self) -> None:
         if not self._streaming:
@@ -163,7 +167,7 @@ class SchedulerLink:
 
     def _is_urgent(self) -> bool:
         """Whether there is more to tell than how loaded the agents are."""
-        return bool(self._urgent_agents or self._changed_queues or self._results or self.window.changes.any)
+        return bool(self._agents.urgent or self._changed_queues or self._results or self.window.changes.any)
 
     def _wake_later(self) -> None:
         """Nothing waits that the loads could matter to: they are told together with those of the next moments."""
@@ -201,17 +205,6 @@ class SchedulerLink:
                 self.window.retract(new.id)
                 self._wake.set()
 
-    def _note_agent(self, agent: Agent) -> None:
-        """Agents are told of by the coordinator that holds their stream."""
-        before = self._agents.get(agent.key)
-        if agent.connected and agent.coordinator_id == self._coordinator_id:
-            self._agents[agent.key] = agent
-        elif self._agents.pop(agent.key, None) is None:
-            return
-        self._changed_agents.add(agent.key)
-        if before is None or before.session != agent.session or before.accepting != agent.accepting:
-            self._urgent_agents = True
-
     # The stream.
 
     async def run(self) -> None:
@@ -242,7 +235,8 @@ class SchedulerLink:
         """Says once that there is no scheduler, not with every attempt to reach it."""
         say = log.debug if self._alone else log.warning
         self._alone = True
-        say("no scheduler; tasks wait", address=self._address, error=explain(error))
+        said = error.details() if isinstance(error, grpc.aio.AioRpcError) else error
+        say("no scheduler; tasks wait", address=self._address, error=str(said))
 
     async def _stream(self) -> None:
         """One stream, from its snapshot to its end."""
@@ -354,9 +348,8 @@ class SchedulerLink:
     def _snapshot(self) -> list[wire.ScheduleRequest]:
         """Everything, in messages of bounded size. What was noted until now is part of it."""
         changes = self.window.snapshot()
-        self._changed_agents.clear()
+        self._agents.discard()
         self._changed_queues.clear()
-        self._urgent_agents = False
         self._wake.clear()
         self._streaming = True
         messages = Messages()
@@ -364,7 +357,7 @@ class SchedulerLink:
         messages.requests[0].term = self._choice.target.term
         messages.put_queues(self._queues.all())
         messages.put_groups(changes.groups.values())
-        for agent in self._agents.values():
+        for agent in self._agents.known.values():
             messages.put_agent(agent)
         requests = [*messages.requests, *ready_messages(changes)]
         for request in requests:
@@ -384,15 +377,12 @@ class SchedulerLink:
         first.removed_groups.extend(changes.removed_groups)
         messages.put_queues(self._changed_queues.values())
         messages.put_groups(changes.groups.values())
-        for key in self._changed_agents:
-            agent = self._agents.get(key)
+        for key, agent in self._agents.take():
             if agent is None:
                 first.removed_agents.append(f"{key[0]}/{key[1]}")
             else:
                 messages.put_agent(agent)
-        self._changed_agents.clear()
         self._changed_queues.clear()
-        self._urgent_agents = False
         self._results.clear()
         rest = list(ready_messages(changes))
         if len(rest) == 1 and len(messages.requests) == 1:
@@ -402,75 +392,6 @@ class SchedulerLink:
     # The refill of the window.
 
     def _refill(self, group: Group, limit: int) -> None:
-        """Asks the journal for the next tasks of a group.
-
-        In the order of commits, so that none is missed or taken twice.
-        """
-
-        def read(connection: Any) -> list[BacklogTask]:
-            return read_ready(connection, group.key, after=group.end, limit=limit)
-
-        def take(answer: asyncio.Future[list[BacklogTask]]) -> None:
-            if answer.cancelled() or answer.exception() is not None:
-                log.warning("the backlog could not be read; trying again", group=group.key)
-                asyncio.get_running_loop().call_later(REFILL_RETRY_SECONDS, self.window.failed, group)
-                return
-            self.window.refilled(group, answer.result(), asked=limit)
-            self._wake.set()
-
-        self._journal.read(read).add_done_callback(take)
-
-
-class Messages:
-    """Requests of bounded size: a fleet of thousands of agents does not fit into one."""
-
-    def __init__(self) -> None:
-        self.requests = [wire.ScheduleRequest()]
-        self._bytes = 0
-
-    def put_queues(self, queues: Iterable[Queue]) -> None:
-        """Adds queues, whole."""
-        for value in queues:
-            message = convert_schedule.queue(value)
-            self._with_room(message.ByteSize()).queues.append(message)
-
-    def put_groups(self, groups: Iterable[Group]) -> None:
-        """Adds groups, whole."""
-        for value in groups:
-            message = convert_schedule.group(value)
-            self._with_room(message.ByteSize()).groups.append(message)
-
-    def put_agent(self, value: Agent) -> None:
-        """Adds an agent, whole."""
-        message = convert_schedule.agent(value)
-        self._with_room(message.ByteSize()).agents.append(message)
-
-    def _with_room(self, size: int) -> wire.ScheduleRequest:
-        if self._bytes and self._bytes + size > SCHEDULE_MESSAGE_BYTES_MAX:
-            self.requests.append(wire.ScheduleRequest())
-            self._bytes = 0
-        self._bytes += size
-        return self.requests[-1]
-
-
-def ready_messages(changes: Changes) -> Iterator[wire.ScheduleRequest]:
-    """Ready tasks, in messages of bounded size."""
-    request = wire.ScheduleRequest()
-    room = SCHEDULE_MESSAGE_TASKS_MAX
-    for number, by_id in changes.ready.items():
-        tasks = list(by_id.values())
-        for start in range(0, len(tasks), SCHEDULE_MESSAGE_TASKS_MAX):
-            part = tasks[start : start + SCHEDULE_MESSAGE_TASKS_MAX]
-            if len(part) > room:
-                yield request
-                request, room = wire.ScheduleRequest(), SCHEDULE_MESSAGE_TASKS_MAX
-            convert_schedule.add_ready(request, number, part)
-            room -= len(part)
-    if request.ready:
-        yield request
-
-
-def explain(error: Exception) -> str:
-    """What a failed stream says, on one line."""
-    details = getattr(error, "details", None)
-    return str(details() if callable(details) else error)
+        """Asks for the next tasks of a group."""
+        read = partial(read_ready, group=group.key, after=group.end, limit=limit)
+        self._read(read, partial(self.window.refilled, group, asked=limit), again=partial(self.window.failed, group))

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from services.domain.agent import AgentKey
-from services.domain.commands import LeaseKey
-from services.domain.errors import VersionMismatch
+from services.domain.commands import LeaseKey, RevokeLeases, RevokeReason
+from services.domain.errors import IncarnationSuperseded, MissionControlError, SessionSuperseded, VersionMismatch
 
 # The versions of the conversation that this coordinator speaks, oldest and newest.
 PROTOCOL_VERSION_MIN = 1
@@ -169,3 +169,19 @@ class Session:
             return False
         self._progress[task_id] = now
         return True
+
+
+def revoking(session: Session, due: Due) -> list[RevokeLeases]:
+    """The commands that take back what is due."""
+    found = ((due.expired, RevokeReason.EXPIRED), (due.undelivered, RevokeReason.UNDELIVERED))
+    return [RevokeLeases(session.key, session.number, leases, reason) for leases, reason in found if leases]
+
+
+def superseded(agent_id: str, incarnation: str, *, by: str) -> MissionControlError:
+    """Why the stream of this incarnation ends when the agent has a newer one, of the incarnation `by`."""
+    if incarnation == by:
+        return SessionSuperseded(f"agent {agent_id} has connected again")
+    return IncarnationSuperseded(
+        f"agent {agent_id} was started again elsewhere: this process (incarnation {incarnation}) has to exit",
+        agent_id=agent_id,
+    )

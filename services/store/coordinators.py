@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
@@ -111,8 +111,8 @@ def retire(connection: Connection, identity: Identity) -> None:
     """Says that this coordinator has stopped, and lets go of its shards."""
 
     def leave() -> bool:
-        own = (coordinators.c.id == identity.coordinator_id, coordinators.c.term == identity.term)
-        if connection.execute(update(coordinators).where(*own).values(state=int(CoordinatorState.STOPPED))).rowcount:
+        stopped = update(coordinators).where(_own(identity)).values(state=int(CoordinatorState.STOPPED))
+        if connection.execute(stopped).rowcount:
             connection.execute(
                 update(shards).where(shards.c.coordinator_id == identity.coordinator_id).values(coordinator_id="")
             )
@@ -123,10 +123,12 @@ def retire(connection: Connection, identity: Identity) -> None:
 
 def _has_term(connection: Connection, identity: Identity) -> bool:
     """Whether the identity holds its term still; it does until the end of this transaction."""
-    own = select(coordinators.c.id).where(
-        coordinators.c.id == identity.coordinator_id, coordinators.c.term == identity.term
-    )
-    return connection.scalar(own.with_for_update()) is not None
+    return connection.scalar(select(coordinators.c.id).where(_own(identity)).with_for_update()) is not None
+
+
+def _own(identity: Identity) -> ColumnElement[bool]:
+    """The row of this identity, as long as it has its term."""
+    return and_(coordinators.c.id == identity.coordinator_id, coordinators.c.term == identity.term)
 
 
 def _give(connection: Connection, to: str, numbers: Iterable[int], owner: str) -> None:

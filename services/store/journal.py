@@ -23,13 +23,14 @@ from sqlalchemy import Connection, Engine
 
 from services import failpoints
 from services.domain.agent import AgentKey
-from services.domain.commands import ApplyReports, Command, CreateTasks, Forget, GrantLeases
+from services.domain.commands import Command
 from services.domain.errors import ResourceExhausted, Unavailable
 from services.domain.ledger import Rules
 from services.domain.queue import QueueKey
 from services.store.away import explained
 from services.store.coordinators import claim_term
-from services.store.flush import Committed, Flusher, Prepared
+from services.store.entries import Entry, Flight, Read, size
+from services.store.flush import Committed, Flusher
 from services.store.gathering import Gathering
 from services.store.limits import (
     CONFLICTS_MAX,
@@ -47,7 +48,6 @@ from services.store.writer_process import WriterGone, WriterProcess, start_write
 log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
-Read = Callable[[Connection], Any]
 Listener = Callable[[Committed], None]
 
 
@@ -59,28 +59,6 @@ class Herald(Protocol):
 
     def settle(self, command: Command, answer: Any) -> None:
         """Its answer, or the error that it is, after the listeners were told. Called once for each one foretold."""
-
-
-class Entry:
-    """A command, or a read, with the future of whoever waits for it."""
-
-    __slots__ = ("future", "work")
-
-    def __init__(self, work: Command | Read, future: asyncio.Future[Any]) -> None:
-        self.work = work
-        self.future = future
-
-
-class Flight:
-    """A flush that is with the writer."""
-
-    __slots__ = ("abandoned", "begin", "entries", "prepared")
-
-    def __init__(self, entries: list[Entry], prepared: Prepared, begin: float) -> None:
-        self.entries = entries
-        self.prepared = prepared
-        self.begin = begin
-        self.abandoned = False  # what it stands on was not written
 
 
 class Journal:
@@ -407,14 +385,3 @@ class Journal:
         self._queue.clear()
         self._queued_items = 0
         self._answer(refused, [Unavailable(why)] * len(refused))
-
-
-def size(work: Command | Read) -> int:
-    """How many items a command holds."""
-    match work:
-        case CreateTasks(tasks=items) | ApplyReports(reports=items) | GrantLeases(placements=items):
-            return len(items)
-        case Forget(tasks=tasks, chunks=chunks):
-            return len(tasks) + sum(len(chunk.task_ids) for chunk in chunks)
-        case _:
-            return 1

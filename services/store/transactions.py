@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+Answer = TypeVar("Answer")
 
 
 def begin_reading(connection: Connection) -> None:
@@ -23,3 +29,13 @@ def begin_checking(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     else:
         connection.exec_driver_sql("BEGIN")
+
+
+async def in_thread(engine: Engine, change: Callable[[Connection], Answer]) -> Answer:
+    """Runs a rare change, which makes its own transaction, on a connection of its own, beside the event loop."""
+
+    def run() -> Answer:
+        with engine.connect() as connection:
+            return change(connection)
+
+    return await asyncio.to_thread(run)

@@ -35,10 +35,23 @@ async def process_gone(pid: int, *, within: float = DEADLINE_SECONDS) -> None:
     """Returns once no process has this id; one that nobody has waited for yet counts as gone."""
 
     async def gone() -> bool:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        return state == "Z"
+        return process_state(pid) in ("", "Z")
 
     await eventually(gone, within=within)
+
+
+async def process_stopped(pid: int, *, within: float = DEADLINE_SECONDS) -> None:
+    """Returns once a process has been stopped by a signal."""
+
+    async def stopped() -> bool:
+        return process_state(pid) == "T"
+
+    await eventually(stopped, within=within)
+
+
+def process_state(pid: int) -> str:
+    """The letter of a process's state in /proc; empty if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

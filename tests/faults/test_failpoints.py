@@ -14,6 +14,7 @@ from services.failpoints import POINTS, VARIABLE
 from services.fleet.feed import FeedFollower
 from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, Fleet
 from tests.conftest import StartFleet, work_agent
+from tests.e2e.waiting import process_state
 from tests.faults.figures import SEED, record
 from tests.faults.storm import Ledger, make_requests, rest, submit
 
@@ -82,7 +83,7 @@ def wake(pid: int) -> None:
     """Sends SIGCONT to this process and its children if they are stopped."""
     children = [int(pid) for file in Path(f"/proc/{pid}/task").glob("*/children") for pid in read(file).split()]
     for each in (pid, *children):
-        if read(Path(f"/proc/{each}/stat")).rpartition(")")[2].split()[:1] == ["T"]:
+        if process_state(each) == "T":
             os.kill(each, signal.SIGCONT)
 
 

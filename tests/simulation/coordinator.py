@@ -27,12 +27,11 @@ from services.domain.commands import (
     Report,
     ReportKind,
     RevokeLeases,
-    RevokeReason,
     WakeTasks,
 )
 from services.domain.errors import IncarnationSuperseded, MissionControlError, SessionSuperseded, Unavailable
 from services.domain.ledger import Granted
-from services.domain.session import Due, Intervals, Session, negotiate
+from services.domain.session import Intervals, Session, negotiate, revoking
 from services.store.flush import Committed
 from services.transport import convert_agent, convert_lease, convert_session
 from tests.simulation.clock import Clock
@@ -447,9 +446,3 @@ class Coordinator:
             self.journal.submit(Renew())
         # Never at once again: what was just asked for is not written yet.
         self._plan_timers(max(0.001, min((self._next_timer - now) / 1e6, TIMER_POLL_SECONDS, renew_seconds)))
-
-
-def revoking(session: Session, due: Due) -> list[RevokeLeases]:
-    """The commands that take back what is due."""
-    found = ((due.expired, RevokeReason.EXPIRED), (due.undelivered, RevokeReason.UNDELIVERED))
-    return [RevokeLeases(session.key, session.number, leases, reason) for leases, reason in found if leases]

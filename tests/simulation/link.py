@@ -11,7 +11,7 @@ from typing import Any
 from missioncontrol.v1 import scheduler_service_pb2 as wire
 
 from services.coordinator.limits import LOAD_PAUSE_SECONDS, SCHEDULE_PAUSE_SECONDS
-from services.coordinator.scheduler_link import Messages, ready_messages
+from services.coordinator.schedule_messages import Messages, ready_messages
 from services.coordinator.standing import StandingPlacements
 from services.coordinator.window import Changes, Group, Window
 from services.domain.agent import Agent, AgentKey

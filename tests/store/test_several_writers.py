@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,7 @@ from services.domain.commands import (
     CancelTask,
     ChangeAgent,
     ChangeQueue,
+    Command,
     CreateTasks,
     GrantLeases,
     Placement,
@@ -37,13 +39,13 @@ class Rival:
         self.writer: Writer
         self.flusher, self.writer = world.new_flusher("coordinator-2")
 
-    def prepare(self, *commands: object) -> Prepared:
-        return self.flusher.prepare(commands)  # type: ignore[arg-type]
+    def prepare(self, *commands: Command) -> Prepared:
+        return self.flusher.prepare(commands)
 
     def write(self, prepared: Prepared) -> None:
         self.flusher.settle(prepared, self.writer.write(prepared.batch))
 
-    def flush(self, *commands: object) -> list[object]:
+    def flush(self, *commands: Command) -> list[Any]:
         prepared = self.prepare(*commands)
         self.write(prepared)
         return prepared.answers
@@ -124,8 +126,8 @@ def test_an_answer_that_changes_nothing_is_not_given_on_what_is_old(world: World
         rival.write(late)
     rival.flusher.discard_read([late])
     (task,) = rival.flush(CancelTask(NAMESPACE, "t"))
-    assert task.state is TaskState.LEASED  # type: ignore[attr-defined]
-    assert task.cancel_request_time  # type: ignore[attr-defined]
+    assert task.state is TaskState.LEASED
+    assert task.cancel_request_time
 
 
 def test_what_stood_on_a_flush_that_lost_is_decided_again(world: World, rival: Rival) -> None:
@@ -137,7 +139,7 @@ def test_what_stood_on_a_flush_that_lost_is_decided_again(world: World, rival: R
     with pytest.raises(Conflict):
         rival.write(first)
     rival.flusher.discard_read([first, second])
-    ((created,),) = rival.flush(CreateTasks([new_task("t2")], [Placement(0, "t2", "a", world.sessions["a"])]))  # type: ignore[misc]
+    ((created,),) = rival.flush(CreateTasks([new_task("t2")], [Placement(0, "t2", "a", world.sessions["a"])]))
     assert created.task.state is TaskState.LEASED
     world.flusher.discard()
     assert world.agent("a").leases == 2
@@ -149,7 +151,7 @@ def test_what_was_changed_elsewhere_and_told_is_read_again(world: World, rival: 
     world.grant("t", "a")
     rival.flusher.changed_elsewhere(["t"], [key("a")], [])
     (task,) = rival.flush(CancelTask(NAMESPACE, "t"))
-    assert task.cancel_request_time  # type: ignore[attr-defined]
+    assert task.cancel_request_time
 
 
 def test_an_agent_that_connects_to_two_at_once_gets_two_sessions(world: World, rival: Rival) -> None:
@@ -161,7 +163,7 @@ def test_an_agent_that_connects_to_two_at_once_gets_two_sessions(world: World, r
         rival.write(late)
     rival.flusher.discard_read([late])
     (second,) = rival.flush(hello)
-    assert (first.session, second.session) == (1, 2)  # type: ignore[attr-defined]
+    assert (first.session, second.session) == (1, 2)
 
 
 def test_a_queue_that_two_make_is_made_once(world: World, rival: Rival) -> None:
@@ -171,7 +173,7 @@ def test_a_queue_that_two_make_is_made_once(world: World, rival: Rival) -> None:
         rival.write(late)
     rival.flusher.discard_read([late])
     (queue,) = rival.flush(ChangeQueue((NAMESPACE, "q"), paused=True))
-    assert queue.version == 2  # type: ignore[attr-defined]
+    assert queue.version == 2
 
 
 def test_a_request_id_that_two_use_makes_one_task(world: World, rival: Rival) -> None:

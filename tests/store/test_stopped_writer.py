@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +15,22 @@ from services.failpoints import VARIABLE
 from services.store.coordinators import claim_term
 from services.store.writer import TermLost
 from services.store.writer_process import WriterGone, start_writer
+from tests.e2e.waiting import eventually, process_stopped
 from tests.store.world import World, new_task
 
 # The second of `idle_in_transaction_session_timeout`, on a machine that does other things, too.
 TAKEOVER_SECONDS = 5.0
+
+
+async def go_on(pid: int, written: asyncio.Future[Any]) -> None:
+    """Wakes a stopped writer until it is through: it passes its failpoint again with each attempt."""
+
+    async def through() -> bool:
+        if not written.done():
+            os.kill(pid, signal.SIGCONT)
+        return written.done()
+
+    await eventually(through)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -32,16 +44,13 @@ async def test_a_writer_that_is_stopped_stops_no_takeover(
     batch = world.flusher.prepare([CreateTasks([new_task("t")])]).batch
     written = writer.commit(batch)
     pid = writer._child.pid
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        await asyncio.sleep(0.01)
+    await process_stopped(pid)
 
     began = time.monotonic()
     await asyncio.to_thread(claim_term, world.connection, "coordinator-1")
     took = time.monotonic() - began
 
-    while not written.done():  # it passes the point again when it tries again
-        os.kill(pid, signal.SIGCONT)
-        await asyncio.sleep(0.05)
+    await go_on(pid, written)
     if point == "writer.after_commit":
         await written
     else:
@@ -64,8 +73,7 @@ async def test_a_writer_that_is_stopped_with_the_feed_s_counter_stops_no_other_c
     monkeypatch.delenv(VARIABLE)
     written = writer.commit(world.flusher.prepare([CreateTasks([new_task("t")])]).batch)
     pid = writer._child.pid
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        await asyncio.sleep(0.01)
+    await process_stopped(pid)
 
     flusher, other = world.new_flusher("coordinator-2")
     began = time.monotonic()
@@ -74,9 +82,7 @@ async def test_a_writer_that_is_stopped_with_the_feed_s_counter_stops_no_other_c
     took = time.monotonic() - began
 
     claim_term(world.connection, "coordinator-1")  # whoever takes over
-    while not written.done():
-        os.kill(pid, signal.SIGCONT)
-        await asyncio.sleep(0.05)
+    await go_on(pid, written)
     with pytest.raises((TermLost, WriterGone)):
         await written
     await writer.stop()

@@ -177,7 +177,7 @@ class AgentSession:
             self.liveness.silence_time,
             self._self_stop_time,
             self._run_limits.next_time,
-            self._unclaimed_time(),
+            self.leases.unclaimed_time(self._handover_seconds),
             self.drain.next_time,
             self._lingering.due_time if self._tells_of_lingering else inf,
             inf if self.connected else self.drain.leave_time,
@@ -392,12 +392,8 @@ class AgentSession:
             self._effects.append(Withdraw(lease.key))
 
     def _withdraw_unclaimed(self, now: float) -> None:
-        while now >= self._unclaimed_time():
+        while now >= self.leases.unclaimed_time(self._handover_seconds):
             self._withdraw(self.leases.skip_offer(), WithdrawReason.BLOCKED)
-
-    def _unclaimed_time(self) -> float:
-        oldest = self.leases.oldest_offer()
-        return oldest.offered_time + self._handover_seconds if oldest is not None else inf
 
     def _give_back_unstarted(self) -> None:
         for lease in self.leases:

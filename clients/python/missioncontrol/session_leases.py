@@ -150,11 +150,11 @@ class LeaseTable:
         self._offered.extend(chosen)
         return tuple(chosen)
 
-    def oldest_offer(self) -> HeldLease | None:
-        """The lease that has waited longest for a handler, among those handed over."""
+    def unclaimed_time(self, handover_seconds: float) -> float:
+        """When the oldest of the leases handed over has waited so long for a handler; infinity if none waits."""
         while self._offered and self._offered[0].phase is not Phase.OFFERED:
             self._offered.popleft()
-        return self._offered[0] if self._offered else None
+        return self._offered[0].offered_time + handover_seconds if self._offered else inf
 
     def skip_offer(self) -> HeldLease:
         """Takes the oldest offer off the list of those looked at, and returns it."""
