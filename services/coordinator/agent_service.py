@@ -65,6 +65,10 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
         agent = await self._journal.submit(ChangeAgent(key_of(request), AgentAction.UNCORDON))
         return wire.UncordonAgentResponse(agent=self._message(agent))
 
+    async def ChangeAgents(self, request: wire.ChangeAgentsRequest, context: Any) -> wire.ChangeAgentsResponse:
+        """Does one thing with many agents."""
+        raise NotImplementedError
+
     async def DrainAgent(self, request: wire.DrainAgentRequest, context: Any) -> wire.DrainAgentResponse:
         """Cordons the agent and orders it to end what it has."""
         limit = duration_micros(request.time_limit, field="time_limit")

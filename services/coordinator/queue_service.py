@@ -29,7 +29,7 @@ class QueueService(queue_service_pb2_grpc.QueueServiceServicer):
 
     async def UpdateQueue(self, request: wire.UpdateQueueRequest, context: Any) -> wire.UpdateQueueResponse:
         """Creates the queue or replaces its policy."""
-        policy = convert_queue.queue_policy(request.policy)
+        policy = convert_queue.checked_policy(request.policy)
         queue = await self._journal.submit(ChangeQueue(key_of(request), policy=policy))
         return wire.UpdateQueueResponse(queue=convert_queue.queue(queue))
 

@@ -96,7 +96,7 @@ class SchedulerLink:
 
     def _found(self, groups: list[BacklogGroup]) -> None:
         for group in groups:
-            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard)
+            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard, group.fairness_key)
             self.window.found(key, group.kind, requirements=group.requirements, count=group.count)
 
     def on_committed(self, committed: Committed) -> None:

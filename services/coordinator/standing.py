@@ -59,7 +59,7 @@ class StandingPlacements:
             task = tasks[index]
             if task.not_before_time > now or task.affinity_key:
                 continue
-            key = (task.namespace, task.queue, task.priority, task.needs_id)
+            key = (task.namespace, task.queue, task.priority, task.needs_id, task.fairness_key)
             heap = heaps.get(key)
             if heap is None:
                 heap = heaps[key] = self._candidates(key, task, taken)

@@ -127,6 +127,10 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         token = write_page_token(request, more)
         return wire.ListAttemptsResponse(attempts=attempts, next_page_token=token, position=str(page.position))
 
+    async def BulkChangeTasks(self, request: wire.BulkChangeTasksRequest, context: Any) -> wire.BulkChangeTasksResponse:
+        """Does one thing with many tasks."""
+        raise NotImplementedError
+
     async def _create(self, new: NewTask, spec: task_pb2.TaskSpec) -> tuple[task_pb2.Task, bool]:
         """Submits one task. Returns it without its payload, and whether it is of an earlier submit."""
         [answer] = await self._journal.submit(self._command([new]))

@@ -1,9 +1,9 @@
 """What the scheduler is told of the backlog: a bounded window of each group, and how much is behind it.
 
-A group is the ready tasks of one queue and priority with the same needs, in one of the shards that this coordinator
-looks after; what is in the others' shards, they tell the scheduler. A group whose tasks are all in the window
-takes new ones directly; one that has more behind it only counts, and is refilled from the database by key when half
-its window is gone. A requeued task is older than the window's end and always goes directly, so the refill by key
+A group is the ready tasks of one queue and priority with the same needs and fairness key, in one of the shards that
+this coordinator looks after; what is in the others' shards, they tell the scheduler. A group whose tasks are all in the
+window takes new ones directly; one that has more behind it only counts, and is refilled from the database by key when
+half its window is gone. A requeued task is older than the window's end and always goes directly, so the refill by key
 never has to look back. The window is a memory of what was committed: losing it costs a read.
 """
 
@@ -20,8 +20,8 @@ from services.domain.task import Task, TaskState
 from services.store.backlog import BacklogTask
 from services.store.flush import Committed
 
-GroupKey = tuple[str, str, int, str, int]  # namespace, queue, priority, needs id, shard
-LineKey = tuple[str, str, int, str]  # the same in any shard
+GroupKey = tuple[str, str, int, str, int, str]  # namespace, queue, priority, needs id, shard, fairness key
+LineKey = tuple[str, str, int, str, str]  # the same in any shard: namespace, queue, priority, needs id, fairness key
 
 
 ALL_SHARDS = frozenset(range(SHARDS))
@@ -139,7 +139,7 @@ class Window:
         """
         if self.home not in self.shards:
             return
-        key = (new.namespace, new.queue, new.priority, new.needs_id, self.home)
+        key = (new.namespace, new.queue, new.priority, new.needs_id, self.home, new.fairness_key)
         group = self._group(key, new.kind, new.requirements)
         if not group.behind:
             self._take(group, BacklogTask(new.id, now, new.affinity_key, ()))
@@ -199,7 +199,7 @@ class Window:
 
     def group_at_home(self, line: LineKey) -> Group | None:
         """The group of new tasks with this key, if it is remembered."""
-        return self._groups.get((*line, self.home))
+        return self._groups.get((*line[:4], self.home, line[4]))
 
     @property
     def holds_any(self) -> bool:
@@ -312,4 +312,4 @@ class Window:
 
 def group_key(task: Task) -> GroupKey:
     """The group that a task belongs to."""
-    return (task.namespace, task.queue, task.priority, task.needs_id, task.shard)
+    return (task.namespace, task.queue, task.priority, task.needs_id, task.shard, task.fairness_key)

@@ -43,6 +43,7 @@ class Declaration(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     resources: dict[str, float] = {}
     sdk: str = ""
     host: str = ""
+    warm_keys: tuple[str, ...] = ()
 
 
 class Agent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

@@ -14,7 +14,8 @@ import msgspec
 from services.domain.agent import AgentKey, Declaration, DrainMode
 from services.domain.errors import MissionControlError
 from services.domain.failure import AttemptOutcome, Failure, Progress
-from services.domain.queue import QueueKey, QueuePolicy
+from services.domain.policy import QueuePolicy
+from services.domain.queue import QueueKey
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import Task
@@ -37,6 +38,9 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     needs_id: str
     requirements: Requirements
     affinity_key: str = ""
+    fairness_key: str = ""
+    depends_on: tuple[str, ...] = ()
+    dependency_policy: int = 0
     not_before_time: int = 0
     queue_limit_micros: int = 0
     run_limit_micros: int = 0

@@ -13,7 +13,9 @@ from services.domain.task import TERMINAL, TRANSITIONS, TaskState
 def diagram() -> str:
     """The diagram, in Mermaid."""
     lines = ["stateDiagram-v2"]
-    lines += [f"    [*] --> {state.name}: submitted" for state in (TaskState.SCHEDULED, TaskState.PENDING)]
+    lines += [
+        f"    [*] --> {state.name}: submitted" for state in (TaskState.BLOCKED, TaskState.SCHEDULED, TaskState.PENDING)
+    ]
     lines += [f"    {before.name} --> {after.name}: {reason}" for (before, after), reason in TRANSITIONS.items()]
     lines += [f"    {state.name} --> [*]" for state in sorted(TERMINAL)]
     return "\n".join(lines)

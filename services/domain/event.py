@@ -12,6 +12,7 @@ import msgspec
 
 from services.domain.errors import InvalidArgument
 from services.domain.failure import Failure, Progress
+from services.domain.requirements import WaitReason
 
 
 class EventType(IntEnum):
@@ -30,15 +31,37 @@ class EventType(IntEnum):
     TASK_FAILED = 11
     TASK_CANCELLED = 12
     TASK_EXPIRED = 13
+    TASK_UNBLOCKED = 14
+    TASK_CHANGED = 15
     AGENT_CONNECTED = 20
     AGENT_DISCONNECTED = 21
     AGENT_OFFLINE = 22
     AGENT_CORDONED = 23
     AGENT_UNCORDONED = 24
     AGENT_DRAINING = 25
+    AGENT_DRAINED = 26
+    AGENT_RESUMED = 27
     QUEUE_UPDATED = 30
     QUEUE_PAUSED = 31
     QUEUE_RESUMED = 32
+    QUEUE_STUCK = 33
+    QUEUE_UNSTUCK = 34
+    QUEUE_ADMISSION = 35
+    SCHEDULE_UPDATED = 40
+    SCHEDULE_FIRED = 41
+    SCHEDULE_MISSED = 42
+    SCHEDULE_DELETED = 43
+
+
+class Stuck(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Tasks of a queue with the same priority and needs that cannot be placed, and why; NONE: they can again."""
+
+    kind: str
+    priority: int
+    needs_id: str
+    reason: WaitReason = WaitReason.NONE
+    never: bool = False
+    message: str = ""
 
 
 class EventData(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -59,6 +82,9 @@ class EventData(msgspec.Struct, frozen=True, array_like=True, gc=False):
     message: str = ""
     failure: Failure | None = None
     progress: Progress | None = None
+    blockers: int = 0
+    schedule: str = ""
+    stuck: Stuck | None = None
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):

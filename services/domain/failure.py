@@ -18,6 +18,7 @@ class FailureReason(IntEnum):
     NOT_STARTED = 5
     RESOURCE_EXHAUSTED = 6
     QUEUE_TIMEOUT = 7
+    DEPENDENCY = 8
 
 
 class AttemptOutcome(IntEnum):

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from services.domain.policy import QueuePolicy
+
 QueueKey = tuple[str, str]  # (namespace, name)
-
-
-class QueuePolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a queue does with its tasks; 0 means "the default" or "none", limits are microseconds."""
-
-    strategy: int = 1
-    lease_ttl_micros: int = 0
-    queue_limit_micros: int = 0
-    run_limit_micros: int = 0
 
 
 class Queue(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -45,6 +45,30 @@ class FilterReason(IntEnum):
     SLOTS_FULL = 8
     RESOURCES_FULL = 9
     QUEUE_PAUSED = 10
+    RESERVED = 11
+    AVOIDED = 12
+    NOT_WARM = 13
+
+
+class WaitReason(IntEnum):
+    """What a task waits for. The numbers are those of `missioncontrol.v1.WaitReason`."""
+
+    NONE = 0
+    TIME = 1
+    DEPENDENCIES = 2
+    QUEUE_PAUSED = 3
+    QUEUE_LIMIT = 4
+    KEY_LIMIT = 5
+    RATE_LIMIT = 6
+    NO_AGENT = 7
+    AGENTS_NOT_ACCEPTING = 8
+    SLOTS = 9
+    RESOURCES = 10
+    RESERVED = 11
+    AFFINITY = 12
+    AVOIDED = 13
+    TURN = 14
+    NO_SCHEDULER = 15
 
 
 class Mismatch(NamedTuple):
@@ -64,12 +88,26 @@ class LabelSelector:
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """What an agent had better have; the greatest sum of weights goes first."""
+
+    selector: LabelSelector
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class Requirements:
-    """What an agent must have to run a task. `resources` are held as long as the task is leased."""
+    """What an agent must have to run a task. `resources` are held as long as the task is leased.
+
+    With it goes what else tells the needs of tasks apart: what they prefer, and how long they may run at most
+    (`run_limit_millis`, an upper bound, 0 for "no limit"), by which reserved slots are lent.
+    """
 
     capabilities: tuple[str, ...] = ()
     selectors: tuple[LabelSelector, ...] = ()
     resources: Mapping[str, float] = field(default_factory=dict, hash=False)
+    preferences: tuple[Preference, ...] = ()
+    run_limit_millis: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +199,29 @@ def selector_fault(selector: LabelSelector) -> str | None:
 
 def needs_id(kind: str, requirements: Requirements) -> str:
     """Name the set (kind, requirements): the same in every process, whatever order the parts were written in."""
-    selectors = sorted(f"{_quoted([s.key, s.operator.name, *sorted(s.values)])}" for s in requirements.selectors)
+    selectors = sorted(map(_selector, requirements.selectors))
     resources = [f"{_quoted([name])}={float(amount)!r}" for name, amount in sorted(requirements.resources.items())]
-    canonical = "\n".join(
-        [_quoted([kind]), _quoted(sorted(requirements.capabilities)), _quoted(selectors), _quoted(resources)]
-    )
+    parts = [_quoted([kind]), _quoted(sorted(requirements.capabilities)), _quoted(selectors), _quoted(resources)]
+    if requirements.preferences or requirements.run_limit_millis:
+        # Sets without them keep the names that they had before there were any.
+        parts += [_quoted(sorted(map(_preference, requirements.preferences))), str(requirements.run_limit_millis)]
+    canonical = "\n".join(parts)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def rounded_limit(micros: int) -> int:
+    """A run time limit in milliseconds, rounded up to two digits: so there are few different ones. 0 stays 0."""
+    millis = -(-micros // 1_000)
+    unit: int = 10 ** max(0, len(str(millis)) - 2)
+    return -(-millis // unit) * unit
+
+
+def _selector(selector: LabelSelector) -> str:
+    return _quoted([selector.key, selector.operator.name, *sorted(selector.values)])
+
+
+def _preference(preference: Preference) -> str:
+    return _quoted([_selector(preference.selector), str(preference.weight)])
 
 
 def _compares(value: str | None, limits: tuple[str, ...], *, sign: int) -> bool:

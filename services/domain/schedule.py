@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from services.domain.commands import PlacementOutcome
+from services.domain.policy import QueuePolicy
 from services.domain.requirements import AgentProfile, FilterReason, Requirements
 from services.domain.task import Avoided
 
@@ -44,10 +45,11 @@ class QueueRule(msgspec.Struct, frozen=True):
     name: str
     paused: bool = False
     version: int = 0
+    policy: QueuePolicy = QueuePolicy()
 
 
 class TaskGroup(msgspec.Struct, frozen=True):
-    """Tasks with the same queue, priority, kind and requirements. `unsent` more of them wait at the coordinator."""
+    """Tasks with the same queue, priority, needs and fairness key. `unsent` more of them wait at the coordinator."""
 
     id: int
     namespace: str
@@ -57,6 +59,7 @@ class TaskGroup(msgspec.Struct, frozen=True):
     requirements: Requirements
     needs_id: str
     unsent: int = 0
+    fairness_key: str = ""
 
 
 class ReadyTask(msgspec.Struct, frozen=True, gc=False):
@@ -66,10 +69,24 @@ class ReadyTask(msgspec.Struct, frozen=True, gc=False):
     task_id: str
     queued_time: int
     avoid: tuple[Avoided, ...] = ()
+    affinity_key: str = ""
+
+
+class LeaseLoad(msgspec.Struct, frozen=True, gc=False):
+    """Leases of one queue, priority and fairness key that an agent holds."""
+
+    queue: str
+    priority: int
+    fairness_key: str
+    leases: int
 
 
 class SchedulableAgent(msgspec.Struct, frozen=True):
-    """An agent and its load by the last commit. `key` is "<namespace>/<agent_id>"."""
+    """An agent and its load by the last commit. `key` is "<namespace>/<agent_id>".
+
+    `loads` says what its leases are of, where the queue's policy needs it. `warm_keys` has the instant of the last use,
+    as `last_grant_time`, in microseconds since 1970 UTC.
+    """
 
     key: str
     namespace: str
@@ -80,6 +97,10 @@ class SchedulableAgent(msgspec.Struct, frozen=True):
     slots: int
     leases: int = 0
     resources_used: Mapping[str, float] = {}
+    queue_limit: int = 0
+    loads: tuple[LeaseLoad, ...] = ()
+    warm_keys: Mapping[str, int] = {}
+    last_grant_time: int = 0
 
 
 class PlacementResult(msgspec.Struct, frozen=True, gc=False):

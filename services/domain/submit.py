@@ -81,6 +81,7 @@ def first_state(ledger: Ledger, new: NewTask) -> Task:
         priority=new.priority,
         needs_id=new.needs_id,
         affinity_key=new.affinity_key,
+        fairness_key=new.fairness_key,
         state=TaskState.SCHEDULED if later else TaskState.PENDING,
         version=1,
         create_time=now,

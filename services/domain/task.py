@@ -25,6 +25,7 @@ class TaskState(IntEnum):
     FAILED = 6
     CANCELLED = 7
     EXPIRED = 8
+    BLOCKED = 9
 
 
 TERMINAL = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.EXPIRED})
@@ -32,6 +33,10 @@ HELD = frozenset({TaskState.LEASED, TaskState.RUNNING})
 
 # (from, to) → what brings it about. A change that keeps the state (progress, a cancel request) is not an edge.
 TRANSITIONS: dict[tuple[TaskState, TaskState], str] = {
+    (TaskState.BLOCKED, TaskState.PENDING): "the last task that it depends on ended",
+    (TaskState.BLOCKED, TaskState.SCHEDULED): "the same, before its time",
+    (TaskState.BLOCKED, TaskState.FAILED): "a task that it depends on did not succeed",
+    (TaskState.BLOCKED, TaskState.CANCELLED): "cancelled, or a task that it depends on did not succeed",
     (TaskState.SCHEDULED, TaskState.PENDING): "time has come",
     (TaskState.SCHEDULED, TaskState.CANCELLED): "cancelled",
     (TaskState.PENDING, TaskState.LEASED): "granted",
@@ -53,10 +58,14 @@ class IllegalTransition(AssertionError):
 
 
 class Avoided(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An agent that the task must not go to before an instant, because it rejected or lost it."""
+    """An agent that the task must not go to before an instant, because it rejected or lost it.
+
+    One that failed it is avoided only while another could run it (`if_others`).
+    """
 
     agent_id: str
     until_time: int
+    if_others: bool = False
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
@@ -65,7 +74,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False)
 
     `wake_time` is the next instant at which a timer has to look at the task: its schedule time, the end of its time
     in the queue, or the end of its time to run. The current lease is part of this row (`agent_id`, `token`), so there
-    cannot be two.
+    cannot be two. `blockers` counts the tasks that it depends on and that have not ended.
     """
 
     id: str
@@ -94,6 +103,9 @@ class Task(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False)
     retry_of: str = ""
     request_id: str = ""
     shard: int = 0
+    fairness_key: str = ""
+    blockers: int = 0
+    dependency_policy: int = 0
     retry: RetryPolicy | None = None
     avoid: tuple[Avoided, ...] = ()
 

@@ -25,6 +25,7 @@ class BacklogGroup(msgspec.Struct, frozen=True):
     priority: int
     needs_id: str
     shard: int
+    fairness_key: str
     kind: str
     requirements: Requirements
     count: int
@@ -40,13 +41,17 @@ class BacklogTask(msgspec.Struct, frozen=True, array_like=True, gc=False):
     version: int = 1
 
 
+# What tells groups apart.
+GROUP_KEY = ("namespace", "queue", "priority", "needs_id", "shard", "fairness_key")
+
 decode_ready = msgspec.json.Decoder(list[BacklogTask]).decode
 
 # A thousand rows at a time: as one JSON array they take a third of the time that SQLAlchemy's rows take.
 NEXT_READY = (
     "SELECT id, queued_time, affinity_key, avoid, version FROM tasks WHERE "
     f"state = {int(TaskState.PENDING)} AND namespace = :namespace AND queue = :queue AND priority = :priority "
-    "AND needs_id = :needs_id AND shard = :shard AND (queued_time, id) > (:queued_time, :id) "
+    "AND needs_id = :needs_id AND shard = :shard AND fairness_key = :fairness_key "
+    "AND (queued_time, id) > (:queued_time, :id) "
     "ORDER BY queued_time, id LIMIT :limit"
 )
 READ_READY = {
@@ -65,7 +70,7 @@ READ_READY = {
 def read_groups(connection: Connection, shards: Collection[int]) -> list[BacklogGroup]:
     """Every group with ready tasks in these shards. Walks the index of ready tasks once."""
     column = tasks.c
-    key = (column.namespace, column.queue, column.priority, column.needs_id, column.shard)
+    key = [column[name] for name in GROUP_KEY]
     counts = (
         select(*key, func.min(column.kind).label("kind"), func.count().label("tasks"))
         .where(IS_READY, column.shard.in_(sorted(shards)))
@@ -80,6 +85,7 @@ def read_groups(connection: Connection, shards: Collection[int]) -> list[Backlog
             row.priority,
             row.needs_id,
             row.shard,
+            row.fairness_key,
             row.kind,
             decode_requirements(row.requirements),
             row.tasks,
@@ -89,11 +95,10 @@ def read_groups(connection: Connection, shards: Collection[int]) -> list[Backlog
 
 
 def read_ready(
-    connection: Connection, group: tuple[str, str, int, str, int], *, after: tuple[int, str], limit: int
+    connection: Connection, group: tuple[str, str, int, str, int, str], *, after: tuple[int, str], limit: int
 ) -> list[BacklogTask]:
     """The next ready tasks of a group behind a key (queued time, id), oldest first."""
-    namespace, queue, priority, needs_id, shard = group
-    key = {"namespace": namespace, "queue": queue, "priority": priority, "needs_id": needs_id, "shard": shard}
+    key = dict(zip(GROUP_KEY, group, strict=True))
     place = {"queued_time": after[0], "id": after[1], "limit": limit}
     found: str = connection.execute(READ_READY[connection.dialect.name], {**key, **place}).scalar_one()
     # Neither database promises that an aggregate keeps the order of what it aggregates.

@@ -6,6 +6,9 @@
     requests       which task a request id belongs to
     needs          each distinct set of requirements, once
     agents, queues
+    dependencies   which tasks wait for which
+    schedules      what makes tasks by the clock
+    stuck_groups   why tasks of a queue with the same needs cannot be placed
     event_chunks   the feed, numbered without gaps; event_tasks finds a task in it
     feed           one row: the counter that numbers it, and the epoch
     coordinators   one row each: its term, which is the fence of every transaction
@@ -36,7 +39,7 @@ from sqlalchemy.dialects.postgresql import TEXT
 
 from services.domain.task import HELD, TERMINAL, TaskState
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 UNSUCCESSFUL = TERMINAL - {TaskState.SUCCEEDED}
 
 metadata = MetaData()
@@ -79,6 +82,10 @@ tasks = Table(
     Column("retry_of", Text, nullable=False),
     Column("request_id", Key, nullable=False),
     Column("shard", SmallInteger, nullable=False, server_default="0"),
+    Column("fairness_key", Key, nullable=False, server_default=""),
+    # How many of the tasks that it depends on have not ended, and what becomes of it if one does not succeed.
+    Column("blockers", Integer, nullable=False, server_default="0"),
+    Column("dependency_policy", SmallInteger, nullable=False, server_default="0"),
     Column("retry", Text),
     Column("avoid", Text),
     CheckConstraint(f"state BETWEEN {min(TaskState)} AND {max(TaskState)}", name="tasks_state"),
@@ -89,6 +96,7 @@ tasks = Table(
     CheckConstraint(f"state <> {int(TaskState.RUNNING)} OR start_time > 0", name="tasks_running"),
     CheckConstraint(f"(state IN ({states(TERMINAL)})) = (end_time > 0)", name="tasks_terminal"),
     CheckConstraint(f"state <> {int(TaskState.SCHEDULED)} OR wake_time > 0", name="tasks_scheduled"),
+    CheckConstraint(f"state <> {int(TaskState.BLOCKED)} OR blockers > 0", name="tasks_blocked"),
     sqlite_with_rowid=False,
     # Room in each page for the next versions of its rows: a change of state that moves no index stays in its page.
     postgresql_with={"fillfactor": "50"},
@@ -102,6 +110,7 @@ Index(
     tasks.c.priority,
     tasks.c.needs_id,
     tasks.c.shard,
+    tasks.c.fairness_key,
     tasks.c.queued_time,
     tasks.c.id,
     sqlite_where=text(f"state = {int(TaskState.PENDING)}"),
@@ -221,6 +230,60 @@ queues = Table(
     Column("paused", Boolean(create_constraint=False), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
+)
+
+# Which tasks wait for which: found from the one that ends.
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("depends_on", Key, primary_key=True),
+    Column("task_id", Key, primary_key=True),
+    sqlite_with_rowid=False,
+)
+Index("dependencies_of", dependencies.c.task_id)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("namespace", Key, primary_key=True),
+    Column("name", Key, primary_key=True),
+    Column("cron", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("missed_policy", SmallInteger, nullable=False),
+    Column("paused", Boolean(create_constraint=False), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("next_time", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("last_task_id", Text, nullable=False),
+    Column("missed", BigInteger, nullable=False),
+    # The spec of its tasks, as the wire carries it.
+    Column("document", LargeBinary, nullable=False),
+)
+Index(
+    "schedules_due",
+    schedules.c.next_time,
+    sqlite_where=text("next_time > 0"),
+    postgresql_where=text("next_time > 0"),
+)
+
+# Why tasks of a queue with the same priority and needs cannot be placed: a row as long as they cannot. `history` has
+# the reasons before, as JSON, newest first.
+stuck_groups = Table(
+    "stuck_groups",
+    metadata,
+    Column("namespace", Key, primary_key=True),
+    Column("queue", Key, primary_key=True),
+    Column("priority", SmallInteger, primary_key=True, autoincrement=False),
+    Column("needs_id", Key, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("reason", SmallInteger, nullable=False),
+    Column("never", Boolean(create_constraint=False), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("since_time", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("history", Text, nullable=False),
 )
 
 # Events are kept as they are written, many in a row: those of a flush, as a JSON array of `domain.event.Event`, with

@@ -22,7 +22,7 @@ from services.store import schema
 # Set when the task is created, never again.
 TASK_FIXED = frozenset(
     {"namespace", "queue", "kind", "priority", "needs_id", "affinity_key", "create_time", "queue_limit_micros"}
-    | {"run_limit_micros", "retry_of", "request_id", "shard", "retry"}
+    | {"run_limit_micros", "retry_of", "request_id", "shard", "fairness_key", "dependency_policy", "retry"}
 )
 # Set when an agent connects; the rest of its row is written with every change of its load.
 AGENT_FIXED = frozenset({"profile", "superseded", "incarnation", "connect_time"})

@@ -37,6 +37,7 @@ def declaration(message: agent_service_pb2.Hello) -> Declaration:
         resources=dict(message.resources),
         sdk=message.sdk,
         host=message.host,
+        warm_keys=tuple(message.warm_keys),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from missioncontrol.v1 import event_pb2, event_service_pb2
 
-from services.domain.event import Event, EventData, EventType
+from services.domain.event import Event, EventData, EventType, Stuck
 from services.transport.convert_task import failure_message, progress_message
 from services.transport.convert_time import timestamp
 
@@ -106,8 +106,10 @@ def _without_place(
     )
     if data.message or data.failure is not None or data.progress is not None:
         _add_words(message, data)
-    if data.schedule_time or data.agent_state or data.priority or data.retry_of:
+    if data.schedule_time or data.agent_state or data.priority or data.retry_of or data.blockers or data.schedule:
         _add_rest(message, data)
+    if data.stuck is not None:
+        _add_stuck(message, data.stuck)
     return message
 
 
@@ -125,5 +127,18 @@ def _add_rest(message: Any, data: EventData) -> None:
     message.priority = data.priority
     message.agent_state = data.agent_state
     message.retry_of = data.retry_of
+    message.blockers = data.blockers
+    message.schedule = data.schedule
     if data.schedule_time:
         message.schedule_time.CopyFrom(timestamp(data.schedule_time))
+
+
+def _add_stuck(message: Any, stuck: Stuck) -> None:
+    """Which tasks cannot be placed, or can be again."""
+    message.group.kind = stuck.kind
+    message.group.priority = stuck.priority
+    message.group.needs_id = stuck.needs_id
+    if stuck.reason:
+        message.waiting.reason = stuck.reason
+        message.waiting.never = stuck.never
+        message.waiting.message = stuck.message

@@ -14,9 +14,9 @@ from missioncontrol.v1 import task_pb2
 from services.domain.agent import Agent
 from services.domain.commands import PlacementOutcome
 from services.domain.queue import Queue
-from services.domain.requirements import Requirements
+from services.domain.requirements import Preference, Requirements
 from services.domain.task import Avoided
-from services.transport import convert_queue
+from services.transport import convert_queue, convert_selector
 from services.transport.convert_time import timestamp
 
 
@@ -24,7 +24,7 @@ class Group(Protocol):
     """A group of ready tasks, as the window keeps it."""
 
     number: int
-    key: tuple[str, str, int, str, int]
+    key: tuple[str, str, int, str, int, str]
     kind: str
     requirements: Requirements
     unsent: int
@@ -57,7 +57,7 @@ def queue(value: Queue) -> Any:
 
 def group(value: Group) -> wire.TaskGroup:
     """A group for the scheduler."""
-    namespace, name, priority, needs_id, _ = value.key
+    namespace, name, priority, needs_id, _, fairness_key = value.key
     return wire.TaskGroup(
         id=value.number,
         namespace=namespace,
@@ -67,19 +67,24 @@ def group(value: Group) -> wire.TaskGroup:
         requirements=requirements(value.requirements),
         needs_id=needs_id,
         unsent=value.unsent,
+        fairness_key=fairness_key,
+        preferences=[preference(each) for each in value.requirements.preferences],
+        run_time_limit_millis=value.requirements.run_limit_millis,
     )
 
 
 def requirements(value: Requirements) -> task_pb2.Requirements:
     """A set of requirements for the wire."""
-    message = task_pb2.Requirements(capabilities=value.capabilities, resources=value.resources)
-    for selector in value.selectors:
-        message.selectors.add(
-            key=selector.key,
-            operator=task_pb2.SelectorOperator.ValueType(selector.operator),
-            values=selector.values,
-        )
-    return message
+    return task_pb2.Requirements(
+        capabilities=value.capabilities,
+        resources=value.resources,
+        selectors=map(convert_selector.message, value.selectors),
+    )
+
+
+def preference(value: Preference) -> task_pb2.Preference:
+    """A preference for the wire."""
+    return task_pb2.Preference(selector=convert_selector.message(value.selector), weight=value.weight)
 
 
 def add_ready(request: wire.ScheduleRequest, group_id: int, tasks: Iterable[Ready]) -> None:
@@ -90,7 +95,9 @@ def add_ready(request: wire.ScheduleRequest, group_id: int, tasks: Iterable[Read
         if task.affinity_key:
             message.affinity_key = task.affinity_key
         for avoided in task.avoid:
-            message.avoid.add(agent_id=avoided.agent_id, until_time=timestamp(avoided.until_time))
+            message.avoid.add(
+                agent_id=avoided.agent_id, until_time=timestamp(avoided.until_time), if_others=avoided.if_others
+            )
 
 
 def agent(value: Agent) -> wire.SchedulableAgent:

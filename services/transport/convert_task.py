@@ -15,11 +15,11 @@ import uuid_utils
 from missioncontrol.v1 import task_pb2, task_service_pb2
 
 from services.domain.commands import NewTask
-from services.domain.errors import InvalidArgument
 from services.domain.failure import Attempt, Failure, FailureReason, Progress
-from services.domain.requirements import LabelSelector, Requirements, SelectorOperator, needs_id, selector_fault
+from services.domain.requirements import LabelSelector, Requirements, needs_id, rounded_limit
 from services.domain.retry import DEFAULT_RETRY, RetryPolicy
 from services.domain.task import Task, TaskState
+from services.transport import convert_selector
 from services.transport.convert_time import (
     MICROS,
     duration_micros,
@@ -58,8 +58,7 @@ def new_task(request: task_service_pb2.CreateTaskRequest, *, retry_of: str = "")
         spec.queue = DEFAULT_QUEUE
     kind = spec.kind
     document = spec.SerializeToString(deterministic=True)
-    encoded_needs = spec.requirements.SerializeToString(deterministic=True) if spec.HasField("requirements") else b""
-    requirements, needs = _needs(kind, encoded_needs)
+    requirements, needs = _needs(kind, _encoded_needs(spec))
     return NewTask(
         id=str(uuid_utils.uuid7()),
         namespace=spec.namespace,
@@ -69,6 +68,9 @@ def new_task(request: task_service_pb2.CreateTaskRequest, *, retry_of: str = "")
         needs_id=needs,
         requirements=requirements,
         affinity_key=spec.affinity_key,
+        fairness_key=spec.fairness_key,
+        depends_on=tuple(spec.depends_on),
+        dependency_policy=spec.dependency_policy,
         not_before_time=_not_before(spec) if spec.HasField("not_before_time") else 0,
         queue_limit_micros=_limit(spec, "queue_time_limit") if spec.HasField("queue_time_limit") else 0,
         run_limit_micros=_limit(spec, "run_time_limit") if spec.HasField("run_time_limit") else 0,
@@ -104,27 +106,36 @@ def _digest(document: bytes, retry_of: str) -> str:
     return hashlib.blake2b(document, digest_size=16, person=person).hexdigest()
 
 
+def _encoded_needs(spec: task_pb2.TaskSpec) -> bytes:
+    """What of a spec decides where the task can go, as bytes; nothing in most."""
+    if not (spec.HasField("requirements") or spec.preferences or spec.HasField("run_time_limit")):
+        return b""
+    needs = task_pb2.TaskSpec(preferences=spec.preferences)
+    if spec.HasField("requirements"):
+        needs.requirements.CopyFrom(spec.requirements)
+    if spec.HasField("run_time_limit"):
+        needs.run_time_limit.FromMilliseconds(rounded_limit(_limit(spec, "run_time_limit")))
+    return needs.SerializeToString(deterministic=True)
+
+
 @lru_cache(maxsize=_NEEDS_MAX)
 def _needs(kind: str, encoded: bytes) -> tuple[Requirements, str]:
     """Requirements and the name of (kind, requirements). Thousands of tasks share them: they are read once."""
-    message = task_pb2.Requirements.FromString(encoded)
+    spec = task_pb2.TaskSpec.FromString(encoded)
+    message = spec.requirements
     requirements = Requirements(
         capabilities=tuple(message.capabilities),
         selectors=tuple(_selectors(message.selectors)),
         resources={name: message.resources[name] for name in sorted(message.resources) if message.resources[name] > 0},
+        preferences=convert_selector.preferences(spec.preferences, field="spec.preferences"),
+        run_limit_millis=spec.run_time_limit.ToMilliseconds(),
     )
     return requirements, needs_id(kind, requirements)
 
 
 def _selectors(messages: Iterable[task_pb2.LabelSelector]) -> Iterable[LabelSelector]:
     for index, message in enumerate(messages):
-        selector = LabelSelector(message.key, SelectorOperator(message.operator), tuple(message.values))
-        fault = selector_fault(selector)
-        if fault is not None:
-            field = f"spec.requirements.selectors[{index}].values"
-            reason = f"{selector.operator.name} {fault}"
-            raise InvalidArgument(f"{field}: {reason}", fields=[(field, reason)])
-        yield selector
+        yield convert_selector.checked(message, field=f"spec.requirements.selectors[{index}]")
 
 
 @lru_cache(maxsize=_RETRIES_MAX)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from missioncontrol.v1 import queue_pb2, task_pb2
+from missioncontrol.v1 import queue_pb2
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 
 from services.domain.commands import Placement, PlacementOutcome
 from services.domain.errors import InvalidArgument
-from services.domain.requirements import AgentProfile, LabelSelector, Requirements, SelectorOperator
+from services.domain.requirements import AgentProfile, Preference, Requirements
 from services.domain.schedule import (
+    LeaseLoad,
     PlacementResult,
     QueueRule,
     ReadyTask,
@@ -27,9 +28,10 @@ from services.domain.schedule import (
 )
 from services.domain.standing import Standing
 from services.domain.task import Avoided
+from services.transport import convert_queue, convert_selector
 
 _OUTCOMES = {int(outcome): outcome for outcome in PlacementOutcome}
-_LOAD_FIELDS = ("accepting", "leases", "started", "resources_used")
+_LOAD_FIELDS = ("accepting", "leases", "started", "resources_used", "loads", "warm_keys", "last_grant_micros")
 
 
 class ScheduleDecoder:
@@ -70,6 +72,10 @@ class ScheduleDecoder:
             slots=agent.slots,
             leases=agent.leases,
             resources_used=dict(agent.resources_used) if agent.resources_used else {},
+            queue_limit=agent.queue_limit,
+            loads=tuple(_load(load) for load in agent.loads) if agent.loads else (),
+            warm_keys={warm.key: warm.time_micros for warm in agent.warm_keys} if agent.warm_keys else {},
+            last_grant_time=agent.last_grant_micros,
             profile=self._profile(key, agent),
         )
 
@@ -123,7 +129,12 @@ def _add_unplaceable(response: pb.ScheduleResponse, group: Unplaceable) -> None:
 
 
 def _queue(queue: queue_pb2.Queue) -> QueueRule:
-    return QueueRule(queue.namespace, queue.name, queue.paused, queue.version)
+    policy = convert_queue.queue_policy(queue.policy)
+    return QueueRule(queue.namespace, queue.name, queue.paused, queue.version, policy)
+
+
+def _load(load: pb.LeaseLoad) -> LeaseLoad:
+    return LeaseLoad(load.queue, load.priority, load.fairness_key, load.leases)
 
 
 def _group(group: pb.TaskGroup, source: int) -> TaskGroup:
@@ -133,26 +144,24 @@ def _group(group: pb.TaskGroup, source: int) -> TaskGroup:
         queue=group.queue,
         priority=group.priority,
         kind=group.kind,
-        requirements=_requirements(group.requirements),
+        requirements=_requirements(group),
         needs_id=group.needs_id,
         unsent=group.unsent,
+        fairness_key=group.fairness_key,
     )
 
 
-def _requirements(requirements: task_pb2.Requirements) -> Requirements:
+def _requirements(group: pb.TaskGroup) -> Requirements:
+    requirements = group.requirements
     return Requirements(
         capabilities=tuple(requirements.capabilities),
-        selectors=tuple(_selector(selector) for selector in requirements.selectors),
+        selectors=tuple(map(convert_selector.selector, requirements.selectors)),
         resources=dict(requirements.resources),
+        preferences=tuple(
+            Preference(convert_selector.selector(each.selector), each.weight) for each in group.preferences
+        ),
+        run_limit_millis=group.run_time_limit_millis,
     )
-
-
-def _selector(selector: task_pb2.LabelSelector) -> LabelSelector:
-    try:
-        operator = SelectorOperator(selector.operator)
-    except ValueError as error:
-        raise InvalidArgument(f"selector on {selector.key!r}: operator {selector.operator} is not known") from error
-    return LabelSelector(selector.key, operator, tuple(selector.values))
 
 
 def _ready_tasks(request: pb.ScheduleRequest, source: int) -> Iterable[ReadyTask]:
@@ -165,12 +174,13 @@ def _ready_tasks(request: pb.ScheduleRequest, source: int) -> Iterable[ReadyTask
                 task.task_id,
                 task.queued_time_micros,
                 tuple(_avoided(agent) for agent in avoid) if avoid else (),
+                task.affinity_key,
             )
 
 
 def _avoided(agent: pb.AvoidedAgent) -> Avoided:
     until = agent.until_time
-    return Avoided(agent.agent_id, until.seconds * 1_000_000 + until.nanos // 1_000)
+    return Avoided(agent.agent_id, until.seconds * 1_000_000 + until.nanos // 1_000, agent.if_others)
 
 
 def _results(request: pb.ScheduleRequest) -> Iterable[PlacementResult]:

@@ -44,7 +44,7 @@ def agent(agent_id: str, *, slots: int = 2, leases: int = 0, session: int = 1, *
 
 
 def line_key(new: NewTask) -> LineKey:
-    return (new.namespace, new.queue, new.priority, new.needs_id)
+    return (new.namespace, new.queue, new.priority, new.needs_id, new.fairness_key)
 
 
 class Choice:
@@ -228,7 +228,7 @@ def test_what_waits_behind_the_window_is_not_overtaken(choice: Choice) -> None:
     choice.has(agent("a"))
     new = new_task("t")
     choice.offered(new, "a")
-    choice.window.found((*line_key(new), 0), KIND, requirements=Requirements(), count=3)
+    choice.window.found((*line_key(new)[:4], 0, ""), KIND, requirements=Requirements(), count=3)
     assert choice.chosen(new) == [None]
 
 

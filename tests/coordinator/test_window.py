@@ -125,7 +125,7 @@ def test_after_a_start_the_backlog_is_found_and_refilled(backlog: Backlog) -> No
     fresh = Window(lambda group, limit: backlog.asked.append((group, limit)))
     (found,) = read_groups(backlog.world.connection, ALL_SHARDS)
     assert (found.namespace, found.count) == (NAMESPACE, 35)
-    key = (found.namespace, found.queue, found.priority, found.needs_id, found.shard)
+    key = (found.namespace, found.queue, found.priority, found.needs_id, found.shard, found.fairness_key)
     fresh.found(key, found.kind, requirements=found.requirements, count=found.count)
     backlog.window, backlog.told = fresh, {}
     backlog.refill()

@@ -10,7 +10,8 @@ from services.domain.agent import Agent, AgentState, DrainMode
 from services.domain.commands import Admission, Created, NewTask, Refusal, ReportKind
 from services.domain.errors import AlreadyExists
 from services.domain.failure import AttemptOutcome
-from services.domain.queue import Queue, QueuePolicy
+from services.domain.policy import QueuePolicy
+from services.domain.queue import Queue
 from services.domain.task import Task, TaskState
 
 SECOND = 1_000_000

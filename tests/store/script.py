@@ -38,7 +38,7 @@ from services.domain.commands import (
     WakeTasks,
 )
 from services.domain.failure import Failure, FailureReason, Progress
-from services.domain.queue import QueuePolicy
+from services.domain.policy import QueuePolicy
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState

@@ -8,7 +8,7 @@ import pytest
 
 from services.domain.agent import DrainMode
 from services.domain.commands import AgentAction, ChangeAgent, ChangeQueue, PlacementOutcome
-from services.domain.queue import QueuePolicy
+from services.domain.policy import QueuePolicy
 from services.domain.requirements import Requirements
 from services.store.check import check
 from tests.store.world import NAMESPACE, World, key

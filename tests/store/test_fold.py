@@ -24,7 +24,7 @@ from services.domain.commands import (
 from services.domain.errors import AlreadyExists, IncarnationSuperseded, NotFound, SessionSuperseded
 from services.domain.event import EventType
 from services.domain.failure import Failure, FailureReason
-from services.domain.queue import QueuePolicy
+from services.domain.policy import QueuePolicy
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState

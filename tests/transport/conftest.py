@@ -47,7 +47,7 @@ class ScriptedTasks(tasks_grpc.TaskServiceServicer):
         yield tasks.WatchTaskResponse()
 
     # The wrapper wants async handlers everywhere, as production code has them.
-    ListTasks = CancelTask = RetryTask = ListAttempts = CreateTask
+    ListTasks = CancelTask = RetryTask = ListAttempts = BulkChangeTasks = CreateTask
 
 
 class ScriptedAgents(agents_grpc.AgentServiceServicer):
@@ -62,7 +62,7 @@ class ScriptedAgents(agents_grpc.AgentServiceServicer):
     async def GetAgent(self, request: Any, context: Any) -> Any:
         return agents.GetAgentResponse()
 
-    ListAgents = CordonAgent = UncordonAgent = DrainAgent = GetAgent
+    ListAgents = CordonAgent = UncordonAgent = DrainAgent = ChangeAgents = GetAgent
 
 
 @dataclass

@@ -11,10 +11,10 @@ from missioncontrol.v1 import agent_pb2, agent_service_pb2, event_pb2, event_ser
 from services.domain.agent import Agent, AgentState, Declaration, DrainMode
 from services.domain.commands import OUTCOMES, ReportKind
 from services.domain.errors import InvalidArgument
-from services.domain.event import Event, EventData, EventType
+from services.domain.event import Event, EventData, EventType, Stuck
 from services.domain.failure import Attempt, AttemptOutcome, Failure, FailureReason, Progress
 from services.domain.ledger import Granted
-from services.domain.requirements import LabelSelector, SelectorOperator
+from services.domain.requirements import LabelSelector, SelectorOperator, WaitReason
 from services.domain.retry import DEFAULT_RETRY, RetryPolicy
 from services.domain.task import Task, TaskState
 from services.transport import convert_agent, convert_event, convert_lease, convert_task, convert_time
@@ -330,6 +330,9 @@ def test_an_event_with_everything_keeps_everything() -> None:
         message="why",
         failure=Failure(FailureReason.TIMEOUT, "late", "X", True),
         progress=Progress(0.5, "half"),
+        blockers=2,
+        schedule="nightly",
+        stuck=Stuck("noop", 5, "needs", WaitReason.SLOTS, True, "full"),
     )
     message = convert_event.event(9, Event(EventType.TASK_RETRYING, NOON, "ns", "q", "t", "a", data))
 
@@ -356,6 +359,10 @@ def test_an_event_with_everything_keeps_everything() -> None:
         agent_state=agent_pb2.AGENT_STATE_DISCONNECTED,
         retry_of="old",
         message="why",
+        group=event_pb2.StuckGroup(kind="noop", priority=5, needs_id="needs"),
+        waiting=task_pb2.Waiting(reason=task_pb2.WAIT_REASON_SLOTS, never=True, message="full"),
+        schedule="nightly",
+        blockers=2,
     )
     assert {field.name for field, _ in message.ListFields()} == {f.name for f in event_pb2.Event.DESCRIPTOR.fields}
 

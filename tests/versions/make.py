@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Schema version 1, one coordinator.
-COMMIT = "51fe2f4"
+# Schema version 2: several coordinators, the central queue only.
+COMMIT = "f1c5d08"
 KEPT = ("services", "clients/python/missioncontrol", "pyproject.toml")
 ARCHIVE = Path(__file__).with_name("previous.tar.xz")
 

@@ -29,7 +29,7 @@ from tests.conftest import StartFleet, work_agent
 from tests.faults.databases import database_findings
 from tests.versions.make import ARCHIVE
 
-PREVIOUS_SCHEMA_VERSION = 1
+PREVIOUS_SCHEMA_VERSION = 2
 COMMAND_SECONDS = 30
 SUCCEEDED = task_pb2.TASK_STATE_SUCCEEDED
 Environment = Mapping[str, str]

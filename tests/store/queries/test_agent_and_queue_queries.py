@@ -7,7 +7,8 @@ import pytest
 
 from services.domain.commands import AgentAction, ChangeAgent, ChangeQueue, ReportKind
 from services.domain.errors import NotFound
-from services.domain.queue import Queue, QueuePolicy
+from services.domain.policy import QueuePolicy
+from services.domain.queue import Queue
 from services.store.agents import AgentFilter, get_agent, list_agents
 from services.store.queues import count_queue, get_queue, list_queues
 from tests.store.queries.store import Store

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmissioncontrol/v1/agent.proto\x12\x11missioncontrol.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x07\n\x05\x41gent\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12 \n\x0bincarnation\x18\x03 \x01(\tR\x0bincarnation\x12\x18\n\x07session\x18\x04 \x01(\x04R\x07session\x12\x33\n\x05state\x18\x05 \x01(\x0e\x32\x1d.missioncontrol.v1.AgentStateR\x05state\x12\x1a\n\x08\x63ordoned\x18\x06 \x01(\x08R\x08\x63ordoned\x12<\n\x06labels\x18\x07 \x03(\x0b\x32$.missioncontrol.v1.Agent.LabelsEntryR\x06labels\x12\"\n\x0c\x63\x61pabilities\x18\x08 \x03(\tR\x0c\x63\x61pabilities\x12\x14\n\x05kinds\x18\t \x03(\tR\x05kinds\x12\x14\n\x05slots\x18\n \x01(\rR\x05slots\x12\x1f\n\x0bqueue_limit\x18\x0b \x01(\rR\nqueueLimit\x12\x1d\n\nslots_used\x18\x0c \x01(\rR\tslotsUsed\x12\x1f\n\x0bqueue_depth\x18\r \x01(\rR\nqueueDepth\x12\x45\n\tresources\x18\x0e \x03(\x0b\x32\'.missioncontrol.v1.Agent.ResourcesEntryR\tresources\x12R\n\x0eresources_used\x18\x0f \x03(\x0b\x32+.missioncontrol.v1.Agent.ResourcesUsedEntryR\rresourcesUsed\x12=\n\x0c\x63onnect_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63onnectTime\x12\x41\n\x0eheartbeat_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rheartbeatTime\x12\x10\n\x03sdk\x18\x12 \x01(\tR\x03sdk\x12\x12\n\x04host\x18\x13 \x01(\tR\x04host\x12%\n\x0e\x63oordinator_id\x18\x14 \x01(\tR\rcoordinatorId\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a<\n\x0eResourcesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a@\n\x12ResourcesUsedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01*\x91\x01\n\nAgentState\x12\x1b\n\x17\x41GENT_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41GENT_STATE_READY\x10\x01\x12\x18\n\x14\x41GENT_STATE_DRAINING\x10\x02\x12\x1c\n\x18\x41GENT_STATE_DISCONNECTED\x10\x03\x12\x17\n\x13\x41GENT_STATE_OFFLINE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmissioncontrol/v1/agent.proto\x12\x11missioncontrol.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x08\n\x05\x41gent\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12 \n\x0bincarnation\x18\x03 \x01(\tR\x0bincarnation\x12\x18\n\x07session\x18\x04 \x01(\x04R\x07session\x12\x33\n\x05state\x18\x05 \x01(\x0e\x32\x1d.missioncontrol.v1.AgentStateR\x05state\x12\x1a\n\x08\x63ordoned\x18\x06 \x01(\x08R\x08\x63ordoned\x12<\n\x06labels\x18\x07 \x03(\x0b\x32$.missioncontrol.v1.Agent.LabelsEntryR\x06labels\x12\"\n\x0c\x63\x61pabilities\x18\x08 \x03(\tR\x0c\x63\x61pabilities\x12\x14\n\x05kinds\x18\t \x03(\tR\x05kinds\x12\x14\n\x05slots\x18\n \x01(\rR\x05slots\x12\x1f\n\x0bqueue_limit\x18\x0b \x01(\rR\nqueueLimit\x12\x1d\n\nslots_used\x18\x0c \x01(\rR\tslotsUsed\x12\x1f\n\x0bqueue_depth\x18\r \x01(\rR\nqueueDepth\x12\x45\n\tresources\x18\x0e \x03(\x0b\x32\'.missioncontrol.v1.Agent.ResourcesEntryR\tresources\x12R\n\x0eresources_used\x18\x0f \x03(\x0b\x32+.missioncontrol.v1.Agent.ResourcesUsedEntryR\rresourcesUsed\x12=\n\x0c\x63onnect_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63onnectTime\x12\x41\n\x0eheartbeat_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rheartbeatTime\x12\x10\n\x03sdk\x18\x12 \x01(\tR\x03sdk\x12\x12\n\x04host\x18\x13 \x01(\tR\x04host\x12%\n\x0e\x63oordinator_id\x18\x14 \x01(\tR\rcoordinatorId\x12\x1b\n\twarm_keys\x18\x15 \x03(\tR\x08warmKeys\x12\x33\n\x05\x64rain\x18\x16 \x01(\x0b\x32\x1d.missioncontrol.v1.AgentDrainR\x05\x64rain\x12\x32\n\x05lanes\x18\x17 \x03(\x0b\x32\x1c.missioncontrol.v1.LaneDepthR\x05lanes\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a<\n\x0eResourcesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a@\n\x12ResourcesUsedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\xcc\x01\n\nAgentDrain\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x1d.missioncontrol.v1.DrainStateR\x05state\x12\'\n\x0freturns_started\x18\x02 \x01(\x08R\x0ereturnsStarted\x12?\n\rdeadline_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0c\x64\x65\x61\x64lineTime\x12\x1f\n\x0bleases_left\x18\x04 \x01(\rR\nleasesLeft\"\x83\x01\n\tLaneDepth\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x1a\n\x08priority\x18\x02 \x01(\x05R\x08priority\x12\x12\n\x04lane\x18\x03 \x01(\tR\x04lane\x12\x16\n\x06leased\x18\x04 \x01(\rR\x06leased\x12\x18\n\x07running\x18\x05 \x01(\rR\x07running*\x91\x01\n\nAgentState\x12\x1b\n\x17\x41GENT_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41GENT_STATE_READY\x10\x01\x12\x18\n\x14\x41GENT_STATE_DRAINING\x10\x02\x12\x1c\n\x18\x41GENT_STATE_DISCONNECTED\x10\x03\x12\x17\n\x13\x41GENT_STATE_OFFLINE\x10\x04*\\\n\nDrainState\x12\x1b\n\x17\x44RAIN_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44RAIN_STATE_DRAINING\x10\x01\x12\x17\n\x13\x44RAIN_STATE_DRAINED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +38,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENT_RESOURCESENTRY']._serialized_options = b'8\001'
   _globals['_AGENT_RESOURCESUSEDENTRY']._loaded_options = None
   _globals['_AGENT_RESOURCESUSEDENTRY']._serialized_options = b'8\001'
-  _globals['_AGENTSTATE']._serialized_start=1071
-  _globals['_AGENTSTATE']._serialized_end=1216
+  _globals['_AGENTSTATE']._serialized_start=1546
+  _globals['_AGENTSTATE']._serialized_end=1691
+  _globals['_DRAINSTATE']._serialized_start=1693
+  _globals['_DRAINSTATE']._serialized_end=1785
   _globals['_AGENT']._serialized_start=86
-  _globals['_AGENT']._serialized_end=1068
-  _globals['_AGENT_LABELSENTRY']._serialized_start=883
-  _globals['_AGENT_LABELSENTRY']._serialized_end=940
-  _globals['_AGENT_RESOURCESENTRY']._serialized_start=942
-  _globals['_AGENT_RESOURCESENTRY']._serialized_end=1002
-  _globals['_AGENT_RESOURCESUSEDENTRY']._serialized_start=1004
-  _globals['_AGENT_RESOURCESUSEDENTRY']._serialized_end=1068
+  _globals['_AGENT']._serialized_end=1202
+  _globals['_AGENT_LABELSENTRY']._serialized_start=1017
+  _globals['_AGENT_LABELSENTRY']._serialized_end=1074
+  _globals['_AGENT_RESOURCESENTRY']._serialized_start=1076
+  _globals['_AGENT_RESOURCESENTRY']._serialized_end=1136
+  _globals['_AGENT_RESOURCESUSEDENTRY']._serialized_start=1138
+  _globals['_AGENT_RESOURCESUSEDENTRY']._serialized_end=1202
+  _globals['_AGENTDRAIN']._serialized_start=1205
+  _globals['_AGENTDRAIN']._serialized_end=1409
+  _globals['_LANEDEPTH']._serialized_start=1412
+  _globals['_LANEDEPTH']._serialized_end=1543
 # @@protoc_insertion_point(module_scope)

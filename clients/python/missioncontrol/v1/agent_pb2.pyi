@@ -52,6 +52,30 @@ AGENT_STATE_OFFLINE: AgentState.ValueType  # 4
 """It said goodbye, or it was away until all its leases ran out."""
 Global___AgentState: _TypeAlias = AgentState  # noqa: Y015
 
+class _DrainState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DrainStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DrainState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DRAIN_STATE_UNSPECIFIED: _DrainState.ValueType  # 0
+    """None was ordered."""
+    DRAIN_STATE_DRAINING: _DrainState.ValueType  # 1
+    """The agent takes nothing new and ends what it has."""
+    DRAIN_STATE_DRAINED: _DrainState.ValueType  # 2
+    """It has nothing left, and stays connected and idle until it is told to resume."""
+
+class DrainState(_DrainState, metaclass=_DrainStateEnumTypeWrapper):
+    """How far a drain is."""
+
+DRAIN_STATE_UNSPECIFIED: DrainState.ValueType  # 0
+"""None was ordered."""
+DRAIN_STATE_DRAINING: DrainState.ValueType  # 1
+"""The agent takes nothing new and ends what it has."""
+DRAIN_STATE_DRAINED: DrainState.ValueType  # 2
+"""It has nothing left, and stays connected and idle until it is told to resume."""
+Global___DrainState: _TypeAlias = DrainState  # noqa: Y015
+
 @_typing.final
 class Agent(_message.Message):
     """One agent: a process on a node, with slots."""
@@ -138,6 +162,9 @@ class Agent(_message.Message):
     SDK_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
     COORDINATOR_ID_FIELD_NUMBER: _builtins.int
+    WARM_KEYS_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """The namespace."""
     id: _builtins.str
@@ -192,6 +219,20 @@ class Agent(_message.Message):
     def heartbeat_time(self) -> _timestamp_pb2.Timestamp:
         """The last heartbeat that the coordinator has seen; up to a few seconds old for agents of other coordinators."""
 
+    @_builtins.property
+    def warm_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The affinity keys that it is warm for, newest first; the newest of them only. Known of agents of the coordinator that is asked;
+        of others, what they said in Hello.
+        """
+
+    @_builtins.property
+    def drain(self) -> Global___AgentDrain:
+        """Set while a drain is ordered, and after it is done."""
+
+    @_builtins.property
+    def lanes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LaneDepth]:
+        """The leases that it holds, by queue and priority. Only GetAgent sets it."""
+
     def __init__(
         self,
         *,
@@ -215,11 +256,88 @@ class Agent(_message.Message):
         sdk: _builtins.str = ...,
         host: _builtins.str = ...,
         coordinator_id: _builtins.str = ...,
+        warm_keys: _abc.Iterable[_builtins.str] | None = ...,
+        drain: Global___AgentDrain | None = ...,
+        lanes: _abc.Iterable[Global___LaneDepth] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["connect_time", b"connect_time", "heartbeat_time", b"heartbeat_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["connect_time", b"connect_time", "drain", b"drain", "heartbeat_time", b"heartbeat_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "connect_time", b"connect_time", "coordinator_id", b"coordinator_id", "cordoned", b"cordoned", "heartbeat_time", b"heartbeat_time", "host", b"host", "id", b"id", "incarnation", b"incarnation", "kinds", b"kinds", "labels", b"labels", "namespace", b"namespace", "queue_depth", b"queue_depth", "queue_limit", b"queue_limit", "resources", b"resources", "resources_used", b"resources_used", "sdk", b"sdk", "session", b"session", "slots", b"slots", "slots_used", b"slots_used", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "connect_time", b"connect_time", "coordinator_id", b"coordinator_id", "cordoned", b"cordoned", "drain", b"drain", "heartbeat_time", b"heartbeat_time", "host", b"host", "id", b"id", "incarnation", b"incarnation", "kinds", b"kinds", "labels", b"labels", "lanes", b"lanes", "namespace", b"namespace", "queue_depth", b"queue_depth", "queue_limit", b"queue_limit", "resources", b"resources", "resources_used", b"resources_used", "sdk", b"sdk", "session", b"session", "slots", b"slots", "slots_used", b"slots_used", "state", b"state", "warm_keys", b"warm_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Agent: _TypeAlias = Agent  # noqa: Y015
+
+@_typing.final
+class AgentDrain(_message.Message):
+    """An ordered drain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    RETURNS_STARTED_FIELD_NUMBER: _builtins.int
+    DEADLINE_TIME_FIELD_NUMBER: _builtins.int
+    LEASES_LEFT_FIELD_NUMBER: _builtins.int
+    state: Global___DrainState.ValueType
+    """How far it is."""
+    returns_started: _builtins.bool
+    """What happens to work that has started: it is stopped and returned; or else it finishes."""
+    leases_left: _builtins.int
+    """Leases that it has still: 0 once it is done."""
+    @_builtins.property
+    def deadline_time(self) -> _timestamp_pb2.Timestamp:
+        """What still runs then is stopped and returned. Unset: no limit."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___DrainState.ValueType = ...,
+        returns_started: _builtins.bool = ...,
+        deadline_time: _timestamp_pb2.Timestamp | None = ...,
+        leases_left: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time", "leases_left", b"leases_left", "returns_started", b"returns_started", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentDrain: _TypeAlias = AgentDrain  # noqa: Y015
+
+@_typing.final
+class LaneDepth(_message.Message):
+    """Leases of one queue and priority."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    LANE_FIELD_NUMBER: _builtins.int
+    LEASED_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    priority: _builtins.int
+    """The priority."""
+    lane: _builtins.str
+    """The lane of the queue's policy that it belongs to; empty if there are no lanes."""
+    leased: _builtins.int
+    """Leases that have not started."""
+    running: _builtins.int
+    """Leases that have started."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        lane: _builtins.str = ...,
+        leased: _builtins.int = ...,
+        running: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lane", b"lane", "leased", b"leased", "priority", b"priority", "queue", b"queue", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LaneDepth: _TypeAlias = LaneDepth  # noqa: Y015

@@ -72,6 +72,40 @@ DRAIN_MODE_RETURN: DrainMode.ValueType  # 2
 """What has started is stopped and returned at once."""
 Global___DrainMode: _TypeAlias = DrainMode  # noqa: Y015
 
+class _AgentChange:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AgentChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentChange.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AGENT_CHANGE_UNSPECIFIED: _AgentChange.ValueType  # 0
+    """Not set; refused."""
+    AGENT_CHANGE_CORDON: _AgentChange.ValueType  # 1
+    """No new work."""
+    AGENT_CHANGE_UNCORDON: _AgentChange.ValueType  # 2
+    """New work again; a drain goes on."""
+    AGENT_CHANGE_DRAIN: _AgentChange.ValueType  # 3
+    """End what there is, and take nothing new."""
+    AGENT_CHANGE_RESUME: _AgentChange.ValueType  # 4
+    """The drain is called off, or over: new work again, unless it is cordoned."""
+
+class AgentChange(_AgentChange, metaclass=_AgentChangeEnumTypeWrapper):
+    """What to do with agents. Cordon and drain are two things: a cordon says that nothing new comes, a drain that what is there
+    ends. Each is taken off by itself.
+    """
+
+AGENT_CHANGE_UNSPECIFIED: AgentChange.ValueType  # 0
+"""Not set; refused."""
+AGENT_CHANGE_CORDON: AgentChange.ValueType  # 1
+"""No new work."""
+AGENT_CHANGE_UNCORDON: AgentChange.ValueType  # 2
+"""New work again; a drain goes on."""
+AGENT_CHANGE_DRAIN: AgentChange.ValueType  # 3
+"""End what there is, and take nothing new."""
+AGENT_CHANGE_RESUME: AgentChange.ValueType  # 4
+"""The drain is called off, or over: new work again, unless it is cordoned."""
+Global___AgentChange: _TypeAlias = AgentChange  # noqa: Y015
+
 @_typing.final
 class AgentMessage(_message.Message):
     """What the agent says. Exactly one member is set."""
@@ -253,6 +287,7 @@ class Hello(_message.Message):
     HOST_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     HELD_VERSION_FIELD_NUMBER: _builtins.int
+    WARM_KEYS_FIELD_NUMBER: _builtins.int
     protocol_version_min: _builtins.int
     """The oldest protocol version that the agent speaks. This file describes version 1."""
     protocol_version_max: _builtins.int
@@ -305,6 +340,10 @@ class Hello(_message.Message):
     def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseReference]:
         """Every lease that it still holds, with those whose last report is not acknowledged yet."""
 
+    @_builtins.property
+    def warm_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The affinity keys that it is warm for, newest first: what it has at hand (a checkout, a cache) from work before."""
+
     def __init__(
         self,
         *,
@@ -325,10 +364,11 @@ class Hello(_message.Message):
         host: _builtins.str = ...,
         draining: _builtins.bool = ...,
         held_version: _builtins.int = ...,
+        warm_keys: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "capabilities", b"capabilities", "draining", b"draining", "held", b"held", "held_version", b"held_version", "host", b"host", "incarnation", b"incarnation", "kinds", b"kinds", "labels", b"labels", "namespace", b"namespace", "protocol_version_max", b"protocol_version_max", "protocol_version_min", b"protocol_version_min", "queue_limit", b"queue_limit", "queues", b"queues", "resources", b"resources", "sdk", b"sdk", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "capabilities", b"capabilities", "draining", b"draining", "held", b"held", "held_version", b"held_version", "host", b"host", "incarnation", b"incarnation", "kinds", b"kinds", "labels", b"labels", "namespace", b"namespace", "protocol_version_max", b"protocol_version_max", "protocol_version_min", b"protocol_version_min", "queue_limit", b"queue_limit", "queues", b"queues", "resources", b"resources", "sdk", b"sdk", "slots", b"slots", "warm_keys", b"warm_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1476,3 +1516,99 @@ class DrainAgentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DrainAgentResponse: _TypeAlias = DrainAgentResponse  # noqa: Y015
+
+@_typing.final
+class ChangeAgentsRequest(_message.Message):
+    """Request of ChangeAgents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    AGENT_IDS_FIELD_NUMBER: _builtins.int
+    SELECTORS_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    TIME_LIMIT_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """The namespace. Empty means "default"."""
+    change: Global___AgentChange.ValueType
+    """What to do."""
+    mode: Global___DrainMode.ValueType
+    """With DRAIN: what to do with work that has started."""
+    preview: _builtins.bool
+    """Only tells which agents it would be."""
+    page_size: _builtins.int
+    """So many agents are looked at in one call. 0 means 100; at most 1000."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before. The other fields must be the same."""
+    request_id: _builtins.str
+    """The same on every retry of this call."""
+    @_builtins.property
+    def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which agents, by their ids. With `selectors`, both must hold."""
+
+    @_builtins.property
+    def selectors(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.LabelSelector]:
+        """Which agents, by their labels: each must hold. One of the two is needed."""
+
+    @_builtins.property
+    def time_limit(self) -> _duration_pb2.Duration:
+        """With DRAIN and FINISH: what still runs after this time is stopped and returned. Unset: no limit."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        agent_ids: _abc.Iterable[_builtins.str] | None = ...,
+        selectors: _abc.Iterable[_task_pb2.LabelSelector] | None = ...,
+        change: Global___AgentChange.ValueType = ...,
+        mode: Global___DrainMode.ValueType = ...,
+        time_limit: _duration_pb2.Duration | None = ...,
+        preview: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time_limit", b"time_limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "change", b"change", "mode", b"mode", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token", "preview", b"preview", "request_id", b"request_id", "selectors", b"selectors", "time_limit", b"time_limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeAgentsRequest: _TypeAlias = ChangeAgentsRequest  # noqa: Y015
+
+@_typing.final
+class ChangeAgentsResponse(_message.Message):
+    """Response of ChangeAgents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENTS_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    changed: _builtins.int
+    """Of these, how many changed; with `preview`, would change."""
+    next_page_token: _builtins.str
+    """Set if there is more."""
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedCompositeFieldContainer[_agent_pb2.Agent]:
+        """The agents that were found, after the change."""
+
+    def __init__(
+        self,
+        *,
+        agents: _abc.Iterable[_agent_pb2.Agent] | None = ...,
+        changed: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "changed", b"changed", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeAgentsResponse: _TypeAlias = ChangeAgentsResponse  # noqa: Y015

@@ -100,6 +100,11 @@ class AgentServiceStub:
                 request_serializer=missioncontrol_dot_v1_dot_agent__service__pb2.DrainAgentRequest.SerializeToString,
                 response_deserializer=missioncontrol_dot_v1_dot_agent__service__pb2.DrainAgentResponse.FromString,
                 _registered_method=True)
+        self.ChangeAgents = channel.unary_unary(
+                '/missioncontrol.v1.AgentService/ChangeAgents',
+                request_serializer=missioncontrol_dot_v1_dot_agent__service__pb2.ChangeAgentsRequest.SerializeToString,
+                response_deserializer=missioncontrol_dot_v1_dot_agent__service__pb2.ChangeAgentsResponse.FromString,
+                _registered_method=True)
 
 
 class AgentServiceServicer:
@@ -185,6 +190,14 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangeAgents(self, request, context):
+        """Cordons, uncordons, drains or resumes every agent that a selector finds, a page at a time: call it again with
+        `next_page_token` until there is none. With `preview` nothing changes. The agents in the answer show how far a drain is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -217,6 +230,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.DrainAgent,
                     request_deserializer=missioncontrol_dot_v1_dot_agent__service__pb2.DrainAgentRequest.FromString,
                     response_serializer=missioncontrol_dot_v1_dot_agent__service__pb2.DrainAgentResponse.SerializeToString,
+            ),
+            'ChangeAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeAgents,
+                    request_deserializer=missioncontrol_dot_v1_dot_agent__service__pb2.ChangeAgentsRequest.FromString,
+                    response_serializer=missioncontrol_dot_v1_dot_agent__service__pb2.ChangeAgentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -417,6 +435,33 @@ class AgentService:
             '/missioncontrol.v1.AgentService/DrainAgent',
             missioncontrol_dot_v1_dot_agent__service__pb2.DrainAgentRequest.SerializeToString,
             missioncontrol_dot_v1_dot_agent__service__pb2.DrainAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/missioncontrol.v1.AgentService/ChangeAgents',
+            missioncontrol_dot_v1_dot_agent__service__pb2.ChangeAgentsRequest.SerializeToString,
+            missioncontrol_dot_v1_dot_agent__service__pb2.ChangeAgentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

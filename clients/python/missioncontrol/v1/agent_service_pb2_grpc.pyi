@@ -85,6 +85,10 @@ class AgentServiceStub:
     """Cordons the agent and orders it to finish or return what it has. Leases that have not started go back at once and burn
     nothing. After the OK no lease is granted to it. Errors: NOT_FOUND.
     """
+    ChangeAgents: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ChangeAgentsRequest, _agent_service_pb2.ChangeAgentsResponse]
+    """Cordons, uncordons, drains or resumes every agent that a selector finds, a page at a time: call it again with
+    `next_page_token` until there is none. With `preview` nothing changes. The agents in the answer show how far a drain is.
+    """
 
 @_typing.type_check_only
 class AgentServiceAsyncStub(AgentServiceStub):
@@ -142,6 +146,10 @@ class AgentServiceAsyncStub(AgentServiceStub):
     DrainAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.DrainAgentRequest, _agent_service_pb2.DrainAgentResponse]  # type: ignore[assignment]
     """Cordons the agent and orders it to finish or return what it has. Leases that have not started go back at once and burn
     nothing. After the OK no lease is granted to it. Errors: NOT_FOUND.
+    """
+    ChangeAgents: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ChangeAgentsRequest, _agent_service_pb2.ChangeAgentsResponse]  # type: ignore[assignment]
+    """Cordons, uncordons, drains or resumes every agent that a selector finds, a page at a time: call it again with
+    `next_page_token` until there is none. With `preview` nothing changes. The agents in the answer show how far a drain is.
     """
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -233,6 +241,16 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_agent_service_pb2.DrainAgentResponse, _abc.Awaitable[_agent_service_pb2.DrainAgentResponse]]:
         """Cordons the agent and orders it to finish or return what it has. Leases that have not started go back at once and burn
         nothing. After the OK no lease is granted to it. Errors: NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangeAgents(
+        self,
+        request: _agent_service_pb2.ChangeAgentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.ChangeAgentsResponse, _abc.Awaitable[_agent_service_pb2.ChangeAgentsResponse]]:
+        """Cordons, uncordons, drains or resumes every agent that a selector finds, a page at a time: call it again with
+        `next_page_token` until there is none. With `preview` nothing changes. The agents in the answer show how far a drain is.
         """
 
 def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

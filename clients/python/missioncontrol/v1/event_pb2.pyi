@@ -54,6 +54,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """task.cancelled: terminal."""
     EVENT_TYPE_TASK_EXPIRED: _EventType.ValueType  # 13
     """task.expired: terminal."""
+    EVENT_TYPE_TASK_UNBLOCKED: _EventType.ValueType  # 14
+    """task.unblocked: one of the tasks that it depends on has ended; with the last of them BLOCKED → PENDING or SCHEDULED."""
+    EVENT_TYPE_TASK_CHANGED: _EventType.ValueType  # 15
+    """task.changed: another priority, another queue; the state does not change."""
     EVENT_TYPE_AGENT_CONNECTED: _EventType.ValueType  # 20
     """agent.connected: a session began."""
     EVENT_TYPE_AGENT_DISCONNECTED: _EventType.ValueType  # 21
@@ -66,12 +70,32 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """agent.uncordoned: it gets work again."""
     EVENT_TYPE_AGENT_DRAINING: _EventType.ValueType  # 25
     """agent.draining: it takes nothing new and ends what it has."""
+    EVENT_TYPE_AGENT_DRAINED: _EventType.ValueType  # 26
+    """agent.drained: a drain is done, nothing is left."""
+    EVENT_TYPE_AGENT_RESUMED: _EventType.ValueType  # 27
+    """agent.resumed: a drain was called off."""
     EVENT_TYPE_QUEUE_UPDATED: _EventType.ValueType  # 30
     """queue.updated: its policy changed."""
     EVENT_TYPE_QUEUE_PAUSED: _EventType.ValueType  # 31
     """queue.paused: no more grants."""
     EVENT_TYPE_QUEUE_RESUMED: _EventType.ValueType  # 32
     """queue.resumed: grants again."""
+    EVENT_TYPE_QUEUE_STUCK: _EventType.ValueType  # 33
+    """queue.stuck: tasks with the same needs cannot be placed; `waiting` says why. One event for all of them, and one more
+    whenever the reason changes.
+    """
+    EVENT_TYPE_QUEUE_UNSTUCK: _EventType.ValueType  # 34
+    """queue.unstuck: they can be placed again, or none is left."""
+    EVENT_TYPE_QUEUE_ADMISSION: _EventType.ValueType  # 35
+    """queue.admission: new tasks are treated otherwise from now on; `message` says how."""
+    EVENT_TYPE_SCHEDULE_UPDATED: _EventType.ValueType  # 40
+    """schedule.updated: made, or changed."""
+    EVENT_TYPE_SCHEDULE_FIRED: _EventType.ValueType  # 41
+    """schedule.fired: it has made a task, whose task.created comes before."""
+    EVENT_TYPE_SCHEDULE_MISSED: _EventType.ValueType  # 42
+    """schedule.missed: firings whose time passed while nobody could fire were left out."""
+    EVENT_TYPE_SCHEDULE_DELETED: _EventType.ValueType  # 43
+    """schedule.deleted."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What happened. On SSE and NDJSON the names are in the comments, with "missioncontrol." before them in CloudEvents' `type`."""
@@ -104,6 +128,10 @@ EVENT_TYPE_TASK_CANCELLED: EventType.ValueType  # 12
 """task.cancelled: terminal."""
 EVENT_TYPE_TASK_EXPIRED: EventType.ValueType  # 13
 """task.expired: terminal."""
+EVENT_TYPE_TASK_UNBLOCKED: EventType.ValueType  # 14
+"""task.unblocked: one of the tasks that it depends on has ended; with the last of them BLOCKED → PENDING or SCHEDULED."""
+EVENT_TYPE_TASK_CHANGED: EventType.ValueType  # 15
+"""task.changed: another priority, another queue; the state does not change."""
 EVENT_TYPE_AGENT_CONNECTED: EventType.ValueType  # 20
 """agent.connected: a session began."""
 EVENT_TYPE_AGENT_DISCONNECTED: EventType.ValueType  # 21
@@ -116,12 +144,32 @@ EVENT_TYPE_AGENT_UNCORDONED: EventType.ValueType  # 24
 """agent.uncordoned: it gets work again."""
 EVENT_TYPE_AGENT_DRAINING: EventType.ValueType  # 25
 """agent.draining: it takes nothing new and ends what it has."""
+EVENT_TYPE_AGENT_DRAINED: EventType.ValueType  # 26
+"""agent.drained: a drain is done, nothing is left."""
+EVENT_TYPE_AGENT_RESUMED: EventType.ValueType  # 27
+"""agent.resumed: a drain was called off."""
 EVENT_TYPE_QUEUE_UPDATED: EventType.ValueType  # 30
 """queue.updated: its policy changed."""
 EVENT_TYPE_QUEUE_PAUSED: EventType.ValueType  # 31
 """queue.paused: no more grants."""
 EVENT_TYPE_QUEUE_RESUMED: EventType.ValueType  # 32
 """queue.resumed: grants again."""
+EVENT_TYPE_QUEUE_STUCK: EventType.ValueType  # 33
+"""queue.stuck: tasks with the same needs cannot be placed; `waiting` says why. One event for all of them, and one more
+whenever the reason changes.
+"""
+EVENT_TYPE_QUEUE_UNSTUCK: EventType.ValueType  # 34
+"""queue.unstuck: they can be placed again, or none is left."""
+EVENT_TYPE_QUEUE_ADMISSION: EventType.ValueType  # 35
+"""queue.admission: new tasks are treated otherwise from now on; `message` says how."""
+EVENT_TYPE_SCHEDULE_UPDATED: EventType.ValueType  # 40
+"""schedule.updated: made, or changed."""
+EVENT_TYPE_SCHEDULE_FIRED: EventType.ValueType  # 41
+"""schedule.fired: it has made a task, whose task.created comes before."""
+EVENT_TYPE_SCHEDULE_MISSED: EventType.ValueType  # 42
+"""schedule.missed: firings whose time passed while nobody could fire were left out."""
+EVENT_TYPE_SCHEDULE_DELETED: EventType.ValueType  # 43
+"""schedule.deleted."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 @_typing.final
@@ -154,6 +202,10 @@ class Event(_message.Message):
     AGENT_STATE_FIELD_NUMBER: _builtins.int
     RETRY_OF_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    BLOCKERS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The number: 1, 2, 3, …"""
     type: Global___EventType.ValueType
@@ -161,13 +213,13 @@ class Event(_message.Message):
     namespace: _builtins.str
     """The namespace."""
     task_id: _builtins.str
-    """The task. Empty for agent and queue events."""
+    """The task. Empty for agent and queue events; on schedule.fired the task that was made."""
     queue: _builtins.str
     """The task's queue, or the queue itself."""
     kind: _builtins.str
     """The task's kind. Only on task.created."""
     priority: _builtins.int
-    """The task's priority. Only on task.created."""
+    """The task's priority. Only on task.created and task.changed."""
     agent_id: _builtins.str
     """The agent that the change is about, or that holds the task."""
     token: _builtins.int
@@ -190,6 +242,10 @@ class Event(_message.Message):
     """Only on task.created of a retry by hand: the task that it retries."""
     message: _builtins.str
     """For people: who asked, and why."""
+    schedule: _builtins.str
+    """Schedule events: the schedule's name."""
+    blockers: _builtins.int
+    """On task.created and task.unblocked: how many of the tasks that it depends on have not ended."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it was committed, by the database's clock. Not always rising: order by `sequence`."""
@@ -205,6 +261,14 @@ class Event(_message.Message):
     @_builtins.property
     def schedule_time(self) -> _timestamp_pb2.Timestamp:
         """Where a task is SCHEDULED: when it becomes ready."""
+
+    @_builtins.property
+    def group(self) -> Global___StuckGroup:
+        """Only on queue.stuck and queue.unstuck: the tasks of the queue that it is about."""
+
+    @_builtins.property
+    def waiting(self) -> _task_pb2.Waiting:
+        """Only on queue.stuck: why."""
 
     def __init__(
         self,
@@ -231,11 +295,45 @@ class Event(_message.Message):
         agent_state: _agent_pb2.AgentState.ValueType = ...,
         retry_of: _builtins.str = ...,
         message: _builtins.str = ...,
+        group: Global___StuckGroup | None = ...,
+        waiting: _task_pb2.Waiting | None = ...,
+        schedule: _builtins.str = ...,
+        blockers: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "progress", b"progress", "schedule_time", b"schedule_time", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "group", b"group", "progress", b"progress", "schedule_time", b"schedule_time", "time", b"time", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "agent_state", b"agent_state", "failure", b"failure", "failures", b"failures", "from_state", b"from_state", "kind", b"kind", "message", b"message", "namespace", b"namespace", "outcome", b"outcome", "priority", b"priority", "progress", b"progress", "queue", b"queue", "redeliveries", b"redeliveries", "retry_of", b"retry_of", "schedule_time", b"schedule_time", "sequence", b"sequence", "task_id", b"task_id", "time", b"time", "to_state", b"to_state", "token", b"token", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "agent_state", b"agent_state", "blockers", b"blockers", "failure", b"failure", "failures", b"failures", "from_state", b"from_state", "group", b"group", "kind", b"kind", "message", b"message", "namespace", b"namespace", "outcome", b"outcome", "priority", b"priority", "progress", b"progress", "queue", b"queue", "redeliveries", b"redeliveries", "retry_of", b"retry_of", "schedule", b"schedule", "schedule_time", b"schedule_time", "sequence", b"sequence", "task_id", b"task_id", "time", b"time", "to_state", b"to_state", "token", b"token", "type", b"type", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class StuckGroup(_message.Message):
+    """Tasks of one queue and priority with the same needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    NEEDS_ID_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """The kind."""
+    priority: _builtins.int
+    """The priority."""
+    needs_id: _builtins.str
+    """The name of their needs: kind and requirements."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        needs_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "needs_id", b"needs_id", "priority", b"priority"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StuckGroup: _TypeAlias = StuckGroup  # noqa: Y015

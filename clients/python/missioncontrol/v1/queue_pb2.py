@@ -24,15 +24,66 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from missioncontrol.v1 import task_pb2 as missioncontrol_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmissioncontrol/v1/queue.proto\x12\x11missioncontrol.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x02\n\x0bQueuePolicy\x12H\n\x08strategy\x18\x01 \x01(\x0e\x32\".missioncontrol.v1.RoutingStrategyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08strategy\x12G\n\tlease_ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x03\x08\x90\x1c\x32\x02\x08\x01R\x08leaseTtl\x12\x63\n\x18\x64\x65\x66\x61ult_queue_time_limit\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xe7\x84\x0f*\x00R\x15\x64\x65\x66\x61ultQueueTimeLimit\x12_\n\x16\x64\x65\x66\x61ult_run_time_limit\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xe7\x84\x0f*\x00R\x13\x64\x65\x66\x61ultRunTimeLimit\"\xe0\x01\n\x05Queue\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x36\n\x06policy\x18\x03 \x01(\x0b\x32\x1e.missioncontrol.v1.QueuePolicyR\x06policy\x12\x16\n\x06paused\x18\x04 \x01(\x08R\x06paused\x12\x18\n\x07version\x18\x05 \x01(\x04R\x07version\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"\x8e\x01\n\rPriorityStats\x12\x1a\n\x08priority\x18\x01 \x01(\x05R\x08priority\x12\x18\n\x07pending\x18\x02 \x01(\x04R\x07pending\x12G\n\x12oldest_pending_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x10oldestPendingAge\"\x81\x02\n\nQueueStats\x12\x1c\n\tscheduled\x18\x01 \x01(\x04R\tscheduled\x12\x18\n\x07pending\x18\x02 \x01(\x04R\x07pending\x12\x16\n\x06leased\x18\x03 \x01(\x04R\x06leased\x12\x18\n\x07running\x18\x04 \x01(\x04R\x07running\x12G\n\x12oldest_pending_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x10oldestPendingAge\x12@\n\npriorities\x18\x06 \x03(\x0b\x32 .missioncontrol.v1.PriorityStatsR\npriorities*W\n\x0fRoutingStrategy\x12 \n\x1cROUTING_STRATEGY_UNSPECIFIED\x10\x00\x12\"\n\x1eROUTING_STRATEGY_CENTRAL_QUEUE\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmissioncontrol/v1/queue.proto\x12\x11missioncontrol.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cmissioncontrol/v1/task.proto\"?\n\x10RoundRobinPolicy\x12+\n\x0cweight_label\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01R\x0bweightLabel\"\xa0\x02\n\x0e\x41\x66\x66inityPolicy\x12=\n\x04mode\x18\x01 \x01(\x0e\x32\x1f.missioncontrol.v1.AffinityWaitB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04mode\x12=\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00R\x04wait\x12\x46\n\twarm_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xf5$*\x00R\x08warmTime\x12H\n\tselectors\x18\x04 \x03(\x0b\x32 .missioncontrol.v1.LabelSelectorB\x08\xbaH\x05\x92\x01\x02\x10\x10R\tselectors\"\xfc\x01\n\x0cReservedPool\x12H\n\tselectors\x18\x01 \x03(\x0b\x32 .missioncontrol.v1.LabelSelectorB\x08\xbaH\x05\x92\x01\x02\x10\x10R\tselectors\x12(\n\nagents_max\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x8d\x06R\tagentsMax\x12\x30\n\x0fslots_per_agent\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\rslotsPerAgent\x12\x46\n\tgive_back\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05*\x00R\x08giveBack\"\xaf\x02\n\x04Lane\x12J\n\x04name\x18\x01 \x01(\tB6\xbaH3r12/^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,62}[a-zA-Z0-9])?$R\x04name\x12\x35\n\x0cpriority_min\x18\x02 \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18\x64(\x9c\xff\xff\xff\xff\xff\xff\xff\xff\x01R\x0bpriorityMin\x12 \n\x06weight\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x06weight\x12\x45\n\x08max_wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\x9a\x9e\x01*\x00R\x07maxWait\x12;\n\x08reserved\x18\x05 \x01(\x0b\x32\x1f.missioncontrol.v1.ReservedPoolR\x08reserved\"\xb1\x01\n\x0e\x46\x61irnessPolicy\x12\x63\n\x07weights\x18\x01 \x03(\x0b\x32..missioncontrol.v1.FairnessPolicy.WeightsEntryB\x19\xbaH\x16\x9a\x01\x13\x10\xe8\x07\"\x05r\x03(\x80\x01*\x07*\x05\x18\xe8\x07(\x01R\x07weights\x1a:\n\x0cWeightsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\rR\x05value:\x02\x38\x01\"\xd7\x01\n\x0bLimitPolicy\x12(\n\nleases_max\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=R\tleasesMax\x12\x36\n\x12leases_per_key_max\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=R\x0fleasesPerKeyMax\x12\x45\n\x11leases_per_second\x18\x03 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00j\xf8@)\x00\x00\x00\x00\x00\x00\x00\x00@\x01R\x0fleasesPerSecond\x12\x1f\n\x05\x62urst\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x8d\x06R\x05\x62urst\"\x86\x03\n\x0f\x41\x64missionPolicy\x12\x41\n\x05state\x18\x01 \x01(\x0e\x32!.missioncontrol.v1.AdmissionStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x35\n\x10throttle_pending\x18\x02 \x01(\x04\x42\n\xbaH\x07\x32\x05\x18\x80\xc2\xd7/R\x0fthrottlePending\x12G\n\x12submits_per_second\x18\x03 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00j\xf8@)\x00\x00\x00\x00\x00\x00\x00\x00@\x01R\x10submitsPerSecond\x12-\n\x0cshed_pending\x18\x04 \x01(\x04\x42\n\xbaH\x07\x32\x05\x18\x80\xc2\xd7/R\x0bshedPending\x12@\n\x0f\x65xempt_priority\x18\x05 \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18\x64(\x9c\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x00R\x0e\x65xemptPriority\x88\x01\x01\x12+\n\x0bpending_max\x18\x06 \x01(\x04\x42\n\xbaH\x07\x32\x05\x18\x80\xc2\xd7/R\npendingMaxB\x12\n\x10_exempt_priority\"\xdd\x05\n\x0bQueuePolicy\x12H\n\x08strategy\x18\x01 \x01(\x0e\x32\".missioncontrol.v1.RoutingStrategyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08strategy\x12G\n\tlease_ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x03\x08\x90\x1c\x32\x02\x08\x01R\x08leaseTtl\x12\x63\n\x18\x64\x65\x66\x61ult_queue_time_limit\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xe7\x84\x0f*\x00R\x15\x64\x65\x66\x61ultQueueTimeLimit\x12_\n\x16\x64\x65\x66\x61ult_run_time_limit\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xe7\x84\x0f*\x00R\x13\x64\x65\x66\x61ultRunTimeLimit\x12\x44\n\x0bround_robin\x18\x05 \x01(\x0b\x32#.missioncontrol.v1.RoundRobinPolicyR\nroundRobin\x12=\n\x08\x61\x66\x66inity\x18\x06 \x01(\x0b\x32!.missioncontrol.v1.AffinityPolicyR\x08\x61\x66\x66inity\x12\x37\n\x05lanes\x18\x07 \x03(\x0b\x32\x17.missioncontrol.v1.LaneB\x08\xbaH\x05\x92\x01\x02\x10\x10R\x05lanes\x12=\n\x08\x66\x61irness\x18\x08 \x01(\x0b\x32!.missioncontrol.v1.FairnessPolicyR\x08\x66\x61irness\x12\x36\n\x06limits\x18\t \x01(\x0b\x32\x1e.missioncontrol.v1.LimitPolicyR\x06limits\x12@\n\tadmission\x18\n \x01(\x0b\x32\".missioncontrol.v1.AdmissionPolicyR\tadmission\"\xe0\x01\n\x05Queue\x12\x1c\n\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x36\n\x06policy\x18\x03 \x01(\x0b\x32\x1e.missioncontrol.v1.QueuePolicyR\x06policy\x12\x16\n\x06paused\x18\x04 \x01(\x08R\x06paused\x12\x18\n\x07version\x18\x05 \x01(\x04R\x07version\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"\x8e\x01\n\rPriorityStats\x12\x1a\n\x08priority\x18\x01 \x01(\x05R\x08priority\x12\x18\n\x07pending\x18\x02 \x01(\x04R\x07pending\x12G\n\x12oldest_pending_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x10oldestPendingAge\"\xdc\x02\n\nQueueStats\x12\x1c\n\tscheduled\x18\x01 \x01(\x04R\tscheduled\x12\x18\n\x07pending\x18\x02 \x01(\x04R\x07pending\x12\x16\n\x06leased\x18\x03 \x01(\x04R\x06leased\x12\x18\n\x07running\x18\x04 \x01(\x04R\x07running\x12G\n\x12oldest_pending_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x10oldestPendingAge\x12@\n\npriorities\x18\x06 \x03(\x0b\x32 .missioncontrol.v1.PriorityStatsR\npriorities\x12\x18\n\x07\x62locked\x18\x07 \x01(\x04R\x07\x62locked\x12?\n\tadmission\x18\x08 \x01(\x0e\x32!.missioncontrol.v1.AdmissionStateR\tadmission*\xc0\x01\n\x0fRoutingStrategy\x12 \n\x1cROUTING_STRATEGY_UNSPECIFIED\x10\x00\x12\"\n\x1eROUTING_STRATEGY_CENTRAL_QUEUE\x10\x01\x12 \n\x1cROUTING_STRATEGY_ROUND_ROBIN\x10\x02\x12#\n\x1fROUTING_STRATEGY_SHORTEST_QUEUE\x10\x03\x12 \n\x1cROUTING_STRATEGY_TWO_CHOICES\x10\x04*{\n\x0c\x41\x66\x66inityWait\x12\x1d\n\x19\x41\x46\x46INITY_WAIT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41\x46\x46INITY_WAIT_NEVER\x10\x01\x12\x19\n\x15\x41\x46\x46INITY_WAIT_BOUNDED\x10\x02\x12\x18\n\x14\x41\x46\x46INITY_WAIT_ALWAYS\x10\x03*\xa0\x01\n\x0e\x41\x64missionState\x12\x1f\n\x1b\x41\x44MISSION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x44MISSION_STATE_NORMAL\x10\x01\x12\x1c\n\x18\x41\x44MISSION_STATE_THROTTLE\x10\x02\x12\x18\n\x14\x41\x44MISSION_STATE_SHED\x10\x03\x12\x19\n\x15\x41\x44MISSION_STATE_PAUSE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'missioncontrol.v1.queue_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ROUNDROBINPOLICY'].fields_by_name['weight_label']._loaded_options = None
+  _globals['_ROUNDROBINPOLICY'].fields_by_name['weight_label']._serialized_options = b'\272H\005r\003(\200\001'
+  _globals['_AFFINITYPOLICY'].fields_by_name['mode']._loaded_options = None
+  _globals['_AFFINITYPOLICY'].fields_by_name['mode']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_AFFINITYPOLICY'].fields_by_name['wait']._loaded_options = None
+  _globals['_AFFINITYPOLICY'].fields_by_name['wait']._serialized_options = b'\272H\013\252\001\010\"\004\010\200\243\0052\000'
+  _globals['_AFFINITYPOLICY'].fields_by_name['warm_time']._loaded_options = None
+  _globals['_AFFINITYPOLICY'].fields_by_name['warm_time']._serialized_options = b'\272H\013\252\001\010\"\004\010\200\365$*\000'
+  _globals['_AFFINITYPOLICY'].fields_by_name['selectors']._loaded_options = None
+  _globals['_AFFINITYPOLICY'].fields_by_name['selectors']._serialized_options = b'\272H\005\222\001\002\020\020'
+  _globals['_RESERVEDPOOL'].fields_by_name['selectors']._loaded_options = None
+  _globals['_RESERVEDPOOL'].fields_by_name['selectors']._serialized_options = b'\272H\005\222\001\002\020\020'
+  _globals['_RESERVEDPOOL'].fields_by_name['agents_max']._loaded_options = None
+  _globals['_RESERVEDPOOL'].fields_by_name['agents_max']._serialized_options = b'\272H\006*\004\030\240\215\006'
+  _globals['_RESERVEDPOOL'].fields_by_name['slots_per_agent']._loaded_options = None
+  _globals['_RESERVEDPOOL'].fields_by_name['slots_per_agent']._serialized_options = b'\272H\005*\003\030\350\007'
+  _globals['_RESERVEDPOOL'].fields_by_name['give_back']._loaded_options = None
+  _globals['_RESERVEDPOOL'].fields_by_name['give_back']._serialized_options = b'\272H\013\252\001\010\"\004\010\200\243\005*\000'
+  _globals['_LANE'].fields_by_name['name']._loaded_options = None
+  _globals['_LANE'].fields_by_name['name']._serialized_options = b'\272H3r12/^[a-zA-Z0-9]([-._a-zA-Z0-9]{0,62}[a-zA-Z0-9])?$'
+  _globals['_LANE'].fields_by_name['priority_min']._loaded_options = None
+  _globals['_LANE'].fields_by_name['priority_min']._serialized_options = b'\272H\017\032\r\030d(\234\377\377\377\377\377\377\377\377\001'
+  _globals['_LANE'].fields_by_name['weight']._loaded_options = None
+  _globals['_LANE'].fields_by_name['weight']._serialized_options = b'\272H\005*\003\030\350\007'
+  _globals['_LANE'].fields_by_name['max_wait']._loaded_options = None
+  _globals['_LANE'].fields_by_name['max_wait']._serialized_options = b'\272H\014\252\001\t\"\005\010\200\232\236\001*\000'
+  _globals['_FAIRNESSPOLICY_WEIGHTSENTRY']._loaded_options = None
+  _globals['_FAIRNESSPOLICY_WEIGHTSENTRY']._serialized_options = b'8\001'
+  _globals['_FAIRNESSPOLICY'].fields_by_name['weights']._loaded_options = None
+  _globals['_FAIRNESSPOLICY'].fields_by_name['weights']._serialized_options = b'\272H\026\232\001\023\020\350\007\"\005r\003(\200\001*\007*\005\030\350\007(\001'
+  _globals['_LIMITPOLICY'].fields_by_name['leases_max']._loaded_options = None
+  _globals['_LIMITPOLICY'].fields_by_name['leases_max']._serialized_options = b'\272H\006*\004\030\300\204='
+  _globals['_LIMITPOLICY'].fields_by_name['leases_per_key_max']._loaded_options = None
+  _globals['_LIMITPOLICY'].fields_by_name['leases_per_key_max']._serialized_options = b'\272H\006*\004\030\300\204='
+  _globals['_LIMITPOLICY'].fields_by_name['leases_per_second']._loaded_options = None
+  _globals['_LIMITPOLICY'].fields_by_name['leases_per_second']._serialized_options = b'\272H\026\022\024\031\000\000\000\000\000j\370@)\000\000\000\000\000\000\000\000@\001'
+  _globals['_LIMITPOLICY'].fields_by_name['burst']._loaded_options = None
+  _globals['_LIMITPOLICY'].fields_by_name['burst']._serialized_options = b'\272H\006*\004\030\240\215\006'
+  _globals['_ADMISSIONPOLICY'].fields_by_name['state']._loaded_options = None
+  _globals['_ADMISSIONPOLICY'].fields_by_name['state']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_ADMISSIONPOLICY'].fields_by_name['throttle_pending']._loaded_options = None
+  _globals['_ADMISSIONPOLICY'].fields_by_name['throttle_pending']._serialized_options = b'\272H\0072\005\030\200\302\327/'
+  _globals['_ADMISSIONPOLICY'].fields_by_name['submits_per_second']._loaded_options = None
+  _globals['_ADMISSIONPOLICY'].fields_by_name['submits_per_second']._serialized_options = b'\272H\026\022\024\031\000\000\000\000\000j\370@)\000\000\000\000\000\000\000\000@\001'
+  _globals['_ADMISSIONPOLICY'].fields_by_name['shed_pending']._loaded_options = None
+  _globals['_ADMISSIONPOLICY'].fields_by_name['shed_pending']._serialized_options = b'\272H\0072\005\030\200\302\327/'
+  _globals['_ADMISSIONPOLICY'].fields_by_name['exempt_priority']._loaded_options = None
+  _globals['_ADMISSIONPOLICY'].fields_by_name['exempt_priority']._serialized_options = b'\272H\017\032\r\030d(\234\377\377\377\377\377\377\377\377\001'
+  _globals['_ADMISSIONPOLICY'].fields_by_name['pending_max']._loaded_options = None
+  _globals['_ADMISSIONPOLICY'].fields_by_name['pending_max']._serialized_options = b'\272H\0072\005\030\200\302\327/'
   _globals['_QUEUEPOLICY'].fields_by_name['strategy']._loaded_options = None
   _globals['_QUEUEPOLICY'].fields_by_name['strategy']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_QUEUEPOLICY'].fields_by_name['lease_ttl']._loaded_options = None
@@ -41,14 +92,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUEUEPOLICY'].fields_by_name['default_queue_time_limit']._serialized_options = b'\272H\014\252\001\t\"\005\010\200\347\204\017*\000'
   _globals['_QUEUEPOLICY'].fields_by_name['default_run_time_limit']._loaded_options = None
   _globals['_QUEUEPOLICY'].fields_by_name['default_run_time_limit']._serialized_options = b'\272H\014\252\001\t\"\005\010\200\347\204\017*\000'
-  _globals['_ROUTINGSTRATEGY']._serialized_start=1110
-  _globals['_ROUTINGSTRATEGY']._serialized_end=1197
-  _globals['_QUEUEPOLICY']._serialized_start=118
-  _globals['_QUEUEPOLICY']._serialized_end=476
-  _globals['_QUEUE']._serialized_start=479
-  _globals['_QUEUE']._serialized_end=703
-  _globals['_PRIORITYSTATS']._serialized_start=706
-  _globals['_PRIORITYSTATS']._serialized_end=848
-  _globals['_QUEUESTATS']._serialized_start=851
-  _globals['_QUEUESTATS']._serialized_end=1108
+  _globals['_QUEUEPOLICY'].fields_by_name['lanes']._loaded_options = None
+  _globals['_QUEUEPOLICY'].fields_by_name['lanes']._serialized_options = b'\272H\005\222\001\002\020\020'
+  _globals['_ROUTINGSTRATEGY']._serialized_start=3315
+  _globals['_ROUTINGSTRATEGY']._serialized_end=3507
+  _globals['_AFFINITYWAIT']._serialized_start=3509
+  _globals['_AFFINITYWAIT']._serialized_end=3632
+  _globals['_ADMISSIONSTATE']._serialized_start=3635
+  _globals['_ADMISSIONSTATE']._serialized_end=3795
+  _globals['_ROUNDROBINPOLICY']._serialized_start=147
+  _globals['_ROUNDROBINPOLICY']._serialized_end=210
+  _globals['_AFFINITYPOLICY']._serialized_start=213
+  _globals['_AFFINITYPOLICY']._serialized_end=501
+  _globals['_RESERVEDPOOL']._serialized_start=504
+  _globals['_RESERVEDPOOL']._serialized_end=756
+  _globals['_LANE']._serialized_start=759
+  _globals['_LANE']._serialized_end=1062
+  _globals['_FAIRNESSPOLICY']._serialized_start=1065
+  _globals['_FAIRNESSPOLICY']._serialized_end=1242
+  _globals['_FAIRNESSPOLICY_WEIGHTSENTRY']._serialized_start=1184
+  _globals['_FAIRNESSPOLICY_WEIGHTSENTRY']._serialized_end=1242
+  _globals['_LIMITPOLICY']._serialized_start=1245
+  _globals['_LIMITPOLICY']._serialized_end=1460
+  _globals['_ADMISSIONPOLICY']._serialized_start=1463
+  _globals['_ADMISSIONPOLICY']._serialized_end=1853
+  _globals['_QUEUEPOLICY']._serialized_start=1856
+  _globals['_QUEUEPOLICY']._serialized_end=2589
+  _globals['_QUEUE']._serialized_start=2592
+  _globals['_QUEUE']._serialized_end=2816
+  _globals['_PRIORITYSTATS']._serialized_start=2819
+  _globals['_PRIORITYSTATS']._serialized_end=2961
+  _globals['_QUEUESTATS']._serialized_start=2964
+  _globals['_QUEUESTATS']._serialized_end=3312
 # @@protoc_insertion_point(module_scope)

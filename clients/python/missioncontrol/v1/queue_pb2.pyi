@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from missioncontrol.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -30,20 +31,377 @@ class _RoutingStrategyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Routi
     ROUTING_STRATEGY_UNSPECIFIED: _RoutingStrategy.ValueType  # 0
     """The default: CENTRAL_QUEUE."""
     ROUTING_STRATEGY_CENTRAL_QUEUE: _RoutingStrategy.ValueType  # 1
-    """One shared queue, late binding: agents take work as their slots free up."""
+    """One shared queue, late binding: agents take work as their slots free up, the least loaded first."""
+    ROUTING_STRATEGY_ROUND_ROBIN: _RoutingStrategy.ValueType  # 2
+    """Each agent in turn, whatever its load, into its own queue. One that is full is passed over."""
+    ROUTING_STRATEGY_SHORTEST_QUEUE: _RoutingStrategy.ValueType  # 3
+    """To the agent with the fewest leases in relation to its slots, into its own queue; among equals the one that was used
+    longest ago.
+    """
+    ROUTING_STRATEGY_TWO_CHOICES: _RoutingStrategy.ValueType  # 4
+    """As SHORTEST_QUEUE, of two agents chosen at random: for very large fleets."""
 
 class RoutingStrategy(_RoutingStrategy, metaclass=_RoutingStrategyEnumTypeWrapper):
-    """How a queue's tasks are spread over the agents. Further strategies get further values."""
+    """How a queue's tasks are spread over the agents that may run them."""
 
 ROUTING_STRATEGY_UNSPECIFIED: RoutingStrategy.ValueType  # 0
 """The default: CENTRAL_QUEUE."""
 ROUTING_STRATEGY_CENTRAL_QUEUE: RoutingStrategy.ValueType  # 1
-"""One shared queue, late binding: agents take work as their slots free up."""
+"""One shared queue, late binding: agents take work as their slots free up, the least loaded first."""
+ROUTING_STRATEGY_ROUND_ROBIN: RoutingStrategy.ValueType  # 2
+"""Each agent in turn, whatever its load, into its own queue. One that is full is passed over."""
+ROUTING_STRATEGY_SHORTEST_QUEUE: RoutingStrategy.ValueType  # 3
+"""To the agent with the fewest leases in relation to its slots, into its own queue; among equals the one that was used
+longest ago.
+"""
+ROUTING_STRATEGY_TWO_CHOICES: RoutingStrategy.ValueType  # 4
+"""As SHORTEST_QUEUE, of two agents chosen at random: for very large fleets."""
 Global___RoutingStrategy: _TypeAlias = RoutingStrategy  # noqa: Y015
+
+class _AffinityWait:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AffinityWaitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AffinityWait.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AFFINITY_WAIT_UNSPECIFIED: _AffinityWait.ValueType  # 0
+    """The default: NEVER."""
+    AFFINITY_WAIT_NEVER: _AffinityWait.ValueType  # 1
+    """A warm agent is taken if it is free, and any other if not."""
+    AFFINITY_WAIT_BOUNDED: _AffinityWait.ValueType  # 2
+    """For `wait`, counted from when the task was ready; then it goes anywhere."""
+    AFFINITY_WAIT_ALWAYS: _AffinityWait.ValueType  # 3
+    """For as long as a warm agent is connected. If there is none, the task goes anywhere, and that agent is warm then."""
+
+class AffinityWait(_AffinityWait, metaclass=_AffinityWaitEnumTypeWrapper):
+    """How long a task waits for an agent that is warm for it."""
+
+AFFINITY_WAIT_UNSPECIFIED: AffinityWait.ValueType  # 0
+"""The default: NEVER."""
+AFFINITY_WAIT_NEVER: AffinityWait.ValueType  # 1
+"""A warm agent is taken if it is free, and any other if not."""
+AFFINITY_WAIT_BOUNDED: AffinityWait.ValueType  # 2
+"""For `wait`, counted from when the task was ready; then it goes anywhere."""
+AFFINITY_WAIT_ALWAYS: AffinityWait.ValueType  # 3
+"""For as long as a warm agent is connected. If there is none, the task goes anywhere, and that agent is warm then."""
+Global___AffinityWait: _TypeAlias = AffinityWait  # noqa: Y015
+
+class _AdmissionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AdmissionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AdmissionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ADMISSION_STATE_UNSPECIFIED: _AdmissionState.ValueType  # 0
+    """In a policy: by the depth of the queue."""
+    ADMISSION_STATE_NORMAL: _AdmissionState.ValueType  # 1
+    """Takes every task."""
+    ADMISSION_STATE_THROTTLE: _AdmissionState.ValueType  # 2
+    """Takes `submits_per_second`, and refuses more with RESOURCE_EXHAUSTED and RetryInfo."""
+    ADMISSION_STATE_SHED: _AdmissionState.ValueType  # 3
+    """Refuses tasks with RESOURCE_EXHAUSTED and RetryInfo."""
+    ADMISSION_STATE_PAUSE: _AdmissionState.ValueType  # 4
+    """Refuses tasks and grants none: what the queue is while it is paused by this policy."""
+
+class AdmissionState(_AdmissionState, metaclass=_AdmissionStateEnumTypeWrapper):
+    """How a queue treats new tasks."""
+
+ADMISSION_STATE_UNSPECIFIED: AdmissionState.ValueType  # 0
+"""In a policy: by the depth of the queue."""
+ADMISSION_STATE_NORMAL: AdmissionState.ValueType  # 1
+"""Takes every task."""
+ADMISSION_STATE_THROTTLE: AdmissionState.ValueType  # 2
+"""Takes `submits_per_second`, and refuses more with RESOURCE_EXHAUSTED and RetryInfo."""
+ADMISSION_STATE_SHED: AdmissionState.ValueType  # 3
+"""Refuses tasks with RESOURCE_EXHAUSTED and RetryInfo."""
+ADMISSION_STATE_PAUSE: AdmissionState.ValueType  # 4
+"""Refuses tasks and grants none: what the queue is while it is paused by this policy."""
+Global___AdmissionState: _TypeAlias = AdmissionState  # noqa: Y015
+
+@_typing.final
+class RoundRobinPolicy(_message.Message):
+    """What ROUND_ROBIN does beyond giving each agent the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEIGHT_LABEL_FIELD_NUMBER: _builtins.int
+    weight_label: _builtins.str
+    """The label that holds an agent's weight, a whole number from 1 to 100; an agent of weight 3 gets three times as much as one
+    of weight 1. Agents without it, or with anything else in it, have weight 1. Empty: all are equal.
+    """
+    def __init__(
+        self,
+        *,
+        weight_label: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["weight_label", b"weight_label"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoundRobinPolicy: _TypeAlias = RoundRobinPolicy  # noqa: Y015
+
+@_typing.final
+class AffinityPolicy(_message.Message):
+    """Which agents suit a task best. What the task requires comes first, always.
+
+    An agent is warm for an affinity key if it ran a task with that key lately, or says so in its Hello. It is preferred, too, if
+    it meets `selectors`. An agent that is warm goes before one that only meets the selectors.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    WARM_TIME_FIELD_NUMBER: _builtins.int
+    SELECTORS_FIELD_NUMBER: _builtins.int
+    mode: Global___AffinityWait.ValueType
+    """Whether a task waits for such an agent."""
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """With BOUNDED: how long."""
+
+    @_builtins.property
+    def warm_time(self) -> _duration_pb2.Duration:
+        """An agent stays warm for so long after it last ended a task with the key. Unset: one hour."""
+
+    @_builtins.property
+    def selectors(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.LabelSelector]:
+        """A machine type that suits the queue's tasks: each must hold for the agent's labels. Empty: none does better."""
+
+    def __init__(
+        self,
+        *,
+        mode: Global___AffinityWait.ValueType = ...,
+        wait: _duration_pb2.Duration | None = ...,
+        warm_time: _duration_pb2.Duration | None = ...,
+        selectors: _abc.Iterable[_task_pb2.LabelSelector] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait", "warm_time", b"warm_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode", "selectors", b"selectors", "wait", b"wait", "warm_time", b"warm_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AffinityPolicy: _TypeAlias = AffinityPolicy  # noqa: Y015
+
+@_typing.final
+class ReservedPool(_message.Message):
+    """Agents, or slots of theirs, that are kept free for a lane and the lanes above it. Work of lower lanes, and of every other
+    queue of the namespace, gets what is left.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTORS_FIELD_NUMBER: _builtins.int
+    AGENTS_MAX_FIELD_NUMBER: _builtins.int
+    SLOTS_PER_AGENT_FIELD_NUMBER: _builtins.int
+    GIVE_BACK_FIELD_NUMBER: _builtins.int
+    agents_max: _builtins.int
+    """So many of these agents at most, the first by their ids. 0: all of them."""
+    slots_per_agent: _builtins.int
+    """So many slots of each. 0: whole agents."""
+    @_builtins.property
+    def selectors(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.LabelSelector]:
+        """Which agents: each must hold for the agent's labels. Empty: all."""
+
+    @_builtins.property
+    def give_back(self) -> _duration_pb2.Duration:
+        """Lends what is idle: to tasks with a run time limit of no more than this, so that the slot is back by then. Unset: it is kept
+        idle.
+        """
+
+    def __init__(
+        self,
+        *,
+        selectors: _abc.Iterable[_task_pb2.LabelSelector] | None = ...,
+        agents_max: _builtins.int = ...,
+        slots_per_agent: _builtins.int = ...,
+        give_back: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["give_back", b"give_back"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents_max", b"agents_max", "give_back", b"give_back", "selectors", b"selectors", "slots_per_agent", b"slots_per_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReservedPool: _TypeAlias = ReservedPool  # noqa: Y015
+
+@_typing.final
+class Lane(_message.Message):
+    """A priority level of a queue. A task belongs to the highest lane whose `priority_min` it reaches, or else to the lowest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PRIORITY_MIN_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    MAX_WAIT_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The lane's name."""
+    priority_min: _builtins.int
+    """The lowest priority of its tasks. Different in each lane."""
+    weight: _builtins.int
+    """Its share of the placements while several lanes have work that can be placed. 0 in all lanes: the higher lane always goes first.
+    Either all lanes have a weight or none.
+    """
+    @_builtins.property
+    def max_wait(self) -> _duration_pb2.Duration:
+        """A task that has waited so long goes before the work of every lane of this queue that has not. Unset: never."""
+
+    @_builtins.property
+    def reserved(self) -> Global___ReservedPool:
+        """What is kept free for it. Not in the lowest lane, for which it would be of no use."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        priority_min: _builtins.int = ...,
+        weight: _builtins.int = ...,
+        max_wait: _duration_pb2.Duration | None = ...,
+        reserved: Global___ReservedPool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_wait", b"max_wait", "reserved", b"reserved"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_wait", b"max_wait", "name", b"name", "priority_min", b"priority_min", "reserved", b"reserved", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lane: _TypeAlias = Lane  # noqa: Y015
+
+@_typing.final
+class FairnessPolicy(_message.Message):
+    """Shares a lane between keys (tenants, users): the key with the fewest leases in relation to its weight goes first. Slots in
+    use count, not the rate at which work begins.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class WeightsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Weight by key; keys that are not here have weight 1."""
+
+    def __init__(
+        self,
+        *,
+        weights: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FairnessPolicy: _TypeAlias = FairnessPolicy  # noqa: Y015
+
+@_typing.final
+class LimitPolicy(_message.Message):
+    """How much of a queue may run. What a limit holds back never holds up what is behind it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASES_MAX_FIELD_NUMBER: _builtins.int
+    LEASES_PER_KEY_MAX_FIELD_NUMBER: _builtins.int
+    LEASES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    BURST_FIELD_NUMBER: _builtins.int
+    leases_max: _builtins.int
+    """Leases of the queue at once. 0: no limit."""
+    leases_per_key_max: _builtins.int
+    """Leases of one fairness key at once. 0: no limit."""
+    leases_per_second: _builtins.float
+    """Leases granted per second. 0: no limit."""
+    burst: _builtins.int
+    """So many may be granted at once after a pause. 0: as many as in one second, at least one."""
+    def __init__(
+        self,
+        *,
+        leases_max: _builtins.int = ...,
+        leases_per_key_max: _builtins.int = ...,
+        leases_per_second: _builtins.float = ...,
+        burst: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["burst", b"burst", "leases_max", b"leases_max", "leases_per_key_max", b"leases_per_key_max", "leases_per_second", b"leases_per_second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitPolicy: _TypeAlias = LimitPolicy  # noqa: Y015
+
+@_typing.final
+class AdmissionPolicy(_message.Message):
+    """Backpressure: what a queue does when more comes in than is done. The depth is the number of pending tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    THROTTLE_PENDING_FIELD_NUMBER: _builtins.int
+    SUBMITS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    SHED_PENDING_FIELD_NUMBER: _builtins.int
+    EXEMPT_PRIORITY_FIELD_NUMBER: _builtins.int
+    PENDING_MAX_FIELD_NUMBER: _builtins.int
+    state: Global___AdmissionState.ValueType
+    """Set by hand. Unspecified: by the depth."""
+    throttle_pending: _builtins.int
+    """From this depth on THROTTLE, until it is below nine tenths of it. 0: never."""
+    submits_per_second: _builtins.float
+    """With THROTTLE."""
+    shed_pending: _builtins.int
+    """From this depth on SHED, until it is below nine tenths of it. 0: never."""
+    exempt_priority: _builtins.int
+    """SHED and THROTTLE do not hold for tasks with this priority or more. Unset: they hold for all."""
+    pending_max: _builtins.int
+    """The queue's limit: never more pending tasks than this, whatever their priority. 0: no limit."""
+    def __init__(
+        self,
+        *,
+        state: Global___AdmissionState.ValueType = ...,
+        throttle_pending: _builtins.int = ...,
+        submits_per_second: _builtins.float = ...,
+        shed_pending: _builtins.int = ...,
+        exempt_priority: _builtins.int | None = ...,
+        pending_max: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exempt_priority", b"_exempt_priority", "exempt_priority", b"exempt_priority"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exempt_priority", b"_exempt_priority", "exempt_priority", b"exempt_priority", "pending_max", b"pending_max", "shed_pending", b"shed_pending", "state", b"state", "submits_per_second", b"submits_per_second", "throttle_pending", b"throttle_pending"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__exempt_priority: _TypeAlias = _typing.Literal["exempt_priority"]  # noqa: Y015
+    _WhichOneofArgType__exempt_priority: _TypeAlias = _typing.Literal["_exempt_priority", b"_exempt_priority"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exempt_priority) -> _WhichOneofReturnType__exempt_priority | None: ...
+
+Global___AdmissionPolicy: _TypeAlias = AdmissionPolicy  # noqa: Y015
 
 @_typing.final
 class QueuePolicy(_message.Message):
-    """What a queue does with its tasks. Every field has a default, so that an unconfigured queue works."""
+    """What a queue does with its tasks. Every field has a default, so that an unconfigured queue works. The parts compose: lanes
+    say whose turn it is, fairness and limits within them; then what the task requires says which agents there are, affinity and
+    preferences which of them suit best, and the strategy which of those it is.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -51,6 +409,12 @@ class QueuePolicy(_message.Message):
     LEASE_TTL_FIELD_NUMBER: _builtins.int
     DEFAULT_QUEUE_TIME_LIMIT_FIELD_NUMBER: _builtins.int
     DEFAULT_RUN_TIME_LIMIT_FIELD_NUMBER: _builtins.int
+    ROUND_ROBIN_FIELD_NUMBER: _builtins.int
+    AFFINITY_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
+    FAIRNESS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    ADMISSION_FIELD_NUMBER: _builtins.int
     strategy: Global___RoutingStrategy.ValueType
     """How tasks are spread."""
     @_builtins.property
@@ -65,6 +429,30 @@ class QueuePolicy(_message.Message):
     def default_run_time_limit(self) -> _duration_pb2.Duration:
         """For tasks that set none themselves. Unset: no limit."""
 
+    @_builtins.property
+    def round_robin(self) -> Global___RoundRobinPolicy:
+        """With ROUND_ROBIN."""
+
+    @_builtins.property
+    def affinity(self) -> Global___AffinityPolicy:
+        """Which agents suit best. Unset: a warm agent is taken if it is free."""
+
+    @_builtins.property
+    def lanes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lane]:
+        """Priority levels, in any order. Empty: higher priority first, nothing reserved."""
+
+    @_builtins.property
+    def fairness(self) -> Global___FairnessPolicy:
+        """Unset: first come, first served within a priority."""
+
+    @_builtins.property
+    def limits(self) -> Global___LimitPolicy:
+        """Unset: no limits."""
+
+    @_builtins.property
+    def admission(self) -> Global___AdmissionPolicy:
+        """Unset: every task is taken."""
+
     def __init__(
         self,
         *,
@@ -72,10 +460,16 @@ class QueuePolicy(_message.Message):
         lease_ttl: _duration_pb2.Duration | None = ...,
         default_queue_time_limit: _duration_pb2.Duration | None = ...,
         default_run_time_limit: _duration_pb2.Duration | None = ...,
+        round_robin: Global___RoundRobinPolicy | None = ...,
+        affinity: Global___AffinityPolicy | None = ...,
+        lanes: _abc.Iterable[Global___Lane] | None = ...,
+        fairness: Global___FairnessPolicy | None = ...,
+        limits: Global___LimitPolicy | None = ...,
+        admission: Global___AdmissionPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["default_queue_time_limit", b"default_queue_time_limit", "default_run_time_limit", b"default_run_time_limit", "lease_ttl", b"lease_ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "affinity", b"affinity", "default_queue_time_limit", b"default_queue_time_limit", "default_run_time_limit", b"default_run_time_limit", "fairness", b"fairness", "lease_ttl", b"lease_ttl", "limits", b"limits", "round_robin", b"round_robin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_queue_time_limit", b"default_queue_time_limit", "default_run_time_limit", b"default_run_time_limit", "lease_ttl", b"lease_ttl", "strategy", b"strategy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "affinity", b"affinity", "default_queue_time_limit", b"default_queue_time_limit", "default_run_time_limit", b"default_run_time_limit", "fairness", b"fairness", "lanes", b"lanes", "lease_ttl", b"lease_ttl", "limits", b"limits", "round_robin", b"round_robin", "strategy", b"strategy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -171,6 +565,8 @@ class QueueStats(_message.Message):
     RUNNING_FIELD_NUMBER: _builtins.int
     OLDEST_PENDING_AGE_FIELD_NUMBER: _builtins.int
     PRIORITIES_FIELD_NUMBER: _builtins.int
+    BLOCKED_FIELD_NUMBER: _builtins.int
+    ADMISSION_FIELD_NUMBER: _builtins.int
     scheduled: _builtins.int
     """Tasks that wait for an instant."""
     pending: _builtins.int
@@ -179,6 +575,10 @@ class QueueStats(_message.Message):
     """Tasks in agents' own queues."""
     running: _builtins.int
     """Tasks in agents' slots."""
+    blocked: _builtins.int
+    """Tasks that wait for others."""
+    admission: Global___AdmissionState.ValueType
+    """How new tasks are treated just now."""
     @_builtins.property
     def oldest_pending_age(self) -> _duration_pb2.Duration:
         """Age of the oldest pending task, since it was first ready. Unset if none is pending."""
@@ -196,10 +596,12 @@ class QueueStats(_message.Message):
         running: _builtins.int = ...,
         oldest_pending_age: _duration_pb2.Duration | None = ...,
         priorities: _abc.Iterable[Global___PriorityStats] | None = ...,
+        blocked: _builtins.int = ...,
+        admission: Global___AdmissionState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_pending_age", b"oldest_pending_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["leased", b"leased", "oldest_pending_age", b"oldest_pending_age", "pending", b"pending", "priorities", b"priorities", "running", b"running", "scheduled", b"scheduled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "blocked", b"blocked", "leased", b"leased", "oldest_pending_age", b"oldest_pending_age", "pending", b"pending", "priorities", b"priorities", "running", b"running", "scheduled", b"scheduled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

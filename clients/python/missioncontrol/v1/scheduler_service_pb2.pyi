@@ -98,6 +98,12 @@ class _FilterReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FilterRe
     """It could run the task, but its resources are in use."""
     FILTER_REASON_QUEUE_PAUSED: _FilterReason.ValueType  # 10
     """The queue is paused."""
+    FILTER_REASON_RESERVED: _FilterReason.ValueType  # 11
+    """Its free slots are kept for a higher lane."""
+    FILTER_REASON_AVOIDED: _FilterReason.ValueType  # 12
+    """The task avoids it: it lost, failed or rejected it."""
+    FILTER_REASON_NOT_WARM: _FilterReason.ValueType  # 13
+    """The task waits for one that is warm, and this one is not."""
 
 class FilterReason(_FilterReason, metaclass=_FilterReasonEnumTypeWrapper):
     """Why agents were left out."""
@@ -124,6 +130,12 @@ FILTER_REASON_RESOURCES_FULL: FilterReason.ValueType  # 9
 """It could run the task, but its resources are in use."""
 FILTER_REASON_QUEUE_PAUSED: FilterReason.ValueType  # 10
 """The queue is paused."""
+FILTER_REASON_RESERVED: FilterReason.ValueType  # 11
+"""Its free slots are kept for a higher lane."""
+FILTER_REASON_AVOIDED: FilterReason.ValueType  # 12
+"""The task avoids it: it lost, failed or rejected it."""
+FILTER_REASON_NOT_WARM: FilterReason.ValueType  # 13
+"""The task waits for one that is warm, and this one is not."""
 Global___FilterReason: _TypeAlias = FilterReason  # noqa: Y015
 
 @_typing.final
@@ -145,6 +157,7 @@ class ScheduleRequest(_message.Message):
     REMOVED_GROUPS_FIELD_NUMBER: _builtins.int
     TERM_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
+    QUESTIONS_FIELD_NUMBER: _builtins.int
     coordinator_id: _builtins.str
     """Which coordinator this is. On the first message."""
     snapshot: _builtins.bool
@@ -191,6 +204,10 @@ class ScheduleRequest(_message.Message):
     def removed_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Groups without tasks that may be forgotten. One that gets tasks again is sent again before them."""
 
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoutingQuestion]:
+        """Questions of people, each answered once."""
+
     def __init__(
         self,
         *,
@@ -207,14 +224,59 @@ class ScheduleRequest(_message.Message):
         removed_groups: _abc.Iterable[_builtins.int] | None = ...,
         term: _builtins.int = ...,
         ping: _builtins.int = ...,
+        questions: _abc.Iterable[Global___RoutingQuestion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "coordinator_id", b"coordinator_id", "groups", b"groups", "ping", b"ping", "queues", b"queues", "ready", b"ready", "removed_agents", b"removed_agents", "removed_groups", b"removed_groups", "removed_task_ids", b"removed_task_ids", "results", b"results", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete", "term", b"term"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "coordinator_id", b"coordinator_id", "groups", b"groups", "ping", b"ping", "questions", b"questions", "queues", b"queues", "ready", b"ready", "removed_agents", b"removed_agents", "removed_groups", b"removed_groups", "removed_task_ids", b"removed_task_ids", "results", b"results", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete", "term", b"term"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScheduleRequest: _TypeAlias = ScheduleRequest  # noqa: Y015
+
+@_typing.final
+class RoutingQuestion(_message.Message):
+    """Something that a person wants to know. It changes nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    SIMULATE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number of the question, chosen by the coordinator, unique within the stream."""
+    simulate: _builtins.int
+    """So many such tasks are placed in a view that is thrown away, in addition to the answer. 0: none."""
+    @_builtins.property
+    def group(self) -> Global___TaskGroup:
+        """The tasks that it is about: as they are, or as they would be (`unsent` has no meaning then). The group need not exist."""
+
+    @_builtins.property
+    def task(self) -> Global___ReadyTask:
+        """The one that is asked about."""
+
+    @_builtins.property
+    def policy(self) -> _queue_pb2.QueuePolicy:
+        """The policy to answer with. Unset: the queue's own."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        group: Global___TaskGroup | None = ...,
+        task: Global___ReadyTask | None = ...,
+        policy: _queue_pb2.QueuePolicy | None = ...,
+        simulate: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "policy", b"policy", "task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "number", b"number", "policy", b"policy", "simulate", b"simulate", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoutingQuestion: _TypeAlias = RoutingQuestion  # noqa: Y015
 
 @_typing.final
 class TaskGroup(_message.Message):
@@ -230,6 +292,9 @@ class TaskGroup(_message.Message):
     REQUIREMENTS_FIELD_NUMBER: _builtins.int
     NEEDS_ID_FIELD_NUMBER: _builtins.int
     UNSENT_FIELD_NUMBER: _builtins.int
+    FAIRNESS_KEY_FIELD_NUMBER: _builtins.int
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    RUN_TIME_LIMIT_MILLIS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Number of the group, chosen by the coordinator, valid for this stream."""
     namespace: _builtins.str
@@ -244,9 +309,17 @@ class TaskGroup(_message.Message):
     """Name of the set (kind, requirements), the same in all queues and over restarts."""
     unsent: _builtins.int
     """Ready tasks of the group that were not sent."""
+    fairness_key: _builtins.str
+    """Their fairness key."""
+    run_time_limit_millis: _builtins.int
+    """An upper bound of their run time limits, milliseconds; 0: at least one has none. What is lent goes to short ones only."""
     @_builtins.property
     def requirements(self) -> _task_pb2.Requirements:
         """What they require."""
+
+    @_builtins.property
+    def preferences(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Preference]:
+        """Which agents would suit them better than others."""
 
     def __init__(
         self,
@@ -259,10 +332,13 @@ class TaskGroup(_message.Message):
         requirements: _task_pb2.Requirements | None = ...,
         needs_id: _builtins.str = ...,
         unsent: _builtins.int = ...,
+        fairness_key: _builtins.str = ...,
+        preferences: _abc.Iterable[_task_pb2.Preference] | None = ...,
+        run_time_limit_millis: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requirements", b"requirements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "namespace", b"namespace", "needs_id", b"needs_id", "priority", b"priority", "queue", b"queue", "requirements", b"requirements", "unsent", b"unsent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fairness_key", b"fairness_key", "id", b"id", "kind", b"kind", "namespace", b"namespace", "needs_id", b"needs_id", "preferences", b"preferences", "priority", b"priority", "queue", b"queue", "requirements", b"requirements", "run_time_limit_millis", b"run_time_limit_millis", "unsent", b"unsent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -340,8 +416,11 @@ class AvoidedAgent(_message.Message):
 
     AGENT_ID_FIELD_NUMBER: _builtins.int
     UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    IF_OTHERS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent's id, in the task's namespace."""
+    if_others: _builtins.bool
+    """Only as long as another agent could run the task."""
     @_builtins.property
     def until_time(self) -> _timestamp_pb2.Timestamp:
         """Until when."""
@@ -351,10 +430,11 @@ class AvoidedAgent(_message.Message):
         *,
         agent_id: _builtins.str = ...,
         until_time: _timestamp_pb2.Timestamp | None = ...,
+        if_others: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "until_time", b"until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "if_others", b"if_others", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -440,6 +520,9 @@ class SchedulableAgent(_message.Message):
     LEASES_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
     RESOURCES_USED_FIELD_NUMBER: _builtins.int
+    LOADS_FIELD_NUMBER: _builtins.int
+    WARM_KEYS_FIELD_NUMBER: _builtins.int
+    LAST_GRANT_MICROS_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """The namespace."""
     agent_id: _builtins.str
@@ -456,6 +539,8 @@ class SchedulableAgent(_message.Message):
     """Leases that it holds by the last commit: started and not started."""
     started: _builtins.int
     """Of these, the ones that have started."""
+    last_grant_micros: _builtins.int
+    """When it was last granted a lease, microseconds since 1970 UTC; 0: never, or not known."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Its labels."""
@@ -480,6 +565,14 @@ class SchedulableAgent(_message.Message):
     def resources_used(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Resources that its leases hold by the last commit."""
 
+    @_builtins.property
+    def loads(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseLoad]:
+        """What its leases are of, by the last commit; only of queues whose policy has lanes, fairness or limits."""
+
+    @_builtins.property
+    def warm_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___WarmKey]:
+        """The affinity keys that it is warm for, newest first."""
+
     def __init__(
         self,
         *,
@@ -497,14 +590,77 @@ class SchedulableAgent(_message.Message):
         leases: _builtins.int = ...,
         started: _builtins.int = ...,
         resources_used: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        loads: _abc.Iterable[Global___LeaseLoad] | None = ...,
+        warm_keys: _abc.Iterable[Global___WarmKey] | None = ...,
+        last_grant_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting", b"accepting", "agent_id", b"agent_id", "capabilities", b"capabilities", "kinds", b"kinds", "labels", b"labels", "leases", b"leases", "namespace", b"namespace", "queue_limit", b"queue_limit", "queues", b"queues", "resources", b"resources", "resources_used", b"resources_used", "session", b"session", "slots", b"slots", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting", b"accepting", "agent_id", b"agent_id", "capabilities", b"capabilities", "kinds", b"kinds", "labels", b"labels", "last_grant_micros", b"last_grant_micros", "leases", b"leases", "loads", b"loads", "namespace", b"namespace", "queue_limit", b"queue_limit", "queues", b"queues", "resources", b"resources", "resources_used", b"resources_used", "session", b"session", "slots", b"slots", "started", b"started", "warm_keys", b"warm_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SchedulableAgent: _TypeAlias = SchedulableAgent  # noqa: Y015
+
+@_typing.final
+class LeaseLoad(_message.Message):
+    """Leases of one queue, priority and fairness key on one agent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    FAIRNESS_KEY_FIELD_NUMBER: _builtins.int
+    LEASES_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    priority: _builtins.int
+    """The priority."""
+    fairness_key: _builtins.str
+    """The fairness key."""
+    leases: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        fairness_key: _builtins.str = ...,
+        leases: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fairness_key", b"fairness_key", "leases", b"leases", "priority", b"priority", "queue", b"queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseLoad: _TypeAlias = LeaseLoad  # noqa: Y015
+
+@_typing.final
+class WarmKey(_message.Message):
+    """An affinity key that an agent is warm for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    TIME_MICROS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """The key."""
+    time_micros: _builtins.int
+    """When it was last used, microseconds since 1970 UTC."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        time_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "time_micros", b"time_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WarmKey: _TypeAlias = WarmKey  # noqa: Y015
 
 @_typing.final
 class ScheduleResponse(_message.Message):
@@ -516,6 +672,8 @@ class ScheduleResponse(_message.Message):
     UNPLACEABLE_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
+    RECALLS_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
     pong: _builtins.int
     """The last `ping` that was taken in; 0 if there was none since the last response."""
     @_builtins.property
@@ -530,6 +688,14 @@ class ScheduleResponse(_message.Message):
     def standing(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingPlacement]:
         """Offers for new tasks, each sent when it changes."""
 
+    @_builtins.property
+    def recalls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recall]:
+        """Leases that have not started and would be better elsewhere, since agents came or went."""
+
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoutingAnswer]:
+        """Answers to questions."""
+
     def __init__(
         self,
         *,
@@ -537,14 +703,88 @@ class ScheduleResponse(_message.Message):
         unplaceable: _abc.Iterable[Global___Unplaceable] | None = ...,
         standing: _abc.Iterable[Global___StandingPlacement] | None = ...,
         pong: _builtins.int = ...,
+        recalls: _abc.Iterable[Global___Recall] | None = ...,
+        answers: _abc.Iterable[Global___RoutingAnswer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["placements", b"placements", "pong", b"pong", "standing", b"standing", "unplaceable", b"unplaceable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "placements", b"placements", "pong", b"pong", "recalls", b"recalls", "standing", b"standing", "unplaceable", b"unplaceable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScheduleResponse: _TypeAlias = ScheduleResponse  # noqa: Y015
+
+@_typing.final
+class Recall(_message.Message):
+    """Leases of a queue to take back from an agent, newest first, as far as they have not started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """The namespace."""
+    agent_id: _builtins.str
+    """The agent."""
+    session: _builtins.int
+    """Its session."""
+    queue: _builtins.str
+    """The queue."""
+    count: _builtins.int
+    """How many at most."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        session: _builtins.int = ...,
+        queue: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "count", b"count", "namespace", b"namespace", "queue", b"queue", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Recall: _TypeAlias = Recall  # noqa: Y015
+
+@_typing.final
+class RoutingAnswer(_message.Message):
+    """The answer to a question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    PLACEMENTS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The question's number."""
+    @_builtins.property
+    def explanation(self) -> Global___Explanation:
+        """Why the task waits, or would wait."""
+
+    @_builtins.property
+    def placements(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimulatedPlacement]:
+        """Where simulated tasks went, in the order of the decisions."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        explanation: Global___Explanation | None = ...,
+        placements: _abc.Iterable[Global___SimulatedPlacement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "number", b"number", "placements", b"placements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoutingAnswer: _TypeAlias = RoutingAnswer  # noqa: Y015
 
 @_typing.final
 class StandingPlacement(_message.Message):
@@ -705,10 +945,13 @@ class Unplaceable(_message.Message):
     GROUP_ID_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     NEVER_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
     group_id: _builtins.int
     """The group's number."""
     never: _builtins.bool
     """True if no known agent could ever run it as it is; false if it only has to wait."""
+    wait: _task_pb2.WaitReason.ValueType
+    """What it waits for."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnplaceableReason]:
         """Why. Empty: it can be placed again."""
@@ -719,11 +962,134 @@ class Unplaceable(_message.Message):
         group_id: _builtins.int = ...,
         reasons: _abc.Iterable[Global___UnplaceableReason] | None = ...,
         never: _builtins.bool = ...,
+        wait: _task_pb2.WaitReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "never", b"never", "reasons", b"reasons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "never", b"never", "reasons", b"reasons", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Unplaceable: _TypeAlias = Unplaceable  # noqa: Y015
+
+@_typing.final
+class Explanation(_message.Message):
+    """Why a task waits, computed by what places tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    NEVER_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FILTERED_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
+    ELIGIBLE_FIELD_NUMBER: _builtins.int
+    FREE_FIELD_NUMBER: _builtins.int
+    NEAR_MISSES_FIELD_NUMBER: _builtins.int
+    LANE_FIELD_NUMBER: _builtins.int
+    AHEAD_FIELD_NUMBER: _builtins.int
+    PROMOTE_TIME_FIELD_NUMBER: _builtins.int
+    reason: _task_pb2.WaitReason.ValueType
+    """What for."""
+    never: _builtins.bool
+    """True if no agent that is known, connected or not, could ever run it as it is."""
+    message: _builtins.str
+    """For people, one line."""
+    agents: _builtins.int
+    """Agents of the namespace that are known to the scheduler: those that are connected."""
+    eligible: _builtins.int
+    """Of these, the ones that meet what the task requires."""
+    free: _builtins.int
+    """Of the eligible ones, those that could take it now."""
+    lane: _builtins.str
+    """The lane that it is in; empty if the queue has none."""
+    ahead: _builtins.int
+    """Tasks of its queue that go first, as far as they are in the scheduler's view."""
+    @_builtins.property
+    def filtered(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnplaceableReason]:
+        """Why agents were left out: each counted at its first reason."""
+
+    @_builtins.property
+    def near_misses(self) -> _containers.RepeatedCompositeFieldContainer[Global___NearMiss]:
+        """The agents that lack least, at most 10."""
+
+    @_builtins.property
+    def promote_time(self) -> _timestamp_pb2.Timestamp:
+        """When it goes before the other lanes at the latest. Unset: its lane has no longest wait."""
+
+    def __init__(
+        self,
+        *,
+        reason: _task_pb2.WaitReason.ValueType = ...,
+        never: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        filtered: _abc.Iterable[Global___UnplaceableReason] | None = ...,
+        agents: _builtins.int = ...,
+        eligible: _builtins.int = ...,
+        free: _builtins.int = ...,
+        near_misses: _abc.Iterable[Global___NearMiss] | None = ...,
+        lane: _builtins.str = ...,
+        ahead: _builtins.int = ...,
+        promote_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["promote_time", b"promote_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "ahead", b"ahead", "eligible", b"eligible", "filtered", b"filtered", "free", b"free", "lane", b"lane", "message", b"message", "near_misses", b"near_misses", "never", b"never", "promote_time", b"promote_time", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class NearMiss(_message.Message):
+    """An agent that lacks little."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    LACKS_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent's id."""
+    @_builtins.property
+    def lacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnplaceableReason]:
+        """Everything that it lacks."""
+
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        lacks: _abc.Iterable[Global___UnplaceableReason] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "lacks", b"lacks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NearMiss: _TypeAlias = NearMiss  # noqa: Y015
+
+@_typing.final
+class SimulatedPlacement(_message.Message):
+    """Where a simulated task went."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    LEASES_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent's id."""
+    leases: _builtins.int
+    """Its leases after that."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        leases: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "leases", b"leases"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulatedPlacement: _TypeAlias = SimulatedPlacement  # noqa: Y015

@@ -45,6 +45,8 @@ class _TaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskState.V
     """Terminal: cancelled on request."""
     TASK_STATE_EXPIRED: _TaskState.ValueType  # 8
     """Terminal: its time limit for queueing ran out before any attempt started."""
+    TASK_STATE_BLOCKED: _TaskState.ValueType  # 9
+    """Waits for other tasks to end."""
 
 class TaskState(_TaskState, metaclass=_TaskStateEnumTypeWrapper):
     """Where a task stands. The edges between these states are one table, printed in ARCHITECTURE.md."""
@@ -67,6 +69,8 @@ TASK_STATE_CANCELLED: TaskState.ValueType  # 7
 """Terminal: cancelled on request."""
 TASK_STATE_EXPIRED: TaskState.ValueType  # 8
 """Terminal: its time limit for queueing ran out before any attempt started."""
+TASK_STATE_BLOCKED: TaskState.ValueType  # 9
+"""Waits for other tasks to end."""
 Global___TaskState: _TypeAlias = TaskState  # noqa: Y015
 
 class _AttemptOutcome:
@@ -135,6 +139,8 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     """A limit of the agent was exceeded (memory, output)."""
     FAILURE_REASON_QUEUE_TIMEOUT: _FailureReason.ValueType  # 7
     """The time limit for queueing was exceeded."""
+    FAILURE_REASON_DEPENDENCY: _FailureReason.ValueType  # 8
+    """A task that this one depends on did not succeed."""
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
     """Why an attempt or a task failed. Retry policies select on these."""
@@ -155,6 +161,8 @@ FAILURE_REASON_RESOURCE_EXHAUSTED: FailureReason.ValueType  # 6
 """A limit of the agent was exceeded (memory, output)."""
 FAILURE_REASON_QUEUE_TIMEOUT: FailureReason.ValueType  # 7
 """The time limit for queueing was exceeded."""
+FAILURE_REASON_DEPENDENCY: FailureReason.ValueType  # 8
+"""A task that this one depends on did not succeed."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
 
 class _SelectorOperator:
@@ -196,6 +204,110 @@ SELECTOR_OPERATOR_GREATER: SelectorOperator.ValueType  # 5
 SELECTOR_OPERATOR_LESS: SelectorOperator.ValueType  # 6
 """The label's value, read as a decimal number, is less than the one in `values`."""
 Global___SelectorOperator: _TypeAlias = SelectorOperator  # noqa: Y015
+
+class _DependencyPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DependencyPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DependencyPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEPENDENCY_POLICY_UNSPECIFIED: _DependencyPolicy.ValueType  # 0
+    """The default: FAIL."""
+    DEPENDENCY_POLICY_FAIL: _DependencyPolicy.ValueType  # 1
+    """It is FAILED with reason DEPENDENCY, at once."""
+    DEPENDENCY_POLICY_CANCEL: _DependencyPolicy.ValueType  # 2
+    """It is CANCELLED, at once."""
+    DEPENDENCY_POLICY_RUN: _DependencyPolicy.ValueType  # 3
+    """It runs all the same, when all have ended."""
+
+class DependencyPolicy(_DependencyPolicy, metaclass=_DependencyPolicyEnumTypeWrapper):
+    """What becomes of a task if one that it depends on does not succeed."""
+
+DEPENDENCY_POLICY_UNSPECIFIED: DependencyPolicy.ValueType  # 0
+"""The default: FAIL."""
+DEPENDENCY_POLICY_FAIL: DependencyPolicy.ValueType  # 1
+"""It is FAILED with reason DEPENDENCY, at once."""
+DEPENDENCY_POLICY_CANCEL: DependencyPolicy.ValueType  # 2
+"""It is CANCELLED, at once."""
+DEPENDENCY_POLICY_RUN: DependencyPolicy.ValueType  # 3
+"""It runs all the same, when all have ended."""
+Global___DependencyPolicy: _TypeAlias = DependencyPolicy  # noqa: Y015
+
+class _WaitReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WaitReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WAIT_REASON_UNSPECIFIED: _WaitReason.ValueType  # 0
+    """It does not wait, or nothing is known that keeps it: it may be on its way."""
+    WAIT_REASON_TIME: _WaitReason.ValueType  # 1
+    """For an instant: its not-before time, or the backoff after a failed attempt."""
+    WAIT_REASON_DEPENDENCIES: _WaitReason.ValueType  # 2
+    """For tasks that it depends on."""
+    WAIT_REASON_QUEUE_PAUSED: _WaitReason.ValueType  # 3
+    """For its queue to be resumed."""
+    WAIT_REASON_QUEUE_LIMIT: _WaitReason.ValueType  # 4
+    """For leases of its queue to end: the queue's limit is reached."""
+    WAIT_REASON_KEY_LIMIT: _WaitReason.ValueType  # 5
+    """For leases of its fairness key to end: the limit per key is reached."""
+    WAIT_REASON_RATE_LIMIT: _WaitReason.ValueType  # 6
+    """For the next moment that the queue's rate limit allows."""
+    WAIT_REASON_NO_AGENT: _WaitReason.ValueType  # 7
+    """For an agent that meets what it requires: none that is known does."""
+    WAIT_REASON_AGENTS_NOT_ACCEPTING: _WaitReason.ValueType  # 8
+    """For agents that meet it to take work again: all of them are cordoned, draining or away."""
+    WAIT_REASON_SLOTS: _WaitReason.ValueType  # 9
+    """For a slot of an agent that meets it."""
+    WAIT_REASON_RESOURCES: _WaitReason.ValueType  # 10
+    """For resources of an agent that meets it."""
+    WAIT_REASON_RESERVED: _WaitReason.ValueType  # 11
+    """For a slot that is not kept free for a higher lane."""
+    WAIT_REASON_AFFINITY: _WaitReason.ValueType  # 12
+    """For an agent that is warm for it."""
+    WAIT_REASON_AVOIDED: _WaitReason.ValueType  # 13
+    """For another agent than the ones that lost, failed or rejected it."""
+    WAIT_REASON_TURN: _WaitReason.ValueType  # 14
+    """For its turn: others are before it."""
+    WAIT_REASON_NO_SCHEDULER: _WaitReason.ValueType  # 15
+    """For a scheduler: none is there."""
+
+class WaitReason(_WaitReason, metaclass=_WaitReasonEnumTypeWrapper):
+    """What a task waits for."""
+
+WAIT_REASON_UNSPECIFIED: WaitReason.ValueType  # 0
+"""It does not wait, or nothing is known that keeps it: it may be on its way."""
+WAIT_REASON_TIME: WaitReason.ValueType  # 1
+"""For an instant: its not-before time, or the backoff after a failed attempt."""
+WAIT_REASON_DEPENDENCIES: WaitReason.ValueType  # 2
+"""For tasks that it depends on."""
+WAIT_REASON_QUEUE_PAUSED: WaitReason.ValueType  # 3
+"""For its queue to be resumed."""
+WAIT_REASON_QUEUE_LIMIT: WaitReason.ValueType  # 4
+"""For leases of its queue to end: the queue's limit is reached."""
+WAIT_REASON_KEY_LIMIT: WaitReason.ValueType  # 5
+"""For leases of its fairness key to end: the limit per key is reached."""
+WAIT_REASON_RATE_LIMIT: WaitReason.ValueType  # 6
+"""For the next moment that the queue's rate limit allows."""
+WAIT_REASON_NO_AGENT: WaitReason.ValueType  # 7
+"""For an agent that meets what it requires: none that is known does."""
+WAIT_REASON_AGENTS_NOT_ACCEPTING: WaitReason.ValueType  # 8
+"""For agents that meet it to take work again: all of them are cordoned, draining or away."""
+WAIT_REASON_SLOTS: WaitReason.ValueType  # 9
+"""For a slot of an agent that meets it."""
+WAIT_REASON_RESOURCES: WaitReason.ValueType  # 10
+"""For resources of an agent that meets it."""
+WAIT_REASON_RESERVED: WaitReason.ValueType  # 11
+"""For a slot that is not kept free for a higher lane."""
+WAIT_REASON_AFFINITY: WaitReason.ValueType  # 12
+"""For an agent that is warm for it."""
+WAIT_REASON_AVOIDED: WaitReason.ValueType  # 13
+"""For another agent than the ones that lost, failed or rejected it."""
+WAIT_REASON_TURN: WaitReason.ValueType  # 14
+"""For its turn: others are before it."""
+WAIT_REASON_NO_SCHEDULER: WaitReason.ValueType  # 15
+"""For a scheduler: none is there."""
+Global___WaitReason: _TypeAlias = WaitReason  # noqa: Y015
 
 @_typing.final
 class Failure(_message.Message):
@@ -348,6 +460,34 @@ class Requirements(_message.Message):
 Global___Requirements: _TypeAlias = Requirements  # noqa: Y015
 
 @_typing.final
+class Preference(_message.Message):
+    """An agent that would suit a task better than others. Nothing waits for it; what is required comes first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    weight: _builtins.int
+    """The agent with the greatest sum goes first; a negative one says "rather not"."""
+    @_builtins.property
+    def selector(self) -> Global___LabelSelector:
+        """Must hold for the agent's labels."""
+
+    def __init__(
+        self,
+        *,
+        selector: Global___LabelSelector | None = ...,
+        weight: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Preference: _TypeAlias = Preference  # noqa: Y015
+
+@_typing.final
 class RetryPolicy(_message.Message):
     """When a failed attempt is tried again. Losing an agent is not a failure and is bounded by `redeliveries_max`."""
 
@@ -441,6 +581,10 @@ class TaskSpec(_message.Message):
     RETRY_POLICY_FIELD_NUMBER: _builtins.int
     TRACE_PARENT_FIELD_NUMBER: _builtins.int
     TRACE_STATE_FIELD_NUMBER: _builtins.int
+    FAIRNESS_KEY_FIELD_NUMBER: _builtins.int
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    DEPENDS_ON_FIELD_NUMBER: _builtins.int
+    DEPENDENCY_POLICY_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """The namespace. Empty means "default"."""
     queue: _builtins.str
@@ -455,6 +599,10 @@ class TaskSpec(_message.Message):
     """The W3C `traceparent` of whoever submitted it; it travels to the agent inside the lease."""
     trace_state: _builtins.str
     """The W3C `tracestate` that belongs to it."""
+    fairness_key: _builtins.str
+    """Whose turn is used up by it (a tenant, a user), in queues with a fairness policy or a limit per key."""
+    dependency_policy: Global___DependencyPolicy.ValueType
+    """What becomes of it if one of them does not succeed."""
     @_builtins.property
     def payload(self) -> Global___Payload:
         """The input of the handler."""
@@ -483,6 +631,16 @@ class TaskSpec(_message.Message):
     def retry_policy(self) -> Global___RetryPolicy:
         """When a failed attempt is tried again."""
 
+    @_builtins.property
+    def preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preference]:
+        """Agents that would suit it better than others."""
+
+    @_builtins.property
+    def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tasks of the same namespace that have to end first: ids. The task is BLOCKED until then. (A task can only depend on tasks that
+        exist, so there are no cycles.) A batch may name its own tasks by "#" and their index in the batch, such as "#0".
+        """
+
     def __init__(
         self,
         *,
@@ -500,10 +658,14 @@ class TaskSpec(_message.Message):
         retry_policy: Global___RetryPolicy | None = ...,
         trace_parent: _builtins.str = ...,
         trace_state: _builtins.str = ...,
+        fairness_key: _builtins.str = ...,
+        preferences: _abc.Iterable[Global___Preference] | None = ...,
+        depends_on: _abc.Iterable[_builtins.str] | None = ...,
+        dependency_policy: Global___DependencyPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["not_before_time", b"not_before_time", "payload", b"payload", "queue_time_limit", b"queue_time_limit", "requirements", b"requirements", "retry_policy", b"retry_policy", "run_time_limit", b"run_time_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_key", b"affinity_key", "kind", b"kind", "labels", b"labels", "namespace", b"namespace", "not_before_time", b"not_before_time", "payload", b"payload", "priority", b"priority", "queue", b"queue", "queue_time_limit", b"queue_time_limit", "requirements", b"requirements", "retry_policy", b"retry_policy", "run_time_limit", b"run_time_limit", "trace_parent", b"trace_parent", "trace_state", b"trace_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_key", b"affinity_key", "dependency_policy", b"dependency_policy", "depends_on", b"depends_on", "fairness_key", b"fairness_key", "kind", b"kind", "labels", b"labels", "namespace", b"namespace", "not_before_time", b"not_before_time", "payload", b"payload", "preferences", b"preferences", "priority", b"priority", "queue", b"queue", "queue_time_limit", b"queue_time_limit", "requirements", b"requirements", "retry_policy", b"retry_policy", "run_time_limit", b"run_time_limit", "trace_parent", b"trace_parent", "trace_state", b"trace_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -705,6 +867,8 @@ class Task(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     RETRY_OF_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BLOCKERS_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The task's id, a UUIDv7; made by the coordinator."""
     state: Global___TaskState.ValueType
@@ -723,6 +887,8 @@ class Task(_message.Message):
     """The task of which this one is a retry by hand."""
     request_id: _builtins.str
     """The key under which it was submitted."""
+    blockers: _builtins.int
+    """In BLOCKED: how many of the tasks that it depends on have not ended."""
     @_builtins.property
     def spec(self) -> Global___TaskSpec:
         """What was asked for."""
@@ -767,6 +933,10 @@ class Task(_message.Message):
     def progress(self) -> Global___Progress:
         """The last progress of the current attempt."""
 
+    @_builtins.property
+    def waiting(self) -> Global___Waiting:
+        """In PENDING: why it waits, if it cannot be placed. Only GetTask, ListTasks and WatchTask set it."""
+
     def __init__(
         self,
         *,
@@ -790,11 +960,49 @@ class Task(_message.Message):
         progress: Global___Progress | None = ...,
         retry_of: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        blockers: _builtins.int = ...,
+        waiting: Global___Waiting | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_request_time", b"cancel_request_time", "create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "output", b"output", "progress", b"progress", "queued_time", b"queued_time", "schedule_time", b"schedule_time", "spec", b"spec", "start_time", b"start_time", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_request_time", b"cancel_request_time", "create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "output", b"output", "progress", b"progress", "queued_time", b"queued_time", "schedule_time", b"schedule_time", "spec", b"spec", "start_time", b"start_time", "usage", b"usage", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cancel_request_time", b"cancel_request_time", "create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "failures", b"failures", "id", b"id", "output", b"output", "progress", b"progress", "queued_time", b"queued_time", "redeliveries", b"redeliveries", "request_id", b"request_id", "retry_of", b"retry_of", "schedule_time", b"schedule_time", "spec", b"spec", "start_time", b"start_time", "state", b"state", "token", b"token", "usage", b"usage", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "blockers", b"blockers", "cancel_request_time", b"cancel_request_time", "create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "failures", b"failures", "id", b"id", "output", b"output", "progress", b"progress", "queued_time", b"queued_time", "redeliveries", b"redeliveries", "request_id", b"request_id", "retry_of", b"retry_of", "schedule_time", b"schedule_time", "spec", b"spec", "start_time", b"start_time", "state", b"state", "token", b"token", "usage", b"usage", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class Waiting(_message.Message):
+    """Why a task waits, as it was last noted for all tasks with the same needs. ExplainTask says more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    NEVER_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    reason: Global___WaitReason.ValueType
+    """What for."""
+    never: _builtins.bool
+    """True if no agent that is known, connected or not, could ever run it as it is: waiting alone will not help."""
+    message: _builtins.str
+    """For people."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        reason: Global___WaitReason.ValueType = ...,
+        never: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "never", b"never", "reason", b"reason", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Waiting: _TypeAlias = Waiting  # noqa: Y015

@@ -79,6 +79,11 @@ class TaskServiceStub:
                 request_serializer=missioncontrol_dot_v1_dot_task__service__pb2.ListAttemptsRequest.SerializeToString,
                 response_deserializer=missioncontrol_dot_v1_dot_task__service__pb2.ListAttemptsResponse.FromString,
                 _registered_method=True)
+        self.BulkChangeTasks = channel.unary_unary(
+                '/missioncontrol.v1.TaskService/BulkChangeTasks',
+                request_serializer=missioncontrol_dot_v1_dot_task__service__pb2.BulkChangeTasksRequest.SerializeToString,
+                response_deserializer=missioncontrol_dot_v1_dot_task__service__pb2.BulkChangeTasksResponse.FromString,
+                _registered_method=True)
 
 
 class TaskServiceServicer:
@@ -150,6 +155,15 @@ class TaskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BulkChangeTasks(self, request, context):
+        """Does one thing with every task that a filter finds, oldest first, a page at a time: call it again with `next_page_token` until
+        there is none. Each task is changed as a call of its own would; what a task's state does not allow is skipped. With
+        `preview` nothing changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -192,6 +206,11 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.ListAttempts,
                     request_deserializer=missioncontrol_dot_v1_dot_task__service__pb2.ListAttemptsRequest.FromString,
                     response_serializer=missioncontrol_dot_v1_dot_task__service__pb2.ListAttemptsResponse.SerializeToString,
+            ),
+            'BulkChangeTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkChangeTasks,
+                    request_deserializer=missioncontrol_dot_v1_dot_task__service__pb2.BulkChangeTasksRequest.FromString,
+                    response_serializer=missioncontrol_dot_v1_dot_task__service__pb2.BulkChangeTasksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -415,6 +434,33 @@ class TaskService:
             '/missioncontrol.v1.TaskService/ListAttempts',
             missioncontrol_dot_v1_dot_task__service__pb2.ListAttemptsRequest.SerializeToString,
             missioncontrol_dot_v1_dot_task__service__pb2.ListAttemptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkChangeTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/missioncontrol.v1.TaskService/BulkChangeTasks',
+            missioncontrol_dot_v1_dot_task__service__pb2.BulkChangeTasksRequest.SerializeToString,
+            missioncontrol_dot_v1_dot_task__service__pb2.BulkChangeTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,11 @@ class TaskServiceStub:
     """
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ListAttemptsRequest, _task_service_pb2.ListAttemptsResponse]
     """Lists a task's attempts, oldest first. Errors: NOT_FOUND."""
+    BulkChangeTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.BulkChangeTasksRequest, _task_service_pb2.BulkChangeTasksResponse]
+    """Does one thing with every task that a filter finds, oldest first, a page at a time: call it again with `next_page_token` until
+    there is none. Each task is changed as a call of its own would; what a task's state does not allow is skipped. With
+    `preview` nothing changes.
+    """
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
@@ -99,6 +104,11 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """
     ListAttempts: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ListAttemptsRequest, _task_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
     """Lists a task's attempts, oldest first. Errors: NOT_FOUND."""
+    BulkChangeTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.BulkChangeTasksRequest, _task_service_pb2.BulkChangeTasksResponse]  # type: ignore[assignment]
+    """Does one thing with every task that a filter finds, oldest first, a page at a time: call it again with `next_page_token` until
+    there is none. Each task is changed as a call of its own would; what a task's state does not allow is skipped. With
+    `preview` nothing changes.
+    """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Submits work and tells where it is.
@@ -180,5 +190,16 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.ListAttemptsResponse, _abc.Awaitable[_task_service_pb2.ListAttemptsResponse]]:
         """Lists a task's attempts, oldest first. Errors: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def BulkChangeTasks(
+        self,
+        request: _task_service_pb2.BulkChangeTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.BulkChangeTasksResponse, _abc.Awaitable[_task_service_pb2.BulkChangeTasksResponse]]:
+        """Does one thing with every task that a filter finds, oldest first, a page at a time: call it again with `next_page_token` until
+        there is none. Each task is changed as a call of its own would; what a task's state does not allow is skipped. With
+        `preview` nothing changes.
+        """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
