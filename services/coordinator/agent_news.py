@@ -17,10 +17,10 @@ class AgentNews:
         self.urgent = False
 
     def note(self, agents: Iterable[Agent]) -> None:
-        """Notes changes. Agents are told of by the coordinator that holds their stream."""
+        """Notes changes. Agents are told of by the coordinator that holds their stream, or did and waits for them."""
         for agent in agents:
             before = self.known.get(agent.key)
-            if agent.connected and agent.coordinator_id == self._coordinator_id:
+            if agent.coordinator_id == self._coordinator_id and (agent.connected or agent.leases):
                 self.known[agent.key] = agent
             elif self.known.pop(agent.key, None) is None:
                 continue

@@ -357,7 +357,7 @@ class SchedulerLink:
         messages.requests[0].term = self._choice.target.term
         messages.put_queues(self._queues.all())
         messages.put_groups(changes.groups.values())
-        for agent in self._agents.known.values():
+        for agent in sorted(self._agents.known.values(), key=lambda agent: agent.key):  # whose turn it is survives that
             messages.put_agent(agent)
         requests = [*messages.requests, *ready_messages(changes)]
         for request in requests:

@@ -12,6 +12,7 @@ from random import Random
 from services.domain.capacity import LEVELS, LEVELS_MAX, AgentRecord, Capacity
 from services.domain.needs import Needs
 from services.domain.policy import Strategy
+from services.domain.turns import QueueGate
 
 # Draws of a random agent before the next one in order is taken instead.
 DRAWS_MAX = 32
@@ -71,6 +72,8 @@ class Chooser:
     def _next_in_turn(self, needs: Needs, candidates: int) -> AgentRecord:
         """The next one in order, whatever its load. With weights, an agent is in as many rounds as it weighs."""
         gate = needs.gate
+        if gate.below == -1:
+            self._resume(gate, needs.eligible)
         turn = candidates & gate.below & self._in_round(needs, gate.round)
         if not turn:
             gate.round += 1
@@ -79,6 +82,12 @@ class Chooser:
                 gate.round = 1
                 turn = candidates
         return self._capacity.record_at(turn.bit_length() - 1)
+
+    def _resume(self, gate: QueueGate, eligible: int) -> None:
+        """Go on behind the agent that was granted something last: another scheduler was at work before."""
+        last = max(self._capacity.records_of(eligible), key=lambda record: record.agent.last_grant_time)
+        if last.agent.last_grant_time:
+            gate.below = last.below
 
     def _in_round(self, needs: Needs, number: int) -> int:
         if number == 1:

@@ -99,7 +99,7 @@ class Share:
 class LaneTurn:
     """A lane of a queue: whose turn it is in it, how much of it is leased, and how far it has come by its weight."""
 
-    __slots__ = ("ages", "line", "rule", "travelled", "usage")
+    __slots__ = ("ages", "line", "rule", "travelled", "travels", "usage")
 
     def __init__(self, rule: Lane) -> None:
         self.rule = rule
@@ -108,6 +108,7 @@ class LaneTurn:
         self.ages: Line[Age] = Line()
         self.usage: Counter[str] = Counter()  # leases and reservations by fairness key
         self.travelled = 0.0
+        self.travels = False
 
 
 class QueueGate:
@@ -133,6 +134,7 @@ class QueueGate:
         "shares",
         "tokens",
         "tokens_time",
+        "travelled",
         "usage",
         "version",
     )
@@ -154,6 +156,8 @@ class QueueGate:
         self.tokens = 0.0
         self.tokens_time = 0
         self.rate_until = 0
+        # How far the lane had come whose turn it was last.
+        self.travelled = 0.0
         self.policy = QueuePolicy()
         self.lanes = [LaneTurn(Lane(""))]
 
@@ -163,6 +167,7 @@ class QueueGate:
         self.lanes = [LaneTurn(rule) for rule in policy.lanes or (Lane(""),)]
         self.tokens = policy.limits.bucket
         self.rate_until = 0
+        self.travelled = 0.0
         self.round = 1
 
     @property
@@ -242,21 +247,28 @@ class QueueGate:
         return None if worst is None else worst[1]
 
     def _next_lane(self) -> LaneTurn:
+        """The lane whose turn it is: the highest, or with weights the one that has come least far.
+
+        One that had nothing to do does not save its turns up: it begins where the others are.
+        """
         waiting = [lane for lane in self.lanes if lane.line.first() is not None]
         if not waiting[0].rule.weight:
             return waiting[0]
-        return min(waiting, key=lambda lane: lane.travelled)
+        for lane in self.lanes:
+            if lane.line.first() is None:
+                lane.travels = False
+            elif not lane.travels:
+                lane.travels = True
+                lane.travelled = max(lane.travelled, self.travelled)
+        chosen = min(waiting, key=lambda lane: lane.travelled)
+        self.travelled = chosen.travelled
+        return chosen
 
     def travel(self, place: int) -> None:
-        """Note that a task of a lane was placed: where lanes have weights, it is another's turn.
-
-        A lane that had nothing to do does not save its turns up.
-        """
+        """Note that a task of a lane was placed."""
         lane = self.lanes[place]
-        if not lane.rule.weight:
-            return
-        waiting = [other.travelled for other in self.lanes if other is not lane and other.line.first() is not None]
-        lane.travelled = max(lane.travelled, min(waiting, default=lane.travelled)) + 1.0 / lane.rule.weight
+        if lane.rule.weight:
+            lane.travelled += 1.0 / lane.rule.weight
 
     # The rate limit.
 

@@ -19,6 +19,7 @@ from services.domain.schedule import (
     PlacementResult,
     QueueRule,
     ReadyTask,
+    Recall,
     SchedulableAgent,
     ScheduleChanges,
     TaskGroup,
@@ -72,6 +73,7 @@ class ScheduleDecoder:
             slots=agent.slots,
             leases=agent.leases,
             resources_used=dict(agent.resources_used) if agent.resources_used else {},
+            started=agent.started,
             queue_limit=agent.queue_limit,
             loads=tuple(_load(load) for load in agent.loads) if agent.loads else (),
             warm_keys={warm.key: warm.time_micros for warm in agent.warm_keys} if agent.warm_keys else {},
@@ -99,7 +101,10 @@ class ScheduleDecoder:
 
 
 def schedule_response(
-    placements: Iterable[Placement], unplaceable: Iterable[Unplaceable], standing: Iterable[Standing] = ()
+    placements: Iterable[Placement],
+    unplaceable: Iterable[Unplaceable],
+    standing: Iterable[Standing] = (),
+    recalls: Iterable[Recall] = (),
 ) -> pb.ScheduleResponse:
     """Write a response. The groups in it are of one stream, which knows them by its own numbers."""
     response = pb.ScheduleResponse()
@@ -118,6 +123,14 @@ def schedule_response(
         agents = response.standing.add(group_id=number_of(offer.group_id)).agents
         for agent_id, session in offer.agents:
             agents.add(agent_id=agent_id, session=session)
+    for recall in recalls:
+        response.recalls.add(
+            namespace=recall.namespace,
+            agent_id=recall.agent_id,
+            session=recall.session,
+            queue=recall.queue,
+            count=recall.count,
+        )
     return response
 
 
