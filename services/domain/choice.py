@@ -40,25 +40,25 @@ class Chooser:
 
     def _by_strategy(self, needs: Needs, candidates: int) -> AgentRecord | None:
         while candidates:
-            match needs.gate.policy.strategy:
-                case Strategy.CENTRAL_QUEUE:
-                    record, needs_below = self._least_loaded(candidates, LEVELS, needs.below), True
-                case Strategy.SHORTEST_QUEUE:
-                    record, needs_below = self._least_loaded(candidates, LEVELS_MAX, needs.gate.below), False
-                case Strategy.ROUND_ROBIN:
-                    record, needs_below = self._next_in_turn(needs, candidates), False
-                case Strategy.TWO_CHOICES:
-                    record, needs_below = self._better_of_two(candidates), False
+            record = self._next(needs, candidates)
             missing = record.short_of(needs.resources) if needs.resources else None
             if missing is None:
-                if needs_below:
-                    needs.below = record.below
-                else:
-                    needs.gate.below = record.below
+                needs.below = needs.gate.below = record.below
                 return record
             needs.close_to(record, missing)
             candidates ^= record.bit
         return None
+
+    def _next(self, needs: Needs, candidates: int) -> AgentRecord:
+        """Whom the strategy names, resources apart."""
+        strategy = needs.strategy
+        if strategy is Strategy.CENTRAL_QUEUE:
+            return self._least_loaded(candidates, LEVELS, needs.below)
+        if strategy is Strategy.SHORTEST_QUEUE:
+            return self._least_loaded(candidates, LEVELS_MAX, needs.gate.below)
+        if strategy is Strategy.ROUND_ROBIN:
+            return self._next_in_turn(needs, candidates)
+        return self._better_of_two(candidates)
 
     def _least_loaded(self, candidates: int, levels: int, below: int) -> AgentRecord:
         """The least loaded relative to its slots. Among equals they go round: the one that was used longest ago."""

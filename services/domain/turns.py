@@ -120,6 +120,7 @@ class QueueGate:
 
     __slots__ = (
         "below",
+        "by_key",
         "key_usage",
         "lanes",
         "listed",
@@ -132,6 +133,7 @@ class QueueGate:
         "refused",
         "round",
         "shares",
+        "takes_turns",
         "tokens",
         "tokens_time",
         "travelled",
@@ -158,27 +160,20 @@ class QueueGate:
         self.rate_until = 0
         # How far the lane had come whose turn it was last.
         self.travelled = 0.0
-        self.policy = QueuePolicy()
-        self.lanes = [LaneTurn(Lane(""))]
+        self.configure(QueuePolicy())
 
     def configure(self, policy: QueuePolicy) -> None:
         """Take in a policy. The groups have to be put in their places anew after that."""
         self.policy = policy
+        # Whether it chooses among its lanes by itself, instead of mixing its needs with those of other queues, and
+        # whether its groups form shares.
+        self.takes_turns = policy.is_ordered
+        self.by_key = policy.fairness is not None or policy.limits.leases_per_key_max > 0
         self.lanes = [LaneTurn(rule) for rule in policy.lanes or (Lane(""),)]
         self.tokens = policy.limits.bucket
         self.rate_until = 0
         self.travelled = 0.0
         self.round = 1
-
-    @property
-    def takes_turns(self) -> bool:
-        """Whether it chooses among its lanes by itself, instead of mixing its needs with those of other queues."""
-        return self.policy.is_ordered
-
-    @property
-    def by_key(self) -> bool:
-        """Whether its groups form shares."""
-        return self.policy.fairness is not None or self.policy.limits.leases_per_key_max > 0
 
     @property
     def wait(self) -> WaitReason:
@@ -192,7 +187,9 @@ class QueueGate:
     @property
     def closed(self) -> bool:
         """Whether nothing of this queue may be placed now."""
-        return self.wait is not WaitReason.NONE
+        if self.takes_turns:
+            return self.wait is not WaitReason.NONE
+        return self.paused or self.refused
 
     def at_key_limit(self, key: str) -> bool:
         """Whether as much of this fairness key is leased as may be."""
