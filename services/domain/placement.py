@@ -49,7 +49,7 @@ def plan(view: ScheduleView, now: int, *, placements_max: int = PLACEMENTS_MAX) 
 
 def _choose_avoiding(view: ScheduleView, group: Group, waiting: Waiting, now: int) -> AgentRecord | None:
     """Choose an agent that the task does not avoid; put the task aside if others than those are free."""
-    active = [avoided for avoided in waiting.task.avoid if avoided.until_time > now]
+    active = [avoided for avoided in waiting.task.avoid if avoided.until_time > now and not avoided.if_others]
     needs = group.needs
     excluded = _bits_of(view, needs, [avoided.agent_id for avoided in active])
     record = needs.choose(view.capacity, excluded=excluded)
