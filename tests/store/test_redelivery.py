@@ -1,4 +1,4 @@
-"""Whom a task avoids: an agent that lost or rejected it for a moment, one that failed it as long as there are others."""
+"""Whom a task avoids: who lost or rejected it, for a moment; who failed it, as long as there are others."""
 
 from __future__ import annotations
 

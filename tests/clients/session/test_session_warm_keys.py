@@ -7,6 +7,7 @@ from missioncontrol.session import AgentSession
 from missioncontrol.session_effects import Offer
 from missioncontrol.session_warm_keys import WarmKeys
 from missioncontrol.v1 import agent_service_pb2 as pb
+
 from tests.clients.session.session_world import hello, lease, leases, welcome
 
 
