@@ -4,8 +4,8 @@
 # bad configuration to show, short enough that a fleet of one comes back by itself.
 AVOID_MICROS = 10_000_000
 
-# An agent that failed a task is left to others for so long after the retry is ready, if there are others: long enough for
-# one of them to get a free slot, short enough that a task never waits for ever beside an agent that could take it.
+# A task whose attempt failed is left to other agents, if there are any, until so long after its retry is ready: long
+# enough for one of them to get a free slot, short enough that no task waits for ever beside an agent that would do.
 AVOID_FAILED_MICROS = 300_000_000
 
 # More agents than this are not remembered per task: the row stays narrow, and the oldest entry is the one that has
