@@ -22,7 +22,6 @@ from services.domain.commands import (
     AdoptAgents,
     ApplyReports,
     ChangeQueue,
-    ExpireAgent,
     GrantLeases,
     LeaseKey,
     Placement,
@@ -141,10 +140,13 @@ class Script:
         self.made: list[str] = []
 
     def step(self) -> None:
-        often = [self.submit] * 4 + [self.grant] * 6 + [self.report] * 8
-        seldom = [self.lose, self.restart, self.leave, self.connect, self.reconnect, self.move]
-        anywhere = [self.cancel, self.wake, self.expire]
+        often = [self.submit] * 8 + [self.grant] * 16 + [self.report] * 16 + [self.pass_on] * 6
+        seldom = [self.restart, self.leave, self.connect, self.reconnect, self.move]
+        anywhere = [self.lose, self.cancel, self.wake]
         step = self.chance.choice(often + seldom + anywhere)
+        for agent_id in AGENTS:
+            if not self.watched.is_here(key(agent_id)) and self.chance.random() < 0.2:
+                self.watched.connect(agent_id, held=self.most_leases_of(agent_id))
         if step in anywhere and self.chance.random() < 0.5:
             with self.watched.elsewhere():
                 step()
@@ -154,11 +156,16 @@ class Script:
     def submit(self) -> None:
         task_id = f"t{len(self.made)}"
         self.made.append(task_id)
-        queue, priority = self.chance.choice(("q1", "q2")), self.chance.choice((0, 5))
-        self.world.submit(task_id, queue=queue, priority=priority, fairness_key=self.chance.choice(("", "ann", "bob")))
+        self.world.submit(
+            task_id,
+            queue=self.chance.choice(("q1", "q2")),
+            priority=self.chance.choice((0, 5)),
+            fairness_key=self.chance.choice(("", "ann", "bob")),
+            queue_limit_micros=self.chance.choice((0, 1)),
+        )
 
     def grant(self) -> None:
-        for task_id in self.made[-4:]:
+        for task_id in self.made[-12:]:
             agent_id = self.chance.choice(AGENTS)
             if self.watched.is_here(key(agent_id)):
                 self.world.grant(task_id, agent_id)
@@ -177,6 +184,18 @@ class Script:
         elif lease is not None:
             self.world.finish(*lease, kind)
 
+    def pass_on(self) -> None:
+        """In one flush an agent gives a lease back, and another one gets the task, or the same one again."""
+        lease, agent_id = self.a_lease(), self.chance.choice(AGENTS)
+        if lease is None or not self.watched.is_here(key(agent_id)):
+            return
+        holder, task_id = lease
+        back = ended(self.world.number(), task_id, self.world.task(task_id).token, ReportKind.RETURNED)
+        sessions, incarnation = self.world.sessions, self.world.incarnations[holder]
+        reporting = ApplyReports(key(holder), incarnation, sessions[holder], [back])
+        granting = GrantLeases([Placement(1, task_id, agent_id, sessions[agent_id])], [key(agent_id)])
+        self.world.flush(reporting, granting)
+
     def lose(self) -> None:
         lease = self.a_lease()
         if lease is not None:
@@ -188,10 +207,6 @@ class Script:
 
     def wake(self) -> None:
         self.world.do(WakeTasks(list(self.made)))
-
-    def expire(self) -> None:
-        agent_id = self.chance.choice(AGENTS)
-        self.world.do(ExpireAgent(key(agent_id), self.world.sessions[agent_id]))
 
     def connect(self) -> None:
         self.watched.connect(self.chance.choice(AGENTS))
