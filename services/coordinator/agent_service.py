@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from typing import Any
 
@@ -10,11 +11,13 @@ from missioncontrol.v1 import agent_pb2, agent_service_pb2_grpc
 from missioncontrol.v1 import agent_service_pb2 as wire
 
 from services.coordinator import pages
+from services.coordinator.agent_news import AgentNews
 from services.coordinator.connections import Connections
+from services.coordinator.queue_book import QueueBook
 from services.domain.agent import Agent, AgentKey, DrainMode
 from services.domain.commands import AgentAction, ChangeAgent
 from services.domain.errors import InvalidArgument
-from services.store.agents import AgentFilter, get_agent, list_agents
+from services.store.agents import AgentFilter, LeaseDepth, list_agents, read_agent
 from services.store.journal import Journal
 from services.store.readers import Readers
 from services.transport import convert_agent
@@ -28,10 +31,14 @@ DRAIN_MICROS_MAX = 365 * 24 * 3600 * 1_000_000
 class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
     """See the contract."""
 
-    def __init__(self, journal: Journal, readers: Readers, connections: Connections) -> None:
+    def __init__(
+        self, journal: Journal, readers: Readers, connections: Connections, agents: AgentNews, queues: QueueBook
+    ) -> None:
         self._journal = journal
         self._readers = readers
         self._connections = connections
+        self._agents = agents
+        self._queues = queues
 
     async def Connect(  # type: ignore[override]  # it writes to the context, which the generated types do not know
         self, request_iterator: AsyncIterator[wire.AgentMessage], context: Any
@@ -52,8 +59,9 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
     async def GetAgent(self, request: wire.GetAgentRequest, context: Any) -> wire.GetAgentResponse:
         """Reads one agent."""
         namespace, agent_id = key_of(request)
-        agent, position = await self._readers.run(partial(get_agent, namespace=namespace, agent_id=agent_id))
-        return wire.GetAgentResponse(agent=self._message(agent), position=str(position))
+        agent, leases, position = await self._readers.run(partial(read_agent, namespace=namespace, agent_id=agent_id))
+        lanes = [self._lane(namespace, depth) for depth in leases]
+        return wire.GetAgentResponse(agent=self._message(agent, lanes), position=str(position))
 
     async def CordonAgent(self, request: wire.CordonAgentRequest, context: Any) -> wire.CordonAgentResponse:
         """No new work for this agent."""
@@ -84,10 +92,18 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
         agent = await self._journal.submit(order)
         return wire.DrainAgentResponse(agent=self._message(agent))
 
-    def _message(self, agent: Agent) -> agent_pb2.Agent:
-        """The agent for the wire, with the newest heartbeat that is known here."""
+    def _message(self, agent: Agent, lanes: Iterable[agent_pb2.LaneDepth] = ()) -> agent_pb2.Agent:
+        """The agent for the wire, with the newest heartbeat and the warm keys that are known here."""
         heard = self._connections.last_heartbeat(agent.key) or 0
-        return convert_agent.agent(agent, heartbeat_time=max(agent.seen_time, heard))
+        warm = self._agents.warm.keys(agent.key, time.time_ns() // 1000)
+        return convert_agent.agent(agent, heartbeat_time=max(agent.seen_time, heard), warm_keys=warm, lanes=lanes)
+
+    def _lane(self, namespace: str, depth: LeaseDepth) -> agent_pb2.LaneDepth:
+        """What an agent holds of one queue and priority, with the lane that it came through."""
+        lane = self._queues.lane_name((namespace, depth.queue), depth.priority)
+        return agent_pb2.LaneDepth(
+            queue=depth.queue, priority=depth.priority, lane=lane, leased=depth.leased, running=depth.running
+        )
 
 
 def key_of(request: Any) -> AgentKey:

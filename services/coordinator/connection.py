@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -75,6 +75,12 @@ class Connection:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(error)
+
+    def recall(self, leases: Sequence[LeaseKey]) -> None:
+        """Orders these leases back, as far as their work has not started."""
+        for lease in leases:
+            self.session.recall(lease)
+            self.outbox.order("recall", lease)
 
     def flush_progress(self, now: float) -> None:
         """Records the newest progress of those whose last one came too early."""

@@ -89,6 +89,12 @@ class Connections:
         """How many agents hold a stream."""
         return len(self._live)
 
+    def recall(self, key: AgentKey, session: int, leases: list[LeaseKey]) -> None:
+        """Asks an agent to give these back, as far as they have not started, if it is on that session still."""
+        connection = self._live.get(key)
+        if connection is not None and connection.session.number == session:
+            connection.recall(leases)
+
     # The stream.
 
     async def converse(self, messages: AsyncIterator[wire.AgentMessage], writer: MessageWriter) -> None:
@@ -301,11 +307,11 @@ class Connections:
                 connection.outbox.offer([Offer(grant, found.document, found.checkpoint)])
 
     def _after_delivery(self, key: AgentKey, leases: list[LeaseKey]) -> None:
-        """Orders what was wanted of these leases before the agent knew them: a cancel, their output."""
+        """Orders what was wanted of these leases before the agent knew them: a cancel, a recall, their output."""
         session = self._session(key)
         for lease in leases:
-            if session is not None and lease in session.cancelled:
-                self._order(key, "cancel", lease)
+            for kind in session.wanted(lease) if session is not None else ():
+                self._order(key, kind, lease)
             if lease[0] in self._followed:
                 self._order(key, "follow_output", lease)
 

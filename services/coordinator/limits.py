@@ -53,6 +53,9 @@ EMPTY_GROUPS_MAX = 1_000
 # Ready tasks in one message to the scheduler.
 SCHEDULE_MESSAGE_TASKS_MAX = 1_000
 
+# Affinity keys that are remembered of an agent: as many as it may name in Hello.
+WARM_KEYS_MAX = 64
+
 # Placements in one command: the journal folds as many commands into a flush as there are.
 PLACEMENTS_MAX = 500
 

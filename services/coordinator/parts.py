@@ -121,6 +121,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     queues.found(await journal.read(read_configured))
     await link.start(membership.shards)
     membership.subscribe(link.look_after)
+    link.agents.on_recall = connections.recall
     alone = storage.engine.dialect.name == "sqlite"
     present = partial(read_present_agents, coordinator_id="" if alone else settings.coordinator_id)
     await journal.submit(AdoptAgents(await journal.read(present)))
@@ -137,7 +138,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         retention=Retention(journal, readers, membership, keep_of(settings)),
         task_service=TaskService(journal, readers, watchers, relay, link.standing),
         queue_service=QueueService(journal, readers),
-        agent_service=AgentService(journal, readers, connections),
+        agent_service=AgentService(journal, readers, connections, link.agents, queues),
         event_service=EventService(feed, readers),
     )
 

@@ -138,6 +138,7 @@ def adopt_agents(ledger: Ledger, command: AdoptAgents) -> None:
         expire_time = agent.expire_time or grace_end(ledger, key)  # once: a restart loop does not renew it
         waiting = change(agent, state=AgentState.DISCONNECTED, expire_time=expire_time)
         ledger.put_agent(waiting, EventType.AGENT_DISCONNECTED, message="its coordinator is gone")
+        ledger.adopted.add(key)
         settle_absent(ledger, waiting)
 
 

@@ -95,6 +95,7 @@ class Ledger:
         self.changed_agents: dict[AgentKey, None] = {}
         self.changed_queues: dict[QueueKey, None] = {}
         self.admitted: set[AgentKey] = set()  # agents of which the whole row is new
+        self.adopted: set[AgentKey] = set()  # agents that wait here for their next Hello
         self.ended: list[Attempt] = []
         self.checkpoints: dict[str, bytes] = {}
         self.progress: dict[str, Progress] = {}
@@ -133,6 +134,15 @@ class Ledger:
     def leases_of(self, key: AgentKey) -> list[Task]:
         """Every task that the agent holds. Complete only for agents among Touches.holders."""
         return [t for t in self.tasks.values() if t.held and t.agent_id == key[1] and t.namespace == key[0]]
+
+    def holdings(self) -> dict[AgentKey, list[Task]]:
+        """Every task that the agents hold that came here with this flush. Complete: all of them are Touches.holders."""
+        found: dict[AgentKey, list[Task]] = {key: [] for key in self.admitted | self.adopted}
+        for task in self.tasks.values() if found else ():
+            held = found.get((task.namespace, task.agent_id)) if task.held else None
+            if held is not None:
+                held.append(task)
+        return found
 
     def put_task(
         self,

@@ -4,6 +4,10 @@
 # bad configuration to show, short enough that a fleet of one comes back by itself.
 AVOID_MICROS = 10_000_000
 
+# A task whose attempt failed is left to other agents, if there are any, until so long after its retry is ready: long
+# enough for one of them to get a free slot, short enough that no task waits for ever beside an agent that would do.
+AVOID_FAILED_MICROS = 300_000_000
+
 # More agents than this are not remembered per task: the row stays narrow, and the oldest entry is the one that has
 # waited longest.
 AVOIDED_AGENTS_MAX = 8

@@ -45,6 +45,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     revoked: list[Revoked]
     cancels: list[CancelOrder]
     agents: list[Agent]
+    holdings: dict[AgentKey, list[Task]]  # all that they hold, of agents that came here: by a Hello, or adopted
     queues: list[Queue]
     ended: list[Attempt]
     progress: dict[str, Progress]
@@ -321,6 +322,7 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         revoked=ledger.revoked,
         cancels=ledger.cancels,
         agents=changed_agents(ledger),
+        holdings=ledger.holdings(),
         queues=[ledger.queues[key] for key in ledger.changed_queues],
         ended=ledger.ended,
         progress=ledger.progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from missioncontrol.v1 import agent_pb2, agent_service_pb2
@@ -41,8 +42,14 @@ def declaration(message: agent_service_pb2.Hello) -> Declaration:
     )
 
 
-def agent(value: Agent, *, heartbeat_time: int) -> agent_pb2.Agent:
-    """An agent for the wire. `heartbeat_time` is the newest that is known of it."""
+def agent(
+    value: Agent,
+    *,
+    heartbeat_time: int,
+    warm_keys: Iterable[str] | None = None,
+    lanes: Iterable[agent_pb2.LaneDepth] = (),
+) -> agent_pb2.Agent:
+    """An agent for the wire. `heartbeat_time` is the newest that is known of it; `warm_keys` None: what it said."""
     declared = value.declared
     make: Any = agent_pb2.Agent
     message: agent_pb2.Agent = make(
@@ -66,5 +73,7 @@ def agent(value: Agent, *, heartbeat_time: int) -> agent_pb2.Agent:
         sdk=declared.sdk,
         host=declared.host,
         coordinator_id=value.coordinator_id,
+        warm_keys=declared.warm_keys if warm_keys is None else warm_keys,
+        lanes=lanes,
     )
     return message

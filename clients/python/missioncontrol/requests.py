@@ -11,12 +11,15 @@ from missioncontrol import limits
 from missioncontrol.agent_limits import PAYLOAD_BYTES_MAX
 from missioncontrol.errors import PayloadError
 from missioncontrol.payload import encode_payload
-from missioncontrol.selectors import parse_selector
+from missioncontrol.selectors import parse_preference, parse_selector
 from missioncontrol.times import to_duration, to_timestamp
 from missioncontrol.v1 import task_pb2, task_service_pb2
 
 # A string selector such as "zone in (eu, us)", or the message itself.
 Selector = str | task_pb2.LabelSelector
+
+# A string such as "zone=eu:10": a selector and its weight; or the message itself.
+Preference = str | task_pb2.Preference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,10 @@ class RetryPolicy:
 
 
 class SubmitOptions(TypedDict, total=False):
-    """What a submit may say besides kind and payload. Time limits are seconds or timedeltas, instants are aware."""
+    """What a submit may say besides kind and payload. Time limits are seconds or timedeltas, instants are aware.
+
+    `depends_on` are ids of tasks, or "#0" for the first of the same batch.
+    """
 
     queue: str
     priority: int
@@ -59,7 +65,10 @@ class SubmitOptions(TypedDict, total=False):
     capabilities: Iterable[str]
     selectors: Iterable[Selector]
     resources: Mapping[str, float]
+    preferences: Iterable[Preference]
     affinity_key: str
+    fairness_key: str
+    depends_on: Iterable[str]
     not_before: datetime
     queue_time_limit: float | timedelta
     run_time_limit: float | timedelta
@@ -90,10 +99,14 @@ def task_request(
         labels=options.get("labels", {}),
         priority=options.get("priority", 0),
         affinity_key=options.get("affinity_key", ""),
+        fairness_key=options.get("fairness_key", ""),
+        depends_on=options.get("depends_on", ()),
         trace_parent=options.get("trace_parent", ""),
         trace_state=options.get("trace_state", ""),
     )
     _set_requirements(spec, options)
+    for preference in options.get("preferences", ()):
+        spec.preferences.append(parse_preference(preference) if isinstance(preference, str) else preference)
     _set_times(spec, options)
     return task_service_pb2.CreateTaskRequest(spec=spec, request_id=options.get("request_id", ""))
 

@@ -35,6 +35,18 @@ async def test_a_submit_prints_the_tasks_id(missionctl: CommandLine) -> None:
     assert (spec.kind, spec.queue, spec.priority, spec.payload.data) == ("build", "q", 5, b'{"a": 1}')
 
 
+async def test_a_submit_says_what_it_prefers_and_whose_turn_it_is(missionctl: CommandLine) -> None:
+    missionctl.peer.answers("CreateTask", created())
+
+    wishes = ("--prefer", "zone=eu:10", "--prefer", "spot:-5", "--fairness-key", "ann")
+    ended = await missionctl("submit", "--kind", "build", *wishes)
+
+    spec = missionctl.peer.asked[0].spec
+    assert (ended.code, ended.err) == (0, "")
+    assert [(each.selector.key, each.weight) for each in spec.preferences] == [("zone", 10), ("spot", -5)]
+    assert spec.fairness_key == "ann"
+
+
 async def test_a_watched_command_shows_each_byte_once_and_ends_well(missionctl: CommandLine) -> None:
     missionctl.peer.answers("CreateTask", created())
     running = update(RUNNING, token=1, agent_id="agent-1", spec=COMMAND)

@@ -31,6 +31,7 @@ from missioncontrol.cli.main import run
         ("submit --kind x --not-before soon", "2026-01-31T08:30:00Z"),
         ("submit --kind x --payload @/no/such/file", "/no/such/file"),
         ("submit --kind x --selector =", "key=value"),
+        ("submit --kind x --prefer zone=eu", "zone=eu:10"),
         ("submit --kind x --retry-on OFTEN", "TIMEOUT"),
         ("submit --kind x --resource gpu=many", "no number"),
         ("events tail --type task.flown", "task.failed"),

@@ -22,7 +22,10 @@ def test_every_option_arrives_in_its_field() -> None:
         capabilities=["python"],
         selectors=["zone=eu"],
         resources={"gpu": 1},
+        preferences=["zone=eu:10"],
         affinity_key="repo",
+        fairness_key="ann",
+        depends_on=["t-1", "#0"],
         not_before=datetime(2026, 1, 31, tzinfo=UTC),
         queue_time_limit=timedelta(minutes=1),
         run_time_limit=1.5,
@@ -40,6 +43,8 @@ def test_every_option_arrives_in_its_field() -> None:
     assert list(spec.requirements.capabilities) == ["python"]
     assert spec.requirements.selectors[0].key == "zone"
     assert dict(spec.requirements.resources) == {"gpu": 1}
+    assert [(each.selector.key, each.weight) for each in spec.preferences] == [("zone", 10)]
+    assert (spec.fairness_key, list(spec.depends_on)) == ("ann", ["t-1", "#0"])
     assert spec.not_before_time.seconds == 1769817600
     assert spec.queue_time_limit.seconds == 60
     assert (spec.run_time_limit.seconds, spec.run_time_limit.nanos) == (1, 500_000_000)

@@ -88,12 +88,20 @@ def _show(session: Session, agent: agent_pb2.Agent) -> None:
             for name, amount in sorted(agent.resources.items())
         ),
         "queue limit": str(agent.queue_limit),
+        "lanes": "\n".join(map(_lane, agent.lanes)),
+        "warm keys": ", ".join(agent.warm_keys),
         "incarnation": agent.incarnation,
         "session": str(agent.session),
         "connected": mapping.to_json(agent.connect_time) if agent.HasField("connect_time") else "",
         "sdk": agent.sdk,
     }
     session.printer.fields(fields, value=mapping.to_json(agent))
+
+
+def _lane(lane: agent_pb2.LaneDepth) -> str:
+    """Such as "build, lane urgent, priority 50: 2 running, 1 not started"."""
+    name = f", lane {lane.lane}" if lane.lane else ""
+    return f"{lane.queue}{name}, priority {lane.priority}: {lane.running} running, {lane.leased} not started"
 
 
 def _row(agent: agent_pb2.Agent) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from missioncontrol.cli.values import (
 )
 from missioncontrol.command import CommandInput
 from missioncontrol.requests import RetryPolicy, failure_reason
-from missioncontrol.selectors import parse_selector
+from missioncontrol.selectors import parse_preference, parse_selector
 from missioncontrol.v1 import task_pb2
 
 Many = list[str] | None
@@ -84,7 +84,13 @@ class RoutingOptions:
         Many, typer.Option(help='On the agent\'s labels: "zone=eu", "!gpu", "disk_gib>16", …; may be repeated.')
     ] = None
     resource: Annotated[Many, typer.Option(help="NAME=AMOUNT that the task holds; may be repeated.")] = None
+    prefer: Annotated[
+        Many, typer.Option(help='Selector and weight, rather such an agent: "zone=eu:10", "spot:-5"; may be repeated.')
+    ] = None
     affinity_key: Annotated[str | None, typer.Option(help="Prefer an agent that ran this key before.")] = None
+    fairness_key: Annotated[
+        str | None, typer.Option(help="Whose turn it uses up, such as a user; for queues that are fair by key.")
+    ] = None
     not_before: Annotated[str | None, typer.Option(help='Not ready before: an instant, or "+5m".')] = None
     queue_time_limit: Annotated[str | None, typer.Option(help="EXPIRED if nothing starts it within this.")] = None
     run_time_limit: Annotated[str | None, typer.Option(help="An attempt fails after this.")] = None
@@ -99,7 +105,9 @@ class RoutingOptions:
             "capabilities": self.capability,
             "selectors": [_selector(each) for each in self.selector or ()],
             "resources": parse_amounts(self.resource or (), option="--resource"),
+            "preferences": [_preference(each) for each in self.prefer or ()],
             "affinity_key": self.affinity_key,
+            "fairness_key": self.fairness_key,
             "not_before": parse_instant(self.not_before, now=now, option="--not-before") if self.not_before else None,
             "queue_time_limit": _duration(self.queue_time_limit, "--queue-time-limit"),
             "run_time_limit": _duration(self.run_time_limit, "--run-time-limit"),
@@ -143,6 +151,13 @@ def _selector(text: str) -> task_pb2.LabelSelector:
         return parse_selector(text)
     except ValueError as error:
         raise RefusedInputError(f"--selector {error}") from None
+
+
+def _preference(text: str) -> task_pb2.Preference:
+    try:
+        return parse_preference(text)
+    except ValueError as error:
+        raise RefusedInputError(f"--prefer {error}") from None
 
 
 def _known_reason(name: str) -> str:
