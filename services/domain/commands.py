@@ -304,6 +304,12 @@ class Forget(msgspec.Struct, frozen=True):
     chunks: Sequence[TrimmedChunk]
 
 
+class SettleDependents(msgspec.Struct, frozen=True):
+    """Moves those on that wait for these tasks and were left by the flush that ended them. Answer: None."""
+
+    task_ids: Sequence[str]
+
+
 class Renew(msgspec.Struct, frozen=True):
     """Nothing but the fence: shows that this coordinator can still write. Answer: None."""
 
@@ -323,4 +329,5 @@ Command = (
     | ChangeAgent
     | Forget
     | ChangeQueue
+    | SettleDependents
 )
