@@ -54,6 +54,7 @@ class Batch:
         await self._find_ids(find_requests)
         for index in self.order:
             self._name(index)
+        self._mark()
 
     @property
     def tasks(self) -> list[NewTask]:
@@ -115,6 +116,13 @@ class Batch:
         spec.depends_on[:] = depends_on
         document = spec.SerializeToString(deterministic=True)
         self.items[index] = msgspec.structs.replace(item, depends_on=tuple(depends_on), document=document)
+
+    def _mark(self) -> None:
+        """Has those made with the mark that others of the batch depend on: nobody needs to be told of it later."""
+        for index in {other for waited_for in self._waited_for.values() for other in waited_for}:
+            item = self.items[index]
+            if isinstance(item, NewTask):
+                self.items[index] = msgspec.structs.replace(item, has_dependents=True)
 
     def _explained(self, index: int, answer: CreateAnswer, results: Sequence[CreateAnswer | None]) -> CreateAnswer:
         """The answer, in words of the batch if one of its own tasks is what is wrong."""

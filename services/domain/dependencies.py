@@ -96,13 +96,9 @@ def note_dependent(ledger: Ledger, task: Task) -> None:
     """Marks a task that another one waits for, once: its end has to look for dependents from now on.
 
     The mark is a change like any other. A flush of another coordinator that ends the task, and has read it without the
-    mark, finds another version and is decided again. A task of this very flush was read by nobody.
+    mark, finds another version and is decided again.
     """
-    if task.has_dependents:
-        return
-    if task.id in ledger.created:
-        ledger.tasks[task.id] = msgspec.structs.replace(task, has_dependents=True)
-    else:
+    if not task.has_dependents:
         marked = amend(task, has_dependents=True)
         ledger.put_task(task, marked, EventType.TASK_CHANGED, message="another task waits for it")
 

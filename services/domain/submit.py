@@ -101,6 +101,7 @@ def first_state(ledger: Ledger, new: NewTask) -> Task:
         queue_limit_micros=queue_limit,
         run_limit_micros=new.run_limit_micros or policy.run_limit_micros,
         dependency_policy=new.dependency_policy,
+        has_dependents=new.has_dependents,
         retry_of=new.retry_of,
         request_id=new.request_id,
         shard=ledger.shard,

@@ -83,8 +83,8 @@ def test_a_task_is_marked_once_when_another_begins_to_wait_for_it(world: World) 
     assert told == [EventType.TASK_CREATED, EventType.TASK_CHANGED]
 
 
-def test_a_task_of_the_same_flush_is_marked_without_an_event(world: World) -> None:
-    world.flush(CreateTasks([new_task("d"), new_task("t", depends_on=("d",))]))
+def test_a_task_that_is_known_to_have_dependents_is_made_with_the_mark(world: World) -> None:
+    world.flush(CreateTasks([new_task("d", has_dependents=True), new_task("t", depends_on=("d",))]))
     assert world.task("d").has_dependents
     assert world.task("d").version == 1
 
