@@ -118,6 +118,12 @@ RETENTION_CHUNKS_MAX = 50
 RETENTION_PAUSE_SECONDS = 0.1
 RETENTION_POLL_SECONDS = 60.0
 
+# Tasks that others wait for and that one pass looks at, whether one has ended and was left: some milliseconds of a
+# reader's time. A coordinator goes on at once with what it has left itself, so this is for what one left that is dead.
+UNSETTLED_LOOKED_AT_MAX = 1_000
+UNSETTLED_PAUSE_SECONDS = 0.1
+UNSETTLED_POLL_SECONDS = 5.0
+
 # Agents, groups and queues in one message to the scheduler, bytes: well below what its server receives, 4 MiB.
 SCHEDULE_MESSAGE_BYTES_MAX = 1024 * 1024
 

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from services.config import CoordinatorSettings
 from services.coordinator.agent_service import AgentService
 from services.coordinator.connections import Connections
+from services.coordinator.dependents import Dependents
 from services.coordinator.documents import Documents
 from services.coordinator.event_service import EventService
 from services.coordinator.feed import Feed
@@ -63,6 +64,7 @@ class Parts:
     link: SchedulerLink
     choice: SchedulerChoice
     timers: Timers
+    dependents: Dependents
     retention: Retention
     task_service: TaskService
     queue_service: QueueService
@@ -72,7 +74,7 @@ class Parts:
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
-        parts = (self.connections, self.link, self.timers, self.retention, *watching)
+        parts = (self.connections, self.link, self.timers, self.dependents, self.retention, *watching)
         return [part.run() for part in parts]
 
 
@@ -105,6 +107,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     await choice.start()
     link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id)
     timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
+    dependents = Dependents(journal, readers, membership)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(
         journal,
@@ -113,7 +116,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         knows=lambda key: connections.knows(key) or link.knows(key),
         others=lambda: membership.others,
     )
-    for listener in (tail, queues, documents, connections, link, timers, watchers, metrics):
+    for listener in (tail, queues, documents, connections, link, timers, dependents, watchers, metrics):
         journal.subscribe(listener.on_committed)
     for follower in (queues, connections, link, watchers):
         tail.subscribe(follower.on_foreign)
@@ -135,8 +138,9 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         link=link,
         choice=choice,
         timers=timers,
+        dependents=dependents,
         retention=Retention(journal, readers, membership, keep_of(settings)),
-        task_service=TaskService(journal, readers, watchers, relay, link.standing),
+        task_service=TaskService(journal, readers, watchers, relay, link.standing, membership),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections, link.agents, queues),
         event_service=EventService(feed, readers),

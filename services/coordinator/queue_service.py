@@ -76,6 +76,7 @@ def stats_message(count: QueueCount, *, now: int) -> queue_pb2.QueueStats:
     """Counts for the wire, with ages as of now."""
     stats = queue_pb2.QueueStats(
         scheduled=count.scheduled,
+        blocked=count.blocked,
         pending=sum(lane.pending for lane in count.lanes),
         leased=count.leased,
         running=count.running,

@@ -189,7 +189,7 @@ class SchedulerLink:
         now = time.time_ns() // 1000
         placements = command.placements or [None] * len(command.tasks)
         for new, placement in zip(command.tasks, placements, strict=True):
-            if placement is None and new.not_before_time <= now:
+            if placement is None and new.not_before_time <= now and not new.depends_on:
                 self.window.announce(new, now=now)
                 self._wake.set()
 

@@ -25,7 +25,7 @@ RequestKey = tuple[str, str]  # (namespace, request id)
 
 
 class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A task as it was submitted.
+    """A task as it was submitted. `has_dependents`: others of the same command depend on it, and come behind it.
 
     `document` is the spec as the wire carries it, opaque here; `digest` names its content.
     """
@@ -41,6 +41,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fairness_key: str = ""
     depends_on: tuple[str, ...] = ()
     dependency_policy: int = 0
+    has_dependents: bool = False
     not_before_time: int = 0
     queue_limit_micros: int = 0
     run_limit_micros: int = 0
@@ -304,6 +305,12 @@ class Forget(msgspec.Struct, frozen=True):
     chunks: Sequence[TrimmedChunk]
 
 
+class SettleDependents(msgspec.Struct, frozen=True):
+    """Moves those on that wait for these tasks and were left by the flush that ended them. Answer: None."""
+
+    task_ids: Sequence[str]
+
+
 class Renew(msgspec.Struct, frozen=True):
     """Nothing but the fence: shows that this coordinator can still write. Answer: None."""
 
@@ -323,4 +330,5 @@ Command = (
     | ChangeAgent
     | Forget
     | ChangeQueue
+    | SettleDependents
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.domain import admission, grant, report, retention, revoke, submit
+from services.domain import admission, dependencies, grant, report, retention, revoke, submit
 from services.domain.commands import (
     AdmitAgent,
     AdoptAgents,
@@ -21,6 +21,7 @@ from services.domain.commands import (
     GrantLeases,
     Renew,
     RevokeLeases,
+    SettleDependents,
     WakeTasks,
 )
 from services.domain.errors import MissionControlError
@@ -40,6 +41,7 @@ RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], 
     ChangeAgent: (admission.touch_change_agent, admission.change_agent),
     ChangeQueue: (admission.touch_queue, admission.change_queue),
     Forget: (retention.touch_forget, retention.forget),
+    SettleDependents: (dependencies.touch_settle, dependencies.settle_dependents),
     Renew: (lambda _command, _touches: None, lambda _ledger, _command: None),
 }
 

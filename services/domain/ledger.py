@@ -16,6 +16,7 @@ from services.domain.commands import LeaseKey, NewTask, RequestKey, TrimmedChunk
 from services.domain.errors import NotFound
 from services.domain.event import Event, EventData, EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
+from services.domain.links import Links
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
@@ -27,6 +28,7 @@ class Touches:
     def __init__(self) -> None:
         self.task_ids: set[str] = set()
         self.created: set[str] = set()  # tasks that these very commands make: not there yet
+        self.dependencies: set[str] = set()  # tasks that new ones depend on: only their rows
         self.agents: set[AgentKey] = set()
         self.holders: set[AgentKey] = set()  # agents of which every lease is wanted
         self.queues: set[QueueKey] = set()
@@ -99,6 +101,10 @@ class Ledger:
         self.ended: list[Attempt] = []
         self.checkpoints: dict[str, bytes] = {}
         self.progress: dict[str, Progress] = {}
+        self.failures: dict[str, Failure] = {}  # of tasks that no attempt has ended
+        self.links = Links()
+        self.ended_dependencies: dict[str, None] = {}  # others wait for them, and were not looked for yet
+        self.unsettled: dict[str, None] = {}  # the same, and not in this flush
         self.events: list[Event] = []
         self.forgotten: list[Task] = []
         self.trimmed: list[TrimmedChunk] = []
@@ -158,6 +164,8 @@ class Ledger:
         """Changes a task and records the event of the change."""
         self.tasks[after.id] = after
         self.changed_tasks[after.id] = None
+        if after.has_dependents and after.terminal:
+            self.ended_dependencies[after.id] = None
         new = before is None
         data = EventData(
             after.version,
@@ -169,12 +177,13 @@ class Ledger:
             outcome,
             after.wake_time if after.state == 1 else 0,
             0,
-            after.priority if new else 0,
+            after.priority if new or type_ is EventType.TASK_CHANGED else 0,
             after.kind if new else "",
             after.retry_of if new else "",
             message,
             failure,
             progress,
+            after.blockers,
         )
         # An agent is named only if it holds the task, or held it until this change.
         agent_id = after.agent_id if after.held or (before is not None and before.held) else ""

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from services.domain.event import EventType
-from services.domain.task import HELD, TRANSITIONS
+from services.domain.task import HELD, TERMINAL, TRANSITIONS, TaskState
 from services.store import schema
 from services.store.backlog import decode_requirements
 
@@ -26,7 +26,7 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][0]') AS version, json_extract(e.value, '$[6][1]') AS before,
        json_extract(e.value, '$[6][2]') AS after, json_extract(e.value, '$[6][3]') AS token,
        json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries,
-       json_extract(e.value, '$[6][8]') AS agent_state
+       json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][15]') AS blockers
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
@@ -37,7 +37,7 @@ SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
        (e.value -> 6 ->> 0)::bigint AS version, (e.value -> 6 ->> 1)::int AS before,
        (e.value -> 6 ->> 2)::int AS after, (e.value -> 6 ->> 3)::bigint AS token,
        (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries,
-       (e.value -> 6 ->> 8)::int AS agent_state
+       (e.value -> 6 ->> 8)::int AS agent_state, (e.value -> 6 ->> 15)::int AS blockers
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -53,7 +53,7 @@ SELECT t.id, t.version, e.version AS event_version
 FROM tasks AS t LEFT JOIN last ON last.task_id = t.id
      LEFT JOIN event_rows AS e ON e.task_id = t.id AND e.sequence = last.sequence
 WHERE (e.sequence IS NULL AND :whole = 1) OR t.version <> e.version OR t.state <> e.after OR t.token <> e.token
-   OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries
+   OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries OR t.blockers <> coalesce(e.blockers, 0)
 LIMIT 20
 """
 
@@ -90,6 +90,23 @@ SELECT * FROM (
     ON t.namespace = a.namespace AND t.agent_id = a.id AND t.state IN ({schema.states(HELD)})
   GROUP BY a.namespace, a.id, a.leases, a.started
 ) AS counted WHERE leases <> held OR started <> running LIMIT 20
+"""
+
+# A blocked task waits for as many tasks as it says, and no other one waits for any.
+BLOCKERS = f"""
+SELECT * FROM (
+  SELECT t.id, t.state, t.blockers, count(d.depends_on) AS links
+  FROM tasks AS t LEFT JOIN dependencies AS d ON d.task_id = t.id
+  WHERE t.state = {int(TaskState.BLOCKED)} OR t.blockers > 0 OR d.depends_on IS NOT NULL
+  GROUP BY t.id, t.state, t.blockers
+) AS counted WHERE blockers <> links OR state <> {int(TaskState.BLOCKED)} LIMIT 20
+"""
+
+# What is waited for is there, has not ended, and has the mark by which its end looks for those that wait.
+WAITED_FOR = f"""
+SELECT d.depends_on, d.task_id, t.state, t.has_dependents
+FROM dependencies AS d LEFT JOIN tasks AS t ON t.id = d.depends_on
+WHERE t.id IS NULL OR t.state IN ({schema.states(TERMINAL)}) OR NOT t.has_dependents LIMIT 20
 """
 
 # What the tasks that each agent holds need, by distinct needs.
@@ -179,6 +196,7 @@ def check(connection: Connection) -> list[Finding]:
         *folded_fleet(connection),
         *counters(connection),
         *resources(connection),
+        *blockers(connection),
         *endings(connection),
     ]
     connection.execute(text(NO_EVENT_ROWS))
@@ -259,7 +277,7 @@ def folded_fleet(connection: Connection) -> list[Finding]:
 
 def edges(connection: Connection) -> list[Finding]:
     """Every change of state in the log is in the transition table."""
-    allowed = {(int(before), int(after)) for before, after in TRANSITIONS} | {(0, 1), (0, 2)}
+    allowed = {(int(before), int(after)) for before, after in TRANSITIONS} | {(0, 1), (0, 2), (0, 9)}
     return [
         Finding("transition", f"{row.before} -> {row.after}, first at sequence {row.sequence}")
         for row in connection.execute(text(EDGES))
@@ -288,6 +306,21 @@ def resources(connection: Connection) -> list[Finding]:
         if any(abs(used.get(name, 0.0) - wanted[name]) > RESOURCE_TOLERANCE for name in {*used, *wanted}):
             found.append(Finding("resources", f"agent {agent.id}: {used} in use, {dict(wanted)} needed"))
     return found
+
+
+def blockers(connection: Connection) -> list[Finding]:
+    """What blocked tasks wait for: as many as they say, and none that has ended.
+
+    While a coordinator works one may have ended a moment ago: its dependents are moved on in further flushes.
+    """
+    counts = [
+        Finding("blockers", f"task {row.id}: {row.blockers} blockers in state {row.state}, {row.links} dependencies")
+        for row in connection.execute(text(BLOCKERS))
+    ]
+    return counts + [
+        Finding("blockers", f"task {row.task_id} waits for {row.depends_on}, in state {row.state or 'unknown'}")
+        for row in connection.execute(text(WAITED_FOR))
+    ]
 
 
 def endings(connection: Connection) -> list[Finding]:

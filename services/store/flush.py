@@ -21,14 +21,22 @@ from services.domain.commands import Command, NewTask
 from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
 from services.domain.fold import fold, touched
-from services.domain.ledger import CancelOrder, Granted, Ledger, RequestRecord, Revoked, Rules, Touches
+from services.domain.ledger import CancelOrder, Granted, Ledger, Revoked, Rules, Touches
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
 from services.store import rows, statements
+from services.store.dependents import Dependents
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
-from services.store.row_reader import RowReader, decode_agents, decode_needs, decode_queues, decode_tasks
+from services.store.row_reader import (
+    RowReader,
+    decode_agents,
+    decode_needs,
+    decode_queues,
+    decode_requests,
+    decode_tasks,
+)
 from services.store.writer import Batch
 
 
@@ -49,6 +57,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     queues: list[Queue]
     ended: list[Attempt]
     progress: dict[str, Progress]
+    unsettled: list[str]  # tasks that have ended, and whose dependents were not all moved on
     requirements: dict[str, Requirements]  # of the tasks in `ready`
 
 
@@ -64,7 +73,6 @@ class Prepared:
         self.queues = queues
 
 
-decode_requests = msgspec.json.Decoder(list[RequestRecord]).decode
 decode_attempts = msgspec.json.Decoder(list[Attempt]).decode
 
 
@@ -103,9 +111,14 @@ class Flusher:
             if read_requests:
                 self._read_requests(ledger, touches)
             before = Versions(ledger, self._queues)
-            answers = [fold(ledger, command) for command in commands]
+            dependents = Dependents(self._reader, self._cache, ledger, before.tasks)
+            answers = []
+            for command in commands:
+                answers.append(fold(ledger, command))
+                if ledger.ended_dependencies:
+                    dependents.move_on()
             raise_versions(ledger)
-            batch = self._batch(ledger, before)
+            batch = self._batch(ledger, before, dependents.settled)
         except BaseException:
             self._requirements = self._cache.unwritten_requirements()  # it may hold what will never be written
             raise
@@ -134,20 +147,20 @@ class Flusher:
         """Somebody else has changed these: they are read again."""
         self._cache.forget_rows(task_ids, agents, queues)
 
-    def _batch(self, ledger: Ledger, before: Versions) -> Batch:
+    def _batch(self, ledger: Ledger, before: Versions, settled: Iterable[str]) -> Batch:
         """What the ledger has to have written, and what has to be looked at again for it."""
         changes = changed_rows(ledger, before)
         if self._shared:
             for write in changes:
                 changes[write].sort(key=write.order)
-        written = {**changes, **forgotten_rows(ledger)}
+        written = {**changes, **forgotten_rows(ledger), **link_rows(ledger)}
         self._flush += 1
         writes = [
             (place, written[write], before.of(write, written[write]) if self._shared else [])
             for place, write in enumerate(statements.WRITES)
             if written.get(write)
         ]
-        checks = before.checks(ledger) if self._shared else []
+        checks = before.checks(ledger, settled) if self._shared else []
         chunks, notes = event_rows(ledger)
         return Batch(self._flush, writes, checks, len(ledger.events), chunks, notes)
 
@@ -172,6 +185,7 @@ class Flusher:
             ledger.queues.update((queue.key, queue) for queue in found_queues)
         self._cache.take_requests(touches.requests, ledger)
         self._read_attempts(ledger, touches)
+        self._read_dependencies(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
         return ledger
 
@@ -184,6 +198,17 @@ class Flusher:
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
             ledger.tasks[task.id] = task
+
+    def _read_dependencies(self, ledger: Ledger, touches: Touches) -> None:
+        """The tasks that new ones depend on. Who holds them does not matter.
+
+        A task that depends on one that is gone by now is refused, unless it was accepted before.
+        """
+        if touches.dependencies:
+            self._read_requests(ledger, touches)
+        wanted = touches.dependencies - touches.created - ledger.tasks.keys()
+        if wanted:
+            self._take_tasks(ledger, self._reader.rows(statements.READ_TASKS, self._cache.take_tasks(wanted, ledger)))
 
     def _read_requests(self, ledger: Ledger, touches: Touches) -> None:
         unknown = touches.requests - ledger.requests.keys()
@@ -232,14 +257,15 @@ class Versions:
             return [self.queues[row[0], row[1]] for row in rows]
         return []
 
-    def checks(self, ledger: Ledger) -> list[tuple[int, list[rows.Row]]]:
-        """What was read and is not changed."""
+    def checks(self, ledger: Ledger, settled: Iterable[str]) -> list[tuple[int, list[rows.Row]]]:
+        """What was read and is not changed; and that no other task has begun to wait for those that are settled."""
         queues = [*self.queues.items(), *((key, 0) for key in self._absent)]
         changed = ledger.changed_tasks.keys() | {task.id for task in ledger.forgotten}
         found: tuple[list[rows.Row], ...] = (
             [(task_id, version) for task_id, version in self.tasks.items() if task_id not in changed],
             [(*key, version) for key, version in self.agents.items() if key not in ledger.changed_agents],
             [(*key, version) for key, version in queues if key not in ledger.changed_queues],
+            [(task_id, 0) for task_id in settled],
         )
         return [(place, checked) for place, checked in enumerate(found) if checked]
 
@@ -266,11 +292,24 @@ def changed_rows(ledger: Ledger, before: Versions) -> Written:
         statements.CREATE_ATTEMPTS: [rows.attempt(ended) for ended in ledger.ended],
         statements.KEEP_CHECKPOINTS: [rows.checkpoint(pair) for pair in ledger.checkpoints.items()],
         statements.KEEP_PROGRESS: [rows.progress(pair) for pair in ledger.progress.items()],
+        statements.KEEP_FAILURES: [rows.failure(pair) for pair in ledger.failures.items()],
         statements.CREATE_AGENTS: [rows.admitted_agent(a) for a in admitted if a.key not in before.agents],
         statements.ADMIT_AGENTS: [rows.admitted_agent(a) for a in admitted if a.key in before.agents],
         statements.CHANGE_AGENTS: [rows.changed_agent(a) for a in agents if a.key not in ledger.admitted],
         statements.CREATE_QUEUES: [rows.queue(queue) for queue in queues if queue.key not in before.queues],
         statements.CHANGE_QUEUES: [rows.queue(queue) for queue in queues if queue.key in before.queues],
+    }
+
+
+def link_rows(ledger: Ledger) -> Written:
+    """What changes about which tasks wait for which."""
+    links = ledger.links
+    if not links:
+        return {}
+    return {
+        statements.MAKE_LINKS: sorted(links.made()),
+        statements.CUT_LINKS: sorted(links.cuts()),
+        statements.FREE_TASKS: sorted((task_id,) for task_id in links.freed()),
     }
 
 
@@ -326,5 +365,6 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         queues=[ledger.queues[key] for key in ledger.changed_queues],
         ended=ledger.ended,
         progress=ledger.progress,
+        unsettled=list(ledger.unsettled),
         requirements={task.needs_id: ledger.requirements[task.needs_id] for task in ledger.ready},
     )

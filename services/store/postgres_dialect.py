@@ -93,7 +93,7 @@ def checking(check: Check) -> str:
     match = " AND ".join(f"{name}.{column} = r.{column}" for column in check.key)
     return (
         f"SELECT sqrt(count(*) - %b::bigint) FROM unnest({arrays}, %b::bigint[]) AS r ({columns}, before) "
-        f"LEFT JOIN {name} ON {match} WHERE coalesce({name}.version, 0) = r.before"
+        f"LEFT JOIN {name} ON {match} WHERE {check.version} = r.before"
     )
 
 

@@ -36,6 +36,7 @@ class QueueCount(msgspec.Struct, frozen=True):
     """Tasks of a queue by state. Lanes with pending tasks, highest priority first."""
 
     scheduled: int
+    blocked: int
     leased: int
     running: int
     lanes: list[LaneCount]
@@ -44,11 +45,13 @@ class QueueCount(msgspec.Struct, frozen=True):
 
 # As the conditions of the partial indexes have them.
 _SCHEDULED = text(f"tasks.state = {int(TaskState.SCHEDULED)}")
+_BLOCKED = text(f"tasks.state = {int(TaskState.BLOCKED)}")
 _PENDING = text(f"tasks.state = {int(TaskState.PENDING)}")
 _HELD = text(f"tasks.state IN ({states(HELD)})")
 
 _IN_QUEUE = (tasks.c.namespace == bindparam("namespace"), tasks.c.queue == bindparam("name"))
 _COUNT_SCHEDULED = select(func.count()).select_from(tasks).where(_SCHEDULED, *_IN_QUEUE)
+_COUNT_BLOCKED = select(func.count()).select_from(tasks).where(_BLOCKED, *_IN_QUEUE)
 _COUNT_HELD = select(tasks.c.state, func.count()).where(_HELD, *_IN_QUEUE).group_by(tasks.c.state)
 _COUNT_PENDING = (
     select(tasks.c.priority, func.count(), func.min(tasks.c.queued_time))
@@ -86,6 +89,7 @@ def _next_name(state: object) -> Select[str]:
 
 _NEXT_PENDING_NAME = _next_name(_PENDING)
 _NEXT_SCHEDULED_NAME = _next_name(_SCHEDULED)
+_NEXT_BLOCKED_NAME = _next_name(_BLOCKED)
 
 
 def get_queue(connection: Connection, key: QueueKey) -> tuple[Queue, Position]:
@@ -116,6 +120,7 @@ def count_queue(connection: Connection, key: QueueKey) -> QueueCount:
     held = {row[0]: row[1] for row in connection.execute(_COUNT_HELD, keys)}
     return QueueCount(
         scheduled=connection.scalar(_COUNT_SCHEDULED, keys) or 0,
+        blocked=connection.scalar(_COUNT_BLOCKED, keys) or 0,
         leased=held.get(TaskState.LEASED, 0),
         running=held.get(TaskState.RUNNING, 0),
         lanes=[LaneCount(*row) for row in connection.execute(_COUNT_PENDING, keys)],
@@ -128,7 +133,7 @@ def _names(connection: Connection, namespace: str, *, after: str, limit: int) ->
     keys = {"namespace": namespace, "after": after}
     names = set(connection.scalars(_CONFIGURED_NAMES, {**keys, "limit": limit}))
     names.update(connection.scalars(_HELD_NAMES, keys))
-    for step in (_NEXT_PENDING_NAME, _NEXT_SCHEDULED_NAME):
+    for step in (_NEXT_PENDING_NAME, _NEXT_SCHEDULED_NAME, _NEXT_BLOCKED_NAME):
         names.update(_first(_leap(connection, step, namespace, after), limit))
     return heapq.nsmallest(limit, names)
 

@@ -13,6 +13,7 @@ from collections.abc import Container, Iterable
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import RequestKey
 from services.domain.ledger import Ledger, RequestRecord
+from services.domain.links import Link
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
@@ -83,6 +84,12 @@ class RowCache:
         """Puts the ended attempts into the ledger that are not written yet."""
         for earlier in self._unwritten:
             ledger.attempts.update(((a.task_id, a.token), a) for a in earlier.ended)
+
+    def links_after(self, found: list[Link], waited_for: Iterable[str]) -> list[Link]:
+        """The links to these tasks, given those that were read: with what is not written yet."""
+        for earlier in self._unwritten:
+            found = earlier.links.after(found, waited_for)
+        return found
 
     def unwritten_requirements(self) -> dict[str, Requirements]:
         """Sets of requirements that are not written yet, by their names."""

@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 from services.domain.agent import Agent
 from services.domain.commands import NewTask
 from services.domain.event import Event
-from services.domain.failure import Attempt, Progress
+from services.domain.failure import Attempt, Failure, Progress
 from services.domain.ledger import RequestRecord
 from services.domain.queue import Queue
 from services.domain.requirements import Requirements
@@ -73,7 +73,7 @@ def changed_agent(agent: Agent) -> Row:
 
 def detail(new: NewTask) -> Row:
     """What is kept of a submitted task apart from its state."""
-    return (new.id, new.document, text(new.labels) if new.labels else None, None, None)
+    return (new.id, new.document, text(new.labels) if new.labels else None, None, None, None)
 
 
 def attempt(ended: Attempt) -> Row:
@@ -103,6 +103,11 @@ def checkpoint(pair: tuple[str, bytes]) -> Row:
 
 def progress(pair: tuple[str, Progress]) -> Row:
     """A task's last progress."""
+    return (pair[0], text(pair[1]))
+
+
+def failure(pair: tuple[str, Failure]) -> Row:
+    """Why a task ended, if no attempt of it tells."""
     return (pair[0], text(pair[1]))
 
 

@@ -63,10 +63,14 @@ class Write:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Rows that must have the version that was read: the key's columns, then the version, 0 for "no such row"."""
+    """Rows that must have the version that was read: the key's columns, then the version, 0 for "no such row".
+
+    `version` says it in SQL.
+    """
 
     table: Table
     key: tuple[str, ...]
+    version: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +120,10 @@ CHANGE_TASKS = update_of(schema.tasks, key=["id"], columns=changing(schema.tasks
 CREATE_DETAILS = insert_into(schema.task_details)
 KEEP_CHECKPOINTS = update_of(schema.task_details, key=["task_id"], columns=["checkpoint"])
 KEEP_PROGRESS = update_of(schema.task_details, key=["task_id"], columns=["progress"])
+KEEP_FAILURES = update_of(schema.task_details, key=["task_id"], columns=["failure"])
+MAKE_LINKS = insert_into(schema.dependencies)
+CUT_LINKS = delete_from(schema.dependencies, key=["depends_on", "task_id"])
+FREE_TASKS = delete_from(schema.dependencies, key=["task_id"])
 CREATE_ATTEMPTS = insert_into(schema.attempts)
 CREATE_REQUESTS = insert_into(schema.requests)
 CREATE_NEEDS = insert_into(schema.needs, Kind.INSERT_OR_IGNORE, key=["id"])
@@ -153,6 +161,10 @@ WRITES: tuple[Write, ...] = (
     CREATE_ATTEMPTS,
     KEEP_CHECKPOINTS,
     KEEP_PROGRESS,
+    KEEP_FAILURES,
+    MAKE_LINKS,
+    CUT_LINKS,
+    FREE_TASKS,
     CREATE_AGENTS,
     ADMIT_AGENTS,
     CHANGE_AGENTS,
@@ -168,7 +180,9 @@ WRITES: tuple[Write, ...] = (
 )
 
 # What a flush was decided on, and does not change.
-CHECK_TASKS = Check(schema.tasks, ("id",))
-CHECK_AGENTS = Check(schema.agents, ("namespace", "id"))
-CHECK_QUEUES = Check(schema.queues, ("namespace", "name"))
-CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES)
+CHECK_TASKS = Check(schema.tasks, ("id",), "coalesce(tasks.version, 0)")
+CHECK_AGENTS = Check(schema.agents, ("namespace", "id"), "coalesce(agents.version, 0)")
+CHECK_QUEUES = Check(schema.queues, ("namespace", "name"), "coalesce(queues.version, 0)")
+# Links have no version: there is none, or there is.
+CHECK_LINKS = Check(schema.dependencies, ("depends_on",), "(dependencies.task_id IS NOT NULL)::integer")
+CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES, CHECK_LINKS)

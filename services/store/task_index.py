@@ -44,6 +44,7 @@ class IdPage(msgspec.Struct, frozen=True):
 # Sets of states that have an index of their own, by the condition that the index has.
 _INDEXED: tuple[tuple[frozenset[int], str], ...] = (
     (frozenset({TaskState.SCHEDULED}), f"tasks.state = {int(TaskState.SCHEDULED)}"),
+    (frozenset({TaskState.BLOCKED}), f"tasks.state = {int(TaskState.BLOCKED)}"),
     (frozenset({TaskState.PENDING}), f"tasks.state = {int(TaskState.PENDING)}"),
     (frozenset(HELD), f"tasks.state IN ({states(HELD)})"),
     (frozenset(UNSUCCESSFUL), f"tasks.state IN ({states(UNSUCCESSFUL)})"),

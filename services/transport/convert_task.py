@@ -170,9 +170,15 @@ def spec_without_payload(document: bytes) -> task_pb2.TaskSpec:
 
 
 def task(
-    row: Task, *, spec: task_pb2.TaskSpec, attempt: Attempt | None = None, progress: Progress | None = None
+    row: Task,
+    *,
+    spec: task_pb2.TaskSpec,
+    attempt: Attempt | None = None,
+    progress: Progress | None = None,
+    failure: Failure | None = None,
 ) -> task_pb2.Task:
-    """A task for the wire. `attempt` is the last one that ended, if it has the row's token.
+    """A task for the wire. `attempt` is the last one that ended, if it has the row's token; `failure` says why the task
+    ended if no attempt does.
 
     Output and usage come along if the attempt holds them.
     """
@@ -181,7 +187,7 @@ def task(
     if row.held or (ended is not None and row.terminal and ended.end_time == row.end_time):
         message.agent_id = row.agent_id
     if row.state in _SHOWS_FAILURE:
-        _set_failure(message, row, ended)
+        _set_failure(message, row, ended, failure)
     if ended is not None and row.state in _SHOWS_OUTPUT and ended.output:
         message.output.MergeFromString(ended.output)
     if ended is not None and row.terminal and ended.usage:
@@ -210,13 +216,16 @@ def _task(row: Task, spec: task_pb2.TaskSpec) -> task_pb2.Task:
         redeliveries=row.redeliveries,
         retry_of=row.retry_of,
         request_id=row.request_id,
+        blockers=row.blockers,
     )
     return message
 
 
-def _set_failure(message: task_pb2.Task, row: Task, ended: Attempt | None) -> None:
-    """The last attempt's failure; a task that expired has one of its own."""
-    if row.state is TaskState.EXPIRED:
+def _set_failure(message: task_pb2.Task, row: Task, ended: Attempt | None, failure: Failure | None) -> None:
+    """The last attempt's failure; a task that no attempt has ended has one of its own."""
+    if failure is not None:
+        message.failure.CopyFrom(failure_message(failure))
+    elif row.state is TaskState.EXPIRED:
         text = f"not started within {row.queue_limit_micros / MICROS:g} s"
         message.failure.CopyFrom(failure_message(Failure(FailureReason.QUEUE_TIMEOUT, text)))
     elif ended is not None and ended.failure is not None:

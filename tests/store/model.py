@@ -36,6 +36,7 @@ from services.domain.commands import (
     RevokeReason,
     WakeTasks,
 )
+from services.domain.dependencies import DependencyPolicy
 from services.domain.failure import AttemptOutcome, FailureReason
 from services.domain.task import TaskState
 from tests.store.model_values import (
@@ -69,7 +70,9 @@ class Model:
 
     def apply(self, command: Command) -> Any:
         """Does what the command asks for; the answer that is expected, in the words of `seen`."""
-        return getattr(self, type(command).__name__)(command)
+        answer = getattr(self, type(command).__name__)(command)
+        self.move_dependents_on()
+        return answer
 
     # Tasks.
 
@@ -83,6 +86,8 @@ class Model:
         if new.request_id in self.requests:
             task_id, digest = self.requests[new.request_id]
             return ("same" if digest == new.digest else "reused", task_id)
+        if any(task_id not in self.tasks for task_id in new.depends_on):
+            return "InvalidArgument"
         if new.request_id:
             self.requests[new.request_id] = (new.id, new.digest)
         policy = self.queue(new.queue).policy
@@ -92,9 +97,52 @@ class Model:
         if new.not_before_time > self.now:
             task.state, task.wake = TaskState.SCHEDULED, new.not_before_time
         self.tasks[new.id] = task
+        if self.block(task):
+            return ("created", task.summary())
         if placement is not None:
             self.grant(placement)
         return ("created", task.summary())
+
+    def block(self, task: ModelTask) -> bool:
+        """Whether it has to wait for others. One of them may have failed already."""
+        ended = [id_ for id_ in task.new.depends_on if self.tasks[id_].state in OVER]
+        failed = [id_ for id_ in ended if self.stumbles(task, id_)]
+        task.waits_for = failed or [id_ for id_ in task.new.depends_on if id_ not in ended]
+        if not task.waits_for:
+            return False
+        task.state, task.wake = TaskState.BLOCKED, max(0, task.new.not_before_time)
+        if task.wake <= self.now:
+            task.wake = 0
+        for id_ in [] if failed else task.waits_for:
+            self.tasks[id_].version += not self.tasks[id_].marked
+            self.tasks[id_].marked = True
+        self.look_again(task)
+        return True
+
+    def stumbles(self, task: ModelTask, other: str) -> bool:
+        return self.tasks[other].state is not TaskState.SUCCEEDED and task.new.dependency_policy != DependencyPolicy.RUN
+
+    def move_dependents_on(self) -> None:
+        """Until nobody waits for what has ended."""
+        while any(self.look_again(task) for task in self.tasks.values() if task.state is TaskState.BLOCKED):
+            pass
+
+    def look_again(self, task: ModelTask) -> bool:
+        """Takes the end of what it waits for into account, one after the other. Whether something has ended."""
+        ended = [id_ for id_ in task.waits_for if self.tasks[id_].state in OVER]
+        for id_ in ended:
+            if self.stumbles(task, id_):
+                cancel = task.new.dependency_policy == DependencyPolicy.CANCEL
+                self.finish(task, TaskState.CANCELLED if cancel else TaskState.FAILED)
+                break
+            task.waits_for.remove(id_)
+            if task.waits_for:
+                task.version += 1
+            elif task.wake > self.now:
+                self.move(task, TaskState.SCHEDULED, wake=task.wake)
+            else:
+                self.move(task, TaskState.PENDING, wake=self.now + task.queue_limit if task.queue_limit else 0)
+        return bool(ended)
 
     def CancelTask(self, command: CancelTask) -> Any:
         task = self.tasks.get(command.task_id)
@@ -117,6 +165,8 @@ class Model:
     def wake(self, task: ModelTask) -> None:
         if task.state is TaskState.RUNNING:
             self.end(task, AttemptOutcome.FAILED, reason=FailureReason.TIMEOUT)
+        elif task.state is TaskState.BLOCKED:
+            task.version, task.wake = task.version + 1, 0
         elif task.state is TaskState.SCHEDULED:
             self.move(task, TaskState.PENDING, wake=self.now + task.queue_limit if task.queue_limit else 0)
         else:
@@ -138,6 +188,7 @@ class Model:
 
     def finish(self, task: ModelTask, state: TaskState) -> None:
         self.move(task, state, wake=0)
+        task.waits_for = []
         task.end_time = self.now
 
     # Leases.

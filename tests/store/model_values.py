@@ -49,6 +49,8 @@ class ModelTask:
     failures: int = 0
     redeliveries: int = 0
     cancelled: bool = False
+    marked: bool = False  # another task waited for it
+    waits_for: list[str] = field(default_factory=list)
     end_time: int = 0
     avoid: dict[str, int] = field(default_factory=dict)
     attempts: dict[int, tuple[str, str, AttemptOutcome, str]] = field(default_factory=dict)
@@ -62,7 +64,8 @@ class ModelTask:
         return self.new.requirements.resources.get("gpu", 0.0)
 
     def summary(self) -> tuple[Any, ...]:
-        return (self.new.id, self.state, self.version, self.token, self.failures, self.redeliveries, self.cancelled)
+        counts = (self.version, self.token, self.failures, self.redeliveries, len(self.waits_for))
+        return (self.new.id, self.state, *counts, self.cancelled)
 
 
 @dataclass
@@ -97,7 +100,7 @@ class ModelQueue:
 
 def seen_task(row: Any) -> tuple[Any, ...]:
     asked = bool(row.cancel_request_time)
-    return (row.id, row.state, row.version, row.token, row.failures, row.redeliveries, asked)
+    return (row.id, row.state, row.version, row.token, row.failures, row.redeliveries, row.blockers, asked)
 
 
 def seen_agent(row: Any) -> tuple[Any, ...]:

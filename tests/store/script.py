@@ -37,6 +37,7 @@ from services.domain.commands import (
     RevokeReason,
     WakeTasks,
 )
+from services.domain.dependencies import DependencyPolicy
 from services.domain.failure import Failure, FailureReason, Progress
 from services.domain.policy import QueuePolicy
 from services.domain.requirements import Requirements
@@ -236,6 +237,8 @@ class Run:
             not_before_time=self.clock.now + later * SECOND if later else 0,
             requirements=Requirements(resources={"gpu": gpus} if gpus else {}),
             retry=RetryPolicy(chance.randint(1, 3), initial_backoff_seconds=0.5, redeliveries_max=REDELIVERIES_MAX),
+            depends_on=self.waited_for(chance),
+            dependency_policy=chance.choice(list(DependencyPolicy)),
             queue_limit_micros=chance.choice(LIMITS),
             run_limit_micros=chance.choice(LIMITS),
         )
@@ -243,6 +246,11 @@ class Run:
         self.news[new.id] = new
         to = [self.placement(chance, new.id, self.some_agent(chance))] if chance.random() < 0.4 else []
         self.say(chance, CreateTasks([new], to))
+
+    def waited_for(self, chance: Random) -> tuple[str, ...]:
+        """Mostly nothing; some of the newest tasks, which may be gone, or never have been."""
+        count = chance.choice([0, 0, 0, 1, 1, 2]) if self.made else 0
+        return tuple({self.some_task(chance, *HELD, TaskState.BLOCKED): None for _ in range(count)})
 
     def create_what_no_database_takes(self, chance: Random) -> None:
         """It fails alone. What the journal remembers is gone with it."""

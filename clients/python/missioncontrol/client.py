@@ -112,13 +112,15 @@ class Client:
     ) -> list[TaskHandle[Any]]:
         """Submits many tasks, made by `task_request`, in batches of up to 1000 that each cost one transaction.
 
+        `depends_on=["#3"]` names the fourth request of this call; one of a later batch cannot be named.
         Raises BatchRefused if some were refused; the others are accepted, and it has their handles. If a batch finds no
         answer (CallError), the batches before it are accepted: give each request its own request id to repeat safely.
         """
         handles: list[TaskHandle[Any] | None] = []
         errors: dict[int, CallError] = {}
         for batch in _batches(requests):
-            for result in await self.tasks.create_batch(batch):
+            named = _renumbered(batch, handles) if handles else batch
+            for result in await self.tasks.create_batch(named):
                 if result.HasField("error"):
                     errors[len(handles)] = call_error_of_status(result.error)
                     handles.append(None)
@@ -168,3 +170,30 @@ def _batches(
         batch_bytes += request_bytes
     if batch:
         yield batch
+
+
+def _renumbered(
+    batch: Sequence[task_service_pb2.CreateTaskRequest], before: Sequence[TaskHandle[Any] | None]
+) -> list[task_service_pb2.CreateTaskRequest]:
+    """The batch, with names of requests of the call as the contract has them: by their place in the batch, or ids."""
+    return [_with_names(each, before) if each.spec.depends_on else each for each in batch]
+
+
+def _with_names(
+    request: task_service_pb2.CreateTaskRequest, before: Sequence[TaskHandle[Any] | None]
+) -> task_service_pb2.CreateTaskRequest:
+    named = task_service_pb2.CreateTaskRequest()
+    named.CopyFrom(request)
+    named.spec.depends_on[:] = [_name(each, before) for each in request.spec.depends_on]
+    return named
+
+
+def _name(name: str, before: Sequence[TaskHandle[Any] | None]) -> str:
+    number = name.removeprefix("#")
+    if number == name or not number.isdecimal():
+        return name
+    place = int(number) - len(before)
+    if place >= 0:
+        return f"#{place}"
+    handle = before[place]
+    return handle.id if handle is not None else f"#refused:{number}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from missioncontrol.calls.tasks import is_terminal
 from missioncontrol.v1 import event_pb2, task_pb2
 
 
@@ -17,6 +18,7 @@ class Told(NamedTuple):
     token: int
     failures: int
     redeliveries: int
+    blockers: int
 
     def __str__(self) -> str:
         name = task_pb2.TaskState.Name(self.state).removeprefix("TASK_STATE_")
@@ -56,16 +58,18 @@ class FeedFold:
             self.findings.append(f"event {event.sequence}: version {event.version} of {event.task_id}, not {expected}")
         if before is not None and event.from_state != before.state:
             self.findings.append(f"event {event.sequence}: {event.task_id} does not come from {before}")
-        self.tasks[event.task_id] = Told(event.to_state, event.version, event.token, event.failures, event.redeliveries)
+        self.tasks[event.task_id] = Told(
+            event.to_state, event.version, event.token, event.failures, event.redeliveries, event.blockers
+        )
 
     def compare(self, tasks: Iterable[task_pb2.Task]) -> None:
         """Notes what a list says otherwise; it is of the position that was reached."""
         for task in tasks:
-            listed = Told(task.state, task.version, task.token, task.failures, task.redeliveries)
+            listed = Told(task.state, task.version, task.token, task.failures, task.redeliveries, task.blockers)
             told = self.tasks.get(task.id)
             if told != listed and (told is not None or self.whole):
                 self.findings.append(f"task {task.id}: {listed} in the list, {told or 'nothing'} in the feed")
 
     def unfinished(self) -> set[str]:
         """The tasks that have not ended: a list must hold them."""
-        return {task_id for task_id, told in self.tasks.items() if told.state < task_pb2.TASK_STATE_SUCCEEDED}
+        return {task_id for task_id, told in self.tasks.items() if not is_terminal(told.state)}

@@ -25,6 +25,7 @@ _STYLES = {
     "EXPIRED": "red",
     "OFFLINE": "red",
     "CANCELLED": "yellow",
+    "BLOCKED": "yellow",
     "DISCONNECTED": "yellow",
     "DRAINING": "yellow",
 }

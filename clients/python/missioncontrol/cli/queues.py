@@ -17,7 +17,7 @@ app = typer.Typer(help="Looks at queues, configures, pauses and resumes them.", 
 
 Name = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
 _COLUMNS = ("QUEUE", "STATE", "STRATEGY", "LEASE TTL", "VERSION", "CHANGED")
-_STATS_COLUMNS = ("QUEUE", "PENDING", "OLDEST", "SCHEDULED", "LEASED", "RUNNING", "PENDING BY PRIORITY")
+_STATS_COLUMNS = ("QUEUE", "PENDING", "OLDEST", "SCHEDULED", "BLOCKED", "LEASED", "RUNNING", "PENDING BY PRIORITY")
 _LIMITS = ("lease_ttl", "default_queue_time_limit", "default_run_time_limit")
 
 
@@ -103,4 +103,5 @@ def _row(queue: queue_pb2.Queue) -> tuple[str, ...]:
 def _stats_row(name: str, stats: queue_pb2.QueueStats) -> tuple[str, ...]:
     oldest = age(duration_seconds(stats.oldest_pending_age)) if stats.HasField("oldest_pending_age") else ""
     priorities = ", ".join(f"{each.priority}: {each.pending}" for each in stats.priorities)
-    return (name, str(stats.pending), oldest, str(stats.scheduled), str(stats.leased), str(stats.running), priorities)
+    counts = (stats.scheduled, stats.blocked, stats.leased, stats.running)
+    return (name, str(stats.pending), oldest, *map(str, counts), priorities)

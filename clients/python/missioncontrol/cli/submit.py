@@ -12,7 +12,12 @@ from missioncontrol.cli import mapping
 from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.printer import write_line
 from missioncontrol.cli.session import Session, connected
-from missioncontrol.cli.submit_options import InputOptions, ProcessOptions, RetryOptions, RoutingOptions
+from missioncontrol.cli.submit_options import (
+    InputOptions,
+    ProcessOptions,
+    RetryOptions,
+    RoutingOptions,
+)
 from missioncontrol.cli.watching import watch_to_end
 from missioncontrol.command import COMMAND_KIND
 from missioncontrol.requests import SubmitOptions, task_request

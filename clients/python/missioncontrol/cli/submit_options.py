@@ -19,7 +19,7 @@ from missioncontrol.cli.values import (
     read_text,
 )
 from missioncontrol.command import CommandInput
-from missioncontrol.requests import RetryPolicy, failure_reason
+from missioncontrol.requests import RetryPolicy, dependency_policy, failure_reason
 from missioncontrol.selectors import parse_preference, parse_selector
 from missioncontrol.v1 import task_pb2
 
@@ -91,6 +91,12 @@ class RoutingOptions:
     fairness_key: Annotated[
         str | None, typer.Option(help="Whose turn it uses up, such as a user; for queues that are fair by key.")
     ] = None
+    depends_on: Annotated[
+        Many, typer.Option(metavar="TASK_ID", help="BLOCKED until this task has ended; may be repeated.")
+    ] = None
+    if_dependency_fails: Annotated[
+        str | None, typer.Option(metavar="FAIL|CANCEL|RUN", help="What becomes of it then; FAIL if left out.")
+    ] = None
     not_before: Annotated[str | None, typer.Option(help='Not ready before: an instant, or "+5m".')] = None
     queue_time_limit: Annotated[str | None, typer.Option(help="EXPIRED if nothing starts it within this.")] = None
     run_time_limit: Annotated[str | None, typer.Option(help="An attempt fails after this.")] = None
@@ -108,6 +114,8 @@ class RoutingOptions:
             "preferences": [_preference(each) for each in self.prefer or ()],
             "affinity_key": self.affinity_key,
             "fairness_key": self.fairness_key,
+            "depends_on": self.depends_on,
+            "dependency_policy": _known_policy(self.if_dependency_fails),
             "not_before": parse_instant(self.not_before, now=now, option="--not-before") if self.not_before else None,
             "queue_time_limit": _duration(self.queue_time_limit, "--queue-time-limit"),
             "run_time_limit": _duration(self.run_time_limit, "--run-time-limit"),
@@ -165,6 +173,15 @@ def _known_reason(name: str) -> str:
         failure_reason(name)
     except ValueError as error:
         raise RefusedInputError(f"--retry-on {error}") from None
+    return name
+
+
+def _known_policy(name: str | None) -> str | None:
+    try:
+        if name is not None:
+            dependency_policy(name)
+    except ValueError as error:
+        raise RefusedInputError(f"--if-dependency-fails {error}") from None
     return name
 
 
