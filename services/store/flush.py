@@ -18,6 +18,7 @@ import msgspec
 
 from services.domain.agent import Agent, AgentKey, change
 from services.domain.commands import Command, NewTask
+from services.domain.cron_schedule import Schedule, ScheduleKey
 from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
 from services.domain.fold import fold, touched
@@ -28,7 +29,15 @@ from services.domain.task import Task
 from services.store import rows, statements
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
-from services.store.row_reader import RowReader, decode_agents, decode_needs, decode_queues, decode_tasks
+from services.store.row_reader import (
+    RowReader,
+    decode_agents,
+    decode_needs,
+    decode_queues,
+    decode_schedules,
+    decode_tasks,
+)
+from services.store.schedule_rows import schedule_rows
 from services.store.writer import Batch
 
 
@@ -49,6 +58,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     ended: list[Attempt]
     progress: dict[str, Progress]
     requirements: dict[str, Requirements]  # of the tasks in `ready`
+    schedules: list[Schedule] = []
 
 
 class Prepared:
@@ -136,6 +146,8 @@ class Flusher:
     def _batch(self, ledger: Ledger, before: Versions) -> Batch:
         """What the ledger has to have written, and what has to be looked at again for it."""
         changes = changed_rows(ledger, before)
+        if ledger.changed_schedules:
+            changes.update(schedule_rows(ledger, before.schedules))
         if self._shared:
             for write in changes:
                 changes[write].sort(key=write.order)
@@ -169,6 +181,8 @@ class Flusher:
         if unread_queues:
             found_queues = decode_queues(self._reader.rows(statements.READ_QUEUES, unread_queues))
             ledger.queues.update((queue.key, queue) for queue in found_queues)
+        if touches.schedules:
+            self._read_schedules(ledger, touches.schedules)
         self._cache.take_requests(touches.requests, ledger)
         self._read_attempts(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
@@ -179,6 +193,12 @@ class Flusher:
         if unread:
             found = decode_agents(self._reader.rows(statements.READ_AGENTS, unread))
             ledger.agents.update((agent.key, agent) for agent in found)
+
+    def _read_schedules(self, ledger: Ledger, wanted: set[ScheduleKey]) -> None:
+        unread = self._cache.take_schedules(wanted, ledger)
+        ledger.schedules.update(dict.fromkeys(unread))
+        for schedule in decode_schedules(self._reader.rows(statements.READ_SCHEDULES, unread)):
+            ledger.schedules[schedule.key] = schedule
 
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
@@ -219,6 +239,7 @@ class Versions:
         self.tasks = {task_id: task.version for task_id, task in ledger.tasks.items()}
         self.agents = {key: agent.version for key, agent in ledger.agents.items()}
         self.queues = {key: queue.version for key in queues for queue in [ledger.queues.get(key)] if queue is not None}
+        self.schedules = {key: schedule.version if schedule else 0 for key, schedule in ledger.schedules.items()}
         self._absent = [key for key in queues if key not in self.queues]
 
     def of(self, write: statements.Write, rows: list[rows.Row]) -> list[int]:
@@ -229,6 +250,8 @@ class Versions:
             return [self.agents[row[0], row[1]] for row in rows]
         if write is statements.CHANGE_QUEUES:
             return [self.queues[row[0], row[1]] for row in rows]
+        if write in (statements.CHANGE_SCHEDULES, statements.FIRE_SCHEDULES, statements.DELETE_SCHEDULES):
+            return [self.schedules[row[0], row[1]] for row in rows]
         return []
 
     def checks(self, ledger: Ledger) -> list[tuple[int, list[rows.Row]]]:
@@ -239,6 +262,7 @@ class Versions:
             [(task_id, version) for task_id, version in self.tasks.items() if task_id not in changed],
             [(*key, version) for key, version in self.agents.items() if key not in ledger.changed_agents],
             [(*key, version) for key, version in queues if key not in ledger.changed_queues],
+            [(*key, version) for key, version in self.schedules.items() if key not in ledger.changed_schedules],
         )
         return [(place, checked) for place, checked in enumerate(found) if checked]
 
@@ -325,4 +349,5 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         ended=ledger.ended,
         progress=ledger.progress,
         requirements={task.needs_id: ledger.requirements[task.needs_id] for task in ledger.ready},
+        schedules=[schedule for key in ledger.changed_schedules if (schedule := ledger.schedules[key]) is not None],
     )

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from services.domain.agent import Agent, AgentKey
+from services.domain.cron_schedule import Schedule
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
@@ -20,6 +21,7 @@ _encode = msgspec.json.Encoder().encode
 decode_tasks = msgspec.json.Decoder(list[Task]).decode
 decode_agents = msgspec.json.Decoder(list[Agent]).decode
 decode_queues = msgspec.json.Decoder(list[Queue]).decode
+decode_schedules = msgspec.json.Decoder(list[Schedule]).decode
 decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
 
 
