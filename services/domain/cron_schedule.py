@@ -89,8 +89,9 @@ def due(schedule: Schedule, *, now: int, firings_max: int) -> Due:
         passed.append(instant)
     late = sum(instant < now - IN_TIME_MICROS for instant in passed)
     missed = max(0, late - schedule.missed_policy.made_up_max)
+    if len(passed) > LOOKED_AT_MAX:  # what comes behind them may leave nothing to be made up for
+        missed = min(missed, LOOKED_AT_MAX)
+        return Due((), missed, passed[missed])
     wanted = passed[missed:]
-    if len(passed) > LOOKED_AT_MAX:  # those behind may leave no room for these
-        return Due((), missed, wanted[0])
     fired = wanted[:firings_max]
     return Due(tuple(fired), missed, wanted[len(fired)] if len(wanted) > len(fired) else upcoming)
