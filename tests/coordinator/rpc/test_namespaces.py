@@ -52,7 +52,7 @@ def complaints(namespace: str) -> dict[str, bool]:
 def test_a_malformed_namespace_is_complained_of_in_every_request(namespace: str) -> None:
     found = complaints(namespace)
 
-    assert len(found) == 22
+    assert len(found) == 28
     assert all(found.values()), found
 
 
