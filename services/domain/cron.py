@@ -27,8 +27,8 @@ def faults(expression: str, zone: str, *, now: int) -> Iterator[tuple[str, str]]
     """What is wrong with a schedule's times: (field, reason). None: it fires after `now`."""
     known = zone in zones()
     if not known:
-        near = get_close_matches(zone, zones(), n=1)
-        advice = f'did you mean "{near[0]}"?' if near else 'write one such as "Europe/Berlin", or nothing for UTC'
+        near = similar_zone(zone)
+        advice = f'did you mean "{near}"?' if near else 'write one such as "Europe/Berlin", or nothing for UTC'
         yield "time_zone", f'"{zone}" is no IANA time zone; {advice}'
     fault = expression_fault(expression)
     if fault:
@@ -56,6 +56,12 @@ def expression_fault(expression: str) -> str:
 def zones() -> frozenset[str]:
     """The names of time zones: those of the machine, or of the package `tzdata`."""
     return frozenset(available_timezones() - NOT_ZONES)
+
+
+def similar_zone(name: str) -> str:
+    """The zone that somebody may have meant, by its spelling or its city; empty if none is near."""
+    cities = (zone for zone in sorted(zones()) if zone.rpartition("/")[2].lower() == name.lower())
+    return next(cities, "") or next(iter(get_close_matches(name, zones(), n=1)), "")
 
 
 def next_instant(expression: str, zone: str, *, after: int) -> int:

@@ -105,6 +105,7 @@ def test_an_instant_is_after_and_not_at() -> None:
         ("0 0 */40 * 1#5", "UTC", "cron", "never fires"),
         ("*/0 * * * *", "UTC", "cron", "minute"),
         ("0 0 * * *", "europe/berlin", "time_zone", 'did you mean "Europe/Berlin"?'),
+        ("0 0 * * *", "berlin", "time_zone", 'did you mean "Europe/Berlin"?'),
         ("0 0 * * *", "../etc/passwd", "time_zone", "is no IANA time zone"),
         ("0 0 * * *", "localtime", "time_zone", "is no IANA time zone"),
         ("0 0 * * *", "right/UTC", "time_zone", "is no IANA time zone"),
