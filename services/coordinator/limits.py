@@ -129,3 +129,16 @@ SCHEDULE_MESSAGE_BYTES_MAX = 1024 * 1024
 
 # A refill of the window that could not be read is tried again after this time.
 REFILL_RETRY_SECONDS = 1.0
+
+# Schedules that one pass fires, and tasks of one schedule in one transaction, with the bytes of their specs: more than
+# a minute's worth of firings each second, and a fraction of a second of the writer's time. The rest comes with the next
+# pass, at once.
+SCHEDULES_MAX = 100
+FIRINGS_MAX = 200
+FIRINGS_BYTES_MAX = 4 * 1024 * 1024
+
+# The clock is looked at this often, seconds, while nothing is due: it may be put forward.
+SCHEDULE_CLOCK_SECONDS = 1.0
+
+# Schedules are looked for at least this often, seconds, whatever was heard of.
+SCHEDULE_POLL_SECONDS = 5.0

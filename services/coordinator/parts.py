@@ -26,8 +26,10 @@ from services.coordinator.output_relay import OutputRelay
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.queue_service import QueueService
 from services.coordinator.retention import Keep, Retention
+from services.coordinator.schedule_service import ScheduleService
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.scheduler_link import SchedulerLink
+from services.coordinator.schedules import Schedules
 from services.coordinator.tail import Tail
 from services.coordinator.task_service import TaskService
 from services.coordinator.timers import Timers
@@ -65,16 +67,19 @@ class Parts:
     choice: SchedulerChoice
     timers: Timers
     dependents: Dependents
+    schedules: Schedules
     retention: Retention
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
     event_service: EventService
+    schedule_service: ScheduleService
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
-        parts = (self.connections, self.link, self.timers, self.dependents, self.retention, *watching)
+        working = (self.timers, self.dependents, self.schedules, self.retention)
+        parts = (self.connections, self.link, *working, *watching)
         return [part.run() for part in parts]
 
 
@@ -108,6 +113,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id)
     timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
     dependents = Dependents(journal, readers, membership)
+    schedules = Schedules(journal, readers, membership)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(
         journal,
@@ -116,15 +122,16 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         knows=lambda key: connections.knows(key) or link.knows(key),
         others=lambda: membership.others,
     )
-    for listener in (tail, queues, documents, connections, link, timers, dependents, watchers, metrics):
+    for listener in (tail, queues, documents, connections, link, timers, dependents, schedules, watchers, metrics):
         journal.subscribe(listener.on_committed)
-    for follower in (queues, connections, link, watchers):
+    for follower in (queues, connections, link, schedules, watchers):
         tail.subscribe(follower.on_foreign)
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
     await link.start(membership.shards)
     membership.subscribe(link.look_after)
     link.agents.on_recall = connections.recall
+    membership.subscribe(schedules.look_after)
     alone = storage.engine.dialect.name == "sqlite"
     present = partial(read_present_agents, coordinator_id="" if alone else settings.coordinator_id)
     await journal.submit(AdoptAgents(await journal.read(present)))
@@ -139,11 +146,13 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         choice=choice,
         timers=timers,
         dependents=dependents,
+        schedules=schedules,
         retention=Retention(journal, readers, membership, keep_of(settings)),
         task_service=TaskService(journal, readers, watchers, relay, link.standing, membership),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections, link.agents, queues),
         event_service=EventService(feed, readers),
+        schedule_service=ScheduleService(journal, readers),
     )
 
 

@@ -150,7 +150,7 @@ def read_all(
 
 def made_ready(events: Iterable[Event]) -> list[str]:
     """The tasks that these events leave ready."""
-    last = {event.task_id: event.data.to_state for event in events if event.task_id}
+    last = {event.task_id: event.data.to_state for event in events if event.changes_task}
     return [task_id for task_id, state in last.items() if state == TaskState.PENDING]
 
 

@@ -18,6 +18,7 @@ from services.domain.policy import QueuePolicy
 from services.domain.queue import QueueKey
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
+from services.domain.schedule_commands import ScheduleCommand
 from services.domain.task import Task
 
 LeaseKey = tuple[str, int]  # (task id, token)
@@ -331,4 +332,5 @@ Command = (
     | Forget
     | ChangeQueue
     | SettleDependents
+    | ScheduleCommand
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.domain import admission, dependencies, grant, report, retention, revoke, submit
+from services.domain import admission, dependencies, grant, report, retention, revoke, schedules, submit
 from services.domain.commands import (
     AdmitAgent,
     AdoptAgents,
@@ -26,6 +26,7 @@ from services.domain.commands import (
 )
 from services.domain.errors import MissionControlError
 from services.domain.ledger import Ledger, Touches
+from services.domain.schedule_commands import DeleteSchedule, FireSchedule, PauseSchedule, PutSchedule
 
 RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], Any]]] = {
     CreateTasks: (submit.touch_create, submit.create_tasks),
@@ -40,6 +41,10 @@ RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], 
     AdoptAgents: (admission.touch_adopt, admission.adopt_agents),
     ChangeAgent: (admission.touch_change_agent, admission.change_agent),
     ChangeQueue: (admission.touch_queue, admission.change_queue),
+    PutSchedule: (schedules.touch_schedule, schedules.put_schedule),
+    PauseSchedule: (schedules.touch_schedule, schedules.pause_schedule),
+    DeleteSchedule: (schedules.touch_schedule, schedules.delete_schedule),
+    FireSchedule: (schedules.touch_fire, schedules.fire_schedule),
     Forget: (retention.touch_forget, retention.forget),
     SettleDependents: (dependencies.touch_settle, dependencies.settle_dependents),
     Renew: (lambda _command, _touches: None, lambda _ledger, _command: None),

@@ -14,6 +14,7 @@ from services.domain.event import EventType
 from services.domain.task import HELD, TERMINAL, TRANSITIONS, TaskState
 from services.store import schema
 from services.store.backlog import decode_requirements
+from services.store.check_schedules import schedule_faults
 
 # Each event of the log as a row of its own, for the time of the check.
 EVENT_ROWS = {
@@ -26,7 +27,9 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][0]') AS version, json_extract(e.value, '$[6][1]') AS before,
        json_extract(e.value, '$[6][2]') AS after, json_extract(e.value, '$[6][3]') AS token,
        json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries,
-       json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][15]') AS blockers
+       json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][15]') AS blockers,
+       json_extract(e.value, '$[6][7]') AS schedule_time,
+       coalesce(json_extract(e.value, '$[6][16]'), '') AS schedule
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
@@ -37,7 +40,9 @@ SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
        (e.value -> 6 ->> 0)::bigint AS version, (e.value -> 6 ->> 1)::int AS before,
        (e.value -> 6 ->> 2)::int AS after, (e.value -> 6 ->> 3)::bigint AS token,
        (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries,
-       (e.value -> 6 ->> 8)::int AS agent_state, (e.value -> 6 ->> 15)::int AS blockers
+       (e.value -> 6 ->> 8)::int AS agent_state, (e.value -> 6 ->> 15)::int AS blockers,
+       (e.value -> 6 ->> 7)::bigint AS schedule_time,
+       coalesce(e.value -> 6 ->> 16, '') AS schedule
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -48,7 +53,8 @@ EVENT_ROWS_INDEX = {
 NO_EVENT_ROWS = "DROP TABLE IF EXISTS event_rows"
 
 LAST_TASK_EVENT = """
-WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows WHERE task_id <> '' GROUP BY task_id)
+WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows
+              WHERE task_id <> '' AND schedule = '' GROUP BY task_id)
 SELECT t.id, t.version, e.version AS event_version
 FROM tasks AS t LEFT JOIN last ON last.task_id = t.id
      LEFT JOIN event_rows AS e ON e.task_id = t.id AND e.sequence = last.sequence
@@ -58,12 +64,14 @@ LIMIT 20
 """
 
 EDGES = """
-SELECT before, after, min(sequence) AS sequence FROM event_rows WHERE task_id <> '' GROUP BY before, after
+SELECT before, after, min(sequence) AS sequence
+FROM event_rows WHERE task_id <> '' AND schedule = ''
+GROUP BY before, after
 """
 
 SKIPPED_VERSIONS = """
 SELECT task_id, count(*) AS events, max(version) AS version
-FROM event_rows WHERE task_id <> '' GROUP BY task_id HAVING count(*) <> max(version) LIMIT 20
+FROM event_rows WHERE task_id <> '' AND schedule = '' GROUP BY task_id HAVING count(*) <> max(version) LIMIT 20
 """
 
 # Chunks that do not begin where the one before ended, or hold another number of events than they say.
@@ -119,7 +127,8 @@ IN_USE = "SELECT namespace, id, resources_used FROM agents"
 
 # What the log says of agents and queues, apart from their tasks.
 FLEET_EVENTS = """
-SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows WHERE task_id = '' ORDER BY sequence
+SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows
+WHERE task_id = '' AND schedule = '' ORDER BY sequence
 """
 AGENTS = "SELECT namespace, id, session, state, cordoned FROM agents"
 QUEUES = "SELECT namespace, name, version, paused FROM queues"
@@ -194,6 +203,7 @@ def check(connection: Connection) -> list[Finding]:
         *folded(connection),
         *edges(connection),
         *folded_fleet(connection),
+        *(Finding("fold", message) for message in schedule_faults(connection)),
         *counters(connection),
         *resources(connection),
         *blockers(connection),

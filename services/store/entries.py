@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.domain.commands import ApplyReports, Command, CreateTasks, Forget, GrantLeases
+from services.domain.schedule_commands import FireSchedule
 from services.store.flush import Prepared
 
 Read = Callable[[Connection], Any]
@@ -43,5 +44,7 @@ def size(work: Command | Read) -> int:
             return len(items)
         case Forget(tasks=tasks, chunks=chunks):
             return len(tasks) + sum(len(chunk.task_ids) for chunk in chunks)
+        case FireSchedule(firings=firings):
+            return 1 + len(firings)
         case _:
             return 1

@@ -18,6 +18,7 @@ import msgspec
 
 from services.domain.agent import Agent, AgentKey, change
 from services.domain.commands import Command, NewTask
+from services.domain.cron_schedule import Schedule, ScheduleKey
 from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
 from services.domain.fold import fold, touched
@@ -35,8 +36,10 @@ from services.store.row_reader import (
     decode_needs,
     decode_queues,
     decode_requests,
+    decode_schedules,
     decode_tasks,
 )
+from services.store.schedule_rows import schedule_rows
 from services.store.writer import Batch
 
 
@@ -59,6 +62,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     progress: dict[str, Progress]
     unsettled: list[str]  # tasks that have ended, and whose dependents were not all moved on
     requirements: dict[str, Requirements]  # of the tasks in `ready`
+    schedules: list[Schedule] = []
 
 
 class Prepared:
@@ -150,6 +154,8 @@ class Flusher:
     def _batch(self, ledger: Ledger, before: Versions, settled: Iterable[str]) -> Batch:
         """What the ledger has to have written, and what has to be looked at again for it."""
         changes = changed_rows(ledger, before)
+        if ledger.changed_schedules:
+            changes.update(schedule_rows(ledger, before.schedules))
         if self._shared:
             for write in changes:
                 changes[write].sort(key=write.order)
@@ -183,6 +189,8 @@ class Flusher:
         if unread_queues:
             found_queues = decode_queues(self._reader.rows(statements.READ_QUEUES, unread_queues))
             ledger.queues.update((queue.key, queue) for queue in found_queues)
+        if touches.schedules:
+            self._read_schedules(ledger, touches.schedules)
         self._cache.take_requests(touches.requests, ledger)
         self._read_attempts(ledger, touches)
         self._read_dependencies(ledger, touches)
@@ -194,6 +202,12 @@ class Flusher:
         if unread:
             found = decode_agents(self._reader.rows(statements.READ_AGENTS, unread))
             ledger.agents.update((agent.key, agent) for agent in found)
+
+    def _read_schedules(self, ledger: Ledger, wanted: set[ScheduleKey]) -> None:
+        unread = self._cache.take_schedules(wanted, ledger)
+        ledger.schedules.update(dict.fromkeys(unread))
+        for schedule in decode_schedules(self._reader.rows(statements.READ_SCHEDULES, unread)):
+            ledger.schedules[schedule.key] = schedule
 
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
@@ -245,6 +259,7 @@ class Versions:
         self.tasks = {task_id: task.version for task_id, task in ledger.tasks.items()}
         self.agents = {key: agent.version for key, agent in ledger.agents.items()}
         self.queues = {key: queue.version for key in queues for queue in [ledger.queues.get(key)] if queue is not None}
+        self.schedules = {key: schedule.version if schedule else 0 for key, schedule in ledger.schedules.items()}
         self._absent = [key for key in queues if key not in self.queues]
 
     def of(self, write: statements.Write, rows: list[rows.Row]) -> list[int]:
@@ -255,6 +270,8 @@ class Versions:
             return [self.agents[row[0], row[1]] for row in rows]
         if write is statements.CHANGE_QUEUES:
             return [self.queues[row[0], row[1]] for row in rows]
+        if write in (statements.CHANGE_SCHEDULES, statements.FIRE_SCHEDULES, statements.DELETE_SCHEDULES):
+            return [self.schedules[row[0], row[1]] for row in rows]
         return []
 
     def checks(self, ledger: Ledger, settled: Iterable[str]) -> list[tuple[int, list[rows.Row]]]:
@@ -266,6 +283,7 @@ class Versions:
             [(*key, version) for key, version in self.agents.items() if key not in ledger.changed_agents],
             [(*key, version) for key, version in queues if key not in ledger.changed_queues],
             [(task_id, 0) for task_id in settled],
+            [(*key, version) for key, version in self.schedules.items() if key not in ledger.changed_schedules],
         )
         return [(place, checked) for place, checked in enumerate(found) if checked]
 
@@ -367,4 +385,5 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         progress=ledger.progress,
         unsettled=list(ledger.unsettled),
         requirements={task.needs_id: ledger.requirements[task.needs_id] for task in ledger.ready},
+        schedules=[schedule for key in ledger.changed_schedules if (schedule := ledger.schedules[key]) is not None],
     )

@@ -70,14 +70,15 @@ def writing(write: Write) -> str:
 
 @cache
 def guarded(write: Write) -> str:
-    """The statement of an update of rows that must have the version that was read.
+    """The statement of an update, or a delete, of rows that must have the version that was read.
 
     Its arguments are its columns, and those versions, each as an array; then the number of rows.
     """
     name, columns = write.table.name, ", ".join(write.columns)
     arrays = arrays_of(write.table, write.columns)
+    change = f"DELETE FROM {name} USING" if write.kind is Kind.DELETE else f"UPDATE {name} {changing(write)} FROM"
     return (
-        f"WITH done AS (UPDATE {name} {changing(write)} FROM unnest({arrays}, %b::bigint[]) AS r ({columns}, before) "
+        f"WITH done AS ({change} unnest({arrays}, %b::bigint[]) AS r ({columns}, before) "
         f"WHERE {matching(write)} AND {name}.version = r.before RETURNING 1) "
         "SELECT sqrt(count(*) - %b::bigint) FROM done"
     )

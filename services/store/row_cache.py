@@ -12,6 +12,7 @@ from collections.abc import Container, Iterable
 
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import RequestKey
+from services.domain.cron_schedule import ScheduleKey
 from services.domain.ledger import Ledger, RequestRecord
 from services.domain.links import Link
 from services.domain.queue import Queue, QueueKey
@@ -60,6 +61,18 @@ class RowCache:
             if queue is not None:
                 ledger.queues[key] = queue
             elif key not in self._queues:
+                missing.append(key)
+        return missing
+
+    def take_schedules(self, wanted: Iterable[ScheduleKey], ledger: Ledger) -> list[ScheduleKey]:
+        """Puts the schedules into the ledger that are not written yet; returns the others."""
+        missing = []
+        for key in wanted:
+            for earlier in reversed(self._unwritten):
+                if key in earlier.changed_schedules:
+                    ledger.schedules[key] = earlier.schedules[key]
+                    break
+            else:
                 missing.append(key)
         return missing
 

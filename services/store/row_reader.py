@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import RequestKey
+from services.domain.cron_schedule import Schedule
 from services.domain.ledger import RequestRecord
 from services.domain.links import Link
 from services.domain.queue import Queue, QueueKey
@@ -25,6 +26,7 @@ decode_tasks = msgspec.json.Decoder(list[Task]).decode
 decode_agents = msgspec.json.Decoder(list[Agent]).decode
 decode_queues = msgspec.json.Decoder(list[Queue]).decode
 decode_requests = msgspec.json.Decoder(list[RequestRecord]).decode
+decode_schedules = msgspec.json.Decoder(list[Schedule]).decode
 decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import astuple
 
 from services.domain.agent import Agent
 from services.domain.commands import NewTask
+from services.domain.cron_schedule import Schedule
 from services.domain.event import Event
 from services.domain.failure import Attempt, Failure, Progress
 from services.domain.ledger import RequestRecord
@@ -57,6 +58,8 @@ created_task = getter(Task, statements.CREATE_TASKS.columns, json=frozenset({"re
 changed_task = getter(Task, statements.CHANGE_TASKS.columns, json=frozenset({"avoid"}))
 request = getter(RequestRecord, statements.CREATE_REQUESTS.columns)
 attempt_head = getter(Attempt, statements.CREATE_ATTEMPTS.columns[:-3])
+schedule_head = getter(Schedule, statements.CREATE_SCHEDULES.columns[:-1])
+fired_schedule = getter(Schedule, statements.FIRE_SCHEDULES.columns)
 agent_head = getter(Agent, statements.CREATE_AGENTS.columns[:-3])
 agent_change_head = getter(Agent, statements.CHANGE_AGENTS.columns[:-1])
 
@@ -89,6 +92,11 @@ def attempt(ended: Attempt) -> Row:
 def queue(value: Queue) -> Row:
     """A queue."""
     return (value.namespace, value.name, text(value.policy), value.paused, value.version, value.update_time)
+
+
+def schedule(value: Schedule, document: bytes) -> Row:
+    """A schedule."""
+    return (*schedule_head(value), document)
 
 
 def need(pair: tuple[str, Requirements]) -> Row:

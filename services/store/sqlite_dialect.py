@@ -28,8 +28,8 @@ NESTED = {
 }
 # Columns of the domain's structs that are booleans in JSON and integers in SQLite.
 BOOLEAN = frozenset({"cordoned", "paused", "has_dependents"})
-# What nobody needs who judges whether a report is known: left empty when attempts are read.
-UNREAD = {"failure": "null", "output": "''", "usage": "''"}
+# Left empty when they are read: what nobody needs who judges whether a report is known, or changes a schedule.
+UNREAD = {"failure": "null", "output": "''", "usage": "''", "document": "''"}
 
 FENCE = "UPDATE coordinators SET flush = ?1 WHERE id = ?2 AND term = ?3"
 LAST_FLUSH = "SELECT flush FROM coordinators WHERE id = ?1 AND term = ?2"

@@ -111,6 +111,7 @@ READ_TASKS = Read(schema.tasks, ("id",))
 READ_HELD = Read(schema.tasks, ("namespace", "agent_id"), f"state IN ({schema.states(HELD)})")
 READ_AGENTS = Read(schema.agents, ("namespace", "id"))
 READ_QUEUES = Read(schema.queues, ("namespace", "name"))
+READ_SCHEDULES = Read(schema.schedules, ("namespace", "name"))
 READ_REQUESTS = Read(schema.requests, ("namespace", "request_id"))
 READ_ATTEMPTS = Read(schema.attempts, ("task_id", "token"))
 READ_NEEDS = Read(schema.needs, ("id",))
@@ -140,6 +141,19 @@ CREATE_QUEUES = insert_into(schema.queues)
 CHANGE_QUEUES = update_of(
     schema.queues, key=QUEUE_KEY, columns=changing(schema.queues, key=QUEUE_KEY, fixed=frozenset())
 )
+SCHEDULE_KEY = ["namespace", "name"]
+CREATE_SCHEDULES = insert_into(schema.schedules)
+CHANGE_SCHEDULES = update_of(
+    schema.schedules, key=SCHEDULE_KEY, columns=changing(schema.schedules, key=SCHEDULE_KEY, fixed=frozenset())
+)
+# What a firing changes. Versions begin again with each schedule of a name: the time of its making tells them apart.
+FIRE_SCHEDULES = update_of(
+    schema.schedules,
+    key=SCHEDULE_KEY,
+    columns=["paused", "version", "create_time", "update_time", "next_time", "last_time", "last_task_id", "missed"],
+    only="schedules.create_time = r.create_time",
+)
+DELETE_SCHEDULES = delete_from(schema.schedules, key=SCHEDULE_KEY)
 # These two are numbered by the writer.
 APPEND_EVENTS = insert_into(schema.event_chunks)
 NOTE_TASKS = insert_into(schema.event_tasks)
@@ -170,6 +184,10 @@ WRITES: tuple[Write, ...] = (
     CHANGE_AGENTS,
     CREATE_QUEUES,
     CHANGE_QUEUES,
+    CREATE_SCHEDULES,
+    CHANGE_SCHEDULES,
+    FIRE_SCHEDULES,
+    DELETE_SCHEDULES,
     FORGET_REQUESTS,
     FORGET_TASKS,
     FORGET_DETAILS,
@@ -185,4 +203,5 @@ CHECK_AGENTS = Check(schema.agents, ("namespace", "id"), "coalesce(agents.versio
 CHECK_QUEUES = Check(schema.queues, ("namespace", "name"), "coalesce(queues.version, 0)")
 # Links have no version: there is none, or there is.
 CHECK_LINKS = Check(schema.dependencies, ("depends_on",), "(dependencies.task_id IS NOT NULL)::integer")
-CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES, CHECK_LINKS)
+CHECK_SCHEDULES = Check(schema.schedules, ("namespace", "name"), "coalesce(schedules.version, 0)")
+CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES, CHECK_LINKS, CHECK_SCHEDULES)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.domain.agent import Agent
+from services.domain.cron_schedule import Schedule
 from services.domain.event import Event
 from services.domain.failure import Attempt, Failure, Progress
 from services.domain.queue import Queue
@@ -58,6 +59,11 @@ def agent(row: Sequence[Any]) -> Agent:
 def queue(row: Sequence[Any]) -> Queue:
     """A row of `queues`."""
     return _value(row, Queue, _QUEUE_JSON)
+
+
+def schedule(row: Sequence[Any]) -> Schedule:
+    """A row of `schedules`, but for its last column, the document."""
+    return _value(row[:-1], Schedule, ())
 
 
 def progress(text: str | None) -> Progress | None:

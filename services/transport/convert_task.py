@@ -15,9 +15,11 @@ import uuid_utils
 from missioncontrol.v1 import task_pb2, task_service_pb2
 
 from services.domain.commands import NewTask
+from services.domain.errors import InvalidArgument
 from services.domain.failure import Attempt, Failure, FailureReason, Progress
 from services.domain.requirements import LabelSelector, Requirements, needs_id, rounded_limit
 from services.domain.retry import DEFAULT_RETRY, RetryPolicy
+from services.domain.schedules import REQUEST_ID_PREFIX
 from services.domain.task import Task, TaskState
 from services.transport import convert_selector
 from services.transport.convert_time import (
@@ -52,6 +54,9 @@ def new_task(request: task_service_pb2.CreateTaskRequest, *, retry_of: str = "")
     Raises InvalidArgument for what the rules in the .proto cannot say. Field paths are those within the request.
     """
     spec = request.spec
+    if request.request_id.startswith(REQUEST_ID_PREFIX):
+        reason = f'must not begin with "{REQUEST_ID_PREFIX}": such ids are those of schedules\' firings'
+        raise InvalidArgument(f"request_id: {reason}", fields=[("request_id", reason)])
     if not spec.namespace:
         spec.namespace = DEFAULT_NAMESPACE
     if not spec.queue:

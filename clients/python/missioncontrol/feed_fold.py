@@ -48,7 +48,8 @@ class FeedFold:
             elif event.sequence != self.sequence + 1:
                 self.findings.append(f"the feed has {event.sequence} after {self.sequence}")
             self.sequence = event.sequence
-            if event.task_id and event.namespace == self.namespace:
+            # A schedule's firing names the task that it made, which has an event of its own.
+            if event.task_id and not event.schedule and event.namespace == self.namespace:
                 self._take_task(event)
 
     def _take_task(self, event: event_pb2.Event) -> None:

@@ -14,6 +14,7 @@ from missioncontrol.v1 import (
     agent_service_pb2_grpc,
     event_service_pb2_grpc,
     queue_service_pb2_grpc,
+    schedule_service_pb2_grpc,
     task_pb2,
     task_service_pb2,
     task_service_pb2_grpc,
@@ -38,6 +39,10 @@ class Coordinator:
     @property
     def queues(self) -> Any:
         return queue_service_pb2_grpc.QueueServiceStub(self.channel)
+
+    @property
+    def schedules(self) -> Any:
+        return schedule_service_pb2_grpc.ScheduleServiceStub(self.channel)
 
     @property
     def agents(self) -> Any:

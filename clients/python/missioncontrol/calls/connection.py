@@ -22,12 +22,14 @@ from missioncontrol.errors import CallError, CallStatus, Unavailable, call_error
 from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceStub
 from missioncontrol.v1.event_service_pb2_grpc import EventServiceStub
 from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceStub
+from missioncontrol.v1.schedule_service_pb2_grpc import ScheduleServiceStub
 from missioncontrol.v1.task_service_pb2_grpc import TaskServiceStub
 
 if TYPE_CHECKING:
     from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceAsyncStub
     from missioncontrol.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from missioncontrol.v1.schedule_service_pb2_grpc import ScheduleServiceAsyncStub
     from missioncontrol.v1.task_service_pb2_grpc import TaskServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -49,6 +51,7 @@ class Stubs:
     channel: grpc.aio.Channel
     tasks: TaskServiceAsyncStub
     queues: QueueServiceAsyncStub
+    schedules: ScheduleServiceAsyncStub
     agents: AgentServiceAsyncStub
     events: EventServiceAsyncStub
 
@@ -191,6 +194,7 @@ def _stubs(channel: grpc.aio.Channel) -> Stubs:
         channel=channel,
         tasks=TaskServiceStub(channel),
         queues=QueueServiceStub(channel),
+        schedules=ScheduleServiceStub(channel),
         agents=AgentServiceStub(channel),
         events=EventServiceStub(channel),
     )

@@ -44,11 +44,7 @@ async def submit(
 
     missionctl submit --kind summarise --payload '{"path": "README.md"}' --queue docs
     """
-    options = {**routing.read(now=datetime.now(UTC)), **retry.read()}
-    if argv or command:
-        request = _command_request(argv or [], task, process=process, options=options)
-    else:
-        request = _task_request(task, process, options=options)
+    request = read_request(argv or [], command=command, task=task, process=process, routing=routing, retry=retry)
     created = (await session.client.tasks.create(request)).task
     if watch:
         await watch_to_end(session, created.id, follow_output=True)
@@ -56,6 +52,22 @@ async def submit(
         session.printer.line(mapping.to_json(created))
     else:
         write_line(created.id)
+
+
+def read_request(
+    argv: list[str],
+    *,
+    command: bool,
+    task: InputOptions,
+    process: ProcessOptions,
+    routing: RoutingOptions,
+    retry: RetryOptions,
+) -> task_service_pb2.CreateTaskRequest:
+    """The submit that the options describe: of a command if there is one, or else of a task for a handler."""
+    options = {**routing.read(now=datetime.now(UTC)), **retry.read()}
+    if argv or command:
+        return _command_request(argv, task, process=process, options=options)
+    return _task_request(task, process, options=options)
 
 
 def _command_request(
