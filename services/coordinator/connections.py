@@ -130,6 +130,7 @@ class Connections:
         vouch_seconds = self._intervals.lease_ttl * 2 / 3
         connection = Connection(session, command.incarnation, self._journal, self._relay, vouch_seconds=vouch_seconds)
         connection.drain = (admission.drain_mode, admission.drain_time)
+        connection.leaves = command.draining
         connection.on_delivered = self._after_delivery
         for task in admission.kept:
             if task.cancel_request_time:
@@ -322,6 +323,8 @@ class Connections:
         if connection is not None and drain != connection.drain:
             connection.drain = drain
             connection.outbox.order_drain(drain[0], drain_time=drain[1], now=time.time_ns() // 1000)
+            if drain[0] is DrainMode.NONE and connection.leaves:
+                connection.note_leaving().add_done_callback(forget)
 
     def _follow_output(self, namespace: str, task_id: str) -> None:
         """Somebody wants to see a task's output live."""

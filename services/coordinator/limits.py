@@ -120,3 +120,8 @@ SCHEDULE_MESSAGE_BYTES_MAX = 1024 * 1024
 
 # A refill of the window that could not be read is tried again after this time.
 REFILL_RETRY_SECONDS = 1.0
+
+# How often it is looked for drains that are overdue, and how many agents one look deals with. What is overdue has had
+# its grace already, so that a second more or less does not matter.
+DRAIN_POLL_SECONDS = 1.0
+OVERDUE_DRAINS_MAX = 100

@@ -17,6 +17,7 @@ from services.config import CoordinatorSettings
 from services.coordinator.agent_service import AgentService
 from services.coordinator.connections import Connections
 from services.coordinator.documents import Documents
+from services.coordinator.drains import Drains
 from services.coordinator.event_service import EventService
 from services.coordinator.feed import Feed
 from services.coordinator.membership import Membership
@@ -64,6 +65,7 @@ class Parts:
     choice: SchedulerChoice
     timers: Timers
     retention: Retention
+    drains: Drains
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
@@ -72,7 +74,7 @@ class Parts:
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
-        parts = (self.connections, self.link, self.timers, self.retention, *watching)
+        parts = (self.connections, self.link, self.timers, self.retention, self.drains, *watching)
         return [part.run() for part in parts]
 
 
@@ -135,6 +137,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         choice=choice,
         timers=timers,
         retention=Retention(journal, readers, membership, keep_of(settings)),
+        drains=Drains(journal, readers, membership),
         task_service=TaskService(journal, readers, watchers, relay, link.standing),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.domain import admission, grant, report, retention, revoke, submit
+from services.domain import admission, agent_change, grant, report, retention, revoke, submit
 from services.domain.commands import (
     AdmitAgent,
     AdoptAgents,
@@ -13,9 +13,11 @@ from services.domain.commands import (
     CancelTask,
     ChangeAgent,
     ChangeQueue,
+    ChangeSelectedAgent,
     Command,
     CreateTasks,
     EndSession,
+    EnforceDrain,
     ExpireAgent,
     Forget,
     GrantLeases,
@@ -37,7 +39,9 @@ RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], 
     AdmitAgent: (admission.touch_agent, admission.admit_agent),
     EndSession: (admission.touch_agent, admission.end_session),
     AdoptAgents: (admission.touch_adopt, admission.adopt_agents),
-    ChangeAgent: (admission.touch_change_agent, admission.change_agent),
+    ChangeAgent: (agent_change.touch_change_agent, agent_change.change_agent),
+    ChangeSelectedAgent: (agent_change.touch_change_agent, agent_change.change_selected_agent),
+    EnforceDrain: (agent_change.touch_enforce_drain, agent_change.enforce_drain),
     ChangeQueue: (admission.touch_queue, admission.change_queue),
     Forget: (retention.touch_forget, retention.forget),
     Renew: (lambda _command, _touches: None, lambda _ledger, _command: None),

@@ -6,6 +6,7 @@ It is whole, its log is dense, the log's fold equals the tables, and counters eq
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -104,7 +105,7 @@ IN_USE = "SELECT namespace, id, resources_used FROM agents"
 FLEET_EVENTS = """
 SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows WHERE task_id = '' ORDER BY sequence
 """
-AGENTS = "SELECT namespace, id, session, state, cordoned FROM agents"
+AGENTS = "SELECT namespace, id, session, state, cordoned, drain_mode, leases FROM agents"
 QUEUES = "SELECT namespace, name, version, paused FROM queues"
 
 TERMINAL_EVENTS = f"""
@@ -133,7 +134,8 @@ class ToldAgent(msgspec.Struct):
 
     session: int = 0
     state: int = 0
-    cordoned: bool | None = False  # None: a drain cordons if it was ordered, and the event does not tell
+    cordoned: bool | None = False  # None: in logs of earlier versions an ordered drain also cordoned
+    drained: bool = False
 
     def hear(self, type_: int, session: int, state: int) -> None:
         """Its next event."""
@@ -144,10 +146,14 @@ class ToldAgent(msgspec.Struct):
             self.cordoned = False
         elif type_ == EventType.AGENT_DRAINING and not self.cordoned:
             self.cordoned = None
+        elif type_ in (EventType.AGENT_DRAINED, EventType.AGENT_RESUMED):
+            self.drained = type_ == EventType.AGENT_DRAINED
 
-    def agrees(self, session: int, state: int, cordoned: bool) -> bool:
+    def agrees(self, row: Any) -> bool:
         """Whether its row says the same."""
-        return (session, state) == (self.session, self.state) and self.cordoned in (None, cordoned)
+        if self.drained and (not row.drain_mode or row.leases):
+            return False
+        return (row.session, row.state) == (self.session, self.state) and self.cordoned in (None, bool(row.cordoned))
 
 
 class ToldQueue(msgspec.Struct):
@@ -246,8 +252,7 @@ def folded_fleet(connection: Connection) -> list[Finding]:
         *(
             Finding("fold", f"agent {key[1]}: {kept and tuple(kept[2:])} in the table, {agents[key]} in the log")
             for key in sorted({*kept_agents, *agents})
-            if (kept := kept_agents.get(key)) is None
-            or not agents[key].agrees(kept.session, kept.state, bool(kept.cordoned))
+            if (kept := kept_agents.get(key)) is None or not agents[key].agrees(kept)
         ),
         *(
             Finding("fold", f"queue {key[1]}: {kept and tuple(kept[2:])} in the table, {queues[key]} in the log")

@@ -6,7 +6,7 @@ from typing import Any
 
 from missioncontrol.v1 import agent_pb2, agent_service_pb2
 
-from services.domain.agent import Agent, Declaration
+from services.domain.agent import Agent, Declaration, DrainMode, DrainState
 from services.domain.commands import AdmitAgent
 from services.transport.convert_lease import lease_key
 from services.transport.convert_task import DEFAULT_NAMESPACE
@@ -66,5 +66,18 @@ def agent(value: Agent, *, heartbeat_time: int) -> agent_pb2.Agent:
         sdk=declared.sdk,
         host=declared.host,
         coordinator_id=value.coordinator_id,
+        drain=drain(value),
     )
     return message
+
+
+def drain(value: Agent) -> agent_pb2.AgentDrain | None:
+    """How far the agent's ordered drain is; None without one."""
+    if value.drain_state is DrainState.NONE:
+        return None
+    return agent_pb2.AgentDrain(
+        state=agent_pb2.DrainState.ValueType(value.drain_state),
+        returns_started=value.drain_mode is DrainMode.RETURN,
+        deadline_time=optional_timestamp(value.drain_time),
+        leases_left=value.leases,
+    )
