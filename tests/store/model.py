@@ -23,6 +23,7 @@ from services.domain.commands import (
     Command,
     CreateTasks,
     EndSession,
+    EnforceDrain,
     ExpireAgent,
     Forget,
     GrantLeases,
@@ -40,6 +41,7 @@ from services.domain.failure import AttemptOutcome, FailureReason
 from services.domain.task import TaskState
 from tests.store.model_values import (
     AVOID,
+    DRAIN_GRACE,
     ENDINGS,
     LEASE_TTL,
     OVER,
@@ -287,7 +289,7 @@ class Model:
                 self.end(task, AttemptOutcome.LOST if running else AttemptOutcome.UNDELIVERED)
         if not again:
             agent.superseded.add(agent.incarnation)
-            agent.incarnation, agent.drain, agent.drain_time = command.incarnation, DrainMode.NONE, 0
+            agent.incarnation = command.incarnation
         agent.slots, agent.gpus, agent.kinds = offer
         agent.session += 1
         agent.state = AgentState.DRAINING if command.draining or agent.drain else AgentState.READY
@@ -330,17 +332,37 @@ class Model:
         present = agent.state in PRESENT
         if command.action is AgentAction.CORDON:
             agent.cordoned = True
-        elif command.action is AgentAction.UNCORDON:
-            if agent.drain and agent.state is AgentState.DRAINING:
-                agent.state = AgentState.READY
-            agent.cordoned, agent.drain, agent.drain_time = False, DrainMode.NONE, 0
+        elif command.action in (AgentAction.UNCORDON, AgentAction.RESUME, AgentAction.REOPEN):
+            self.open(agent, command.action)
         elif command.action is AgentAction.DRAIN:
-            agent.cordoned, agent.drain = True, command.drain_mode or DrainMode.FINISH
-            agent.drain_time = self.now + command.drain_limit_micros if command.drain_limit_micros else 0
-            agent.state = AgentState.DRAINING if present else agent.state
+            self.drain(agent, command)
         elif present and agent.session == command.session:
             agent.state = AgentState.DRAINING
         return agent.summary()
+
+    def open(self, agent: ModelAgent, action: AgentAction) -> None:
+        if action is not AgentAction.RESUME:
+            agent.cordoned = False
+        if action is not AgentAction.UNCORDON and agent.drain:
+            agent.drain, agent.drain_time = DrainMode.NONE, 0
+            agent.state = AgentState.READY if agent.state is AgentState.DRAINING else agent.state
+
+    def drain(self, agent: ModelAgent, command: ChangeAgent) -> None:
+        if agent.drain and not self.held_by(agent.id):
+            return
+        returns, limit = command.drain_mode is DrainMode.RETURN, command.drain_limit_micros
+        ends = [agent.drain_time] if agent.drain_time else []
+        ends += [self.now] if returns else [self.now + limit] if limit else []
+        agent.drain = DrainMode.RETURN if returns else agent.drain or DrainMode.FINISH
+        agent.drain_time = min(ends, default=0)
+        agent.state = AgentState.DRAINING if agent.state in PRESENT else agent.state
+
+    def EnforceDrain(self, command: EnforceDrain) -> None:
+        agent = self.agents.get(command.agent[1])
+        if agent is not None and agent.drain_time and agent.drain_time + DRAIN_GRACE <= self.now:
+            for task in self.held_by(agent.id):
+                self.end(task, AttemptOutcome.RETURNED)
+            self.settle(agent)
 
     def on_session(self, command: Any) -> ModelAgent | None:
         """The agent, if the command is of its current session."""

@@ -25,6 +25,7 @@ from services.domain.commands import (
     Command,
     CreateTasks,
     EndSession,
+    EnforceDrain,
     ExpireAgent,
     Forget,
     GrantLeases,
@@ -337,9 +338,12 @@ class Run:
     def change_agent(self, chance: Random) -> None:
         agent = self.some_agent(chance)
         key = (self.namespace, "nobody") if seldom(chance) else self.key(agent)
-        action = chance.choice([*AgentAction, AgentAction.UNCORDON, AgentAction.UNCORDON])
+        action = chance.choice([*AgentAction, AgentAction.DRAIN, AgentAction.REOPEN, AgentAction.REOPEN])
         mode, limit = chance.choice(list(DrainMode)), chance.choice(LIMITS)
         self.say(chance, ChangeAgent(key, action, mode, limit, self.session(chance, agent)))
+
+    def enforce_drain(self, chance: Random) -> None:
+        self.say(chance, EnforceDrain(self.key(self.some_agent(chance))))
 
     def change_queue(self, chance: Random) -> None:
         seconds = chance.choice([None, 0, 10])
@@ -371,6 +375,7 @@ STEPS: dict[Callable[[Run, Random], None], float] = {
     Run.admit: 7,
     Run.end_session: 3,
     Run.change_agent: 4,
+    Run.enforce_drain: 1,
     Run.change_queue: 3,
 }
 OF_TASKS = (Run.cancel, Run.wake, Run.forget, Run.grant, Run.revoke, Run.report)
