@@ -273,11 +273,15 @@ class Connections:
             delivery.add_done_callback(self._deliveries.discard)
 
     def _document(self, task: Task, created: Mapping[str, NewTask]) -> bytes | None:
-        """What goes with the task's first lease, if it is in memory; a later one may have a checkpoint."""
-        if task.token > 1:
-            return None
+        """What goes with the task's first lease, if it is in memory and as it was submitted.
+
+        A later lease may have a checkpoint, and the spec may have been changed, perhaps by another coordinator: then
+        more has happened than that the task became ready and was leased.
+        """
         new = created.get(task.id)
-        return new.document if new is not None else self._documents.take(task.id)
+        document = new.document if new is not None else self._documents.take(task.id)
+        version = 2 if task.queued_time == task.create_time else 3
+        return document if task.token == 1 and task.version == version else None
 
     async def _deliver(self, granted: list[Granted]) -> None:
         """Reads documents and checkpoints, then offers. If it cannot, the leases go back as never delivered."""

@@ -125,3 +125,11 @@ REFILL_RETRY_SECONDS = 1.0
 # its grace already, so that a second more or less does not matter.
 DRAIN_POLL_SECONDS = 1.0
 OVERDUE_DRAINS_MAX = 100
+
+# Tasks that one page of a change of many looks at, if the caller does not say: one flush of the journal, with room for
+# what others ask for.
+BULK_PAGE_SIZE_DEFAULT = 500
+
+# Tasks in one command of it. With several coordinators a command is made again whole if one of its tasks changed
+# meanwhile, so that a large one might never get through.
+BULK_COMMAND_TASKS_MAX = 25

@@ -12,15 +12,16 @@ from missioncontrol.v1 import task_pb2, task_service_pb2_grpc
 from missioncontrol.v1 import task_service_pb2 as wire
 
 from services.coordinator import pages
+from services.coordinator.bulk_changes import BulkChanges
 from services.coordinator.output_relay import OutputFollower, OutputRelay
 from services.coordinator.standing import StandingPlacements
 from services.coordinator.watchers import TaskWatch, TaskWatchers
 from services.domain.commands import CancelTask, CreateAnswer, CreateTasks, NewTask
 from services.domain.errors import FailedPrecondition, InvalidArgument, MissionControlError
 from services.domain.event import Position
+from services.domain.task_filter import TaskFilter
 from services.store.journal import Journal
 from services.store.readers import Readers
-from services.store.task_index import TaskFilter
 from services.store.tasks import StoredTask, get_task, list_attempts, list_tasks
 from services.transport import convert_task
 from services.transport.convert_task import DEFAULT_NAMESPACE
@@ -46,6 +47,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         self._readers = readers
         self._watchers = watchers
         self._relay = relay
+        self._bulk = BulkChanges(journal, readers, self._submit)
 
     async def CreateTask(self, request: wire.CreateTaskRequest, context: Any) -> wire.CreateTaskResponse:
         """Submits one task."""
@@ -58,7 +60,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         """Submits many tasks; each has a result of its own."""
         prepared = prepare(request)
         good = [item for item in prepared if isinstance(item, NewTask)]
-        answers: list[CreateAnswer] = await self._journal.submit(self._command(good)) if good else []
+        answers = await self._submit(good)
         response = wire.BatchCreateTasksResponse()
         later = iter(answers)
         for item in prepared:
@@ -129,11 +131,11 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
 
     async def BulkChangeTasks(self, request: wire.BulkChangeTasksRequest, context: Any) -> wire.BulkChangeTasksResponse:
         """Does one thing with many tasks."""
-        raise NotImplementedError
+        return await self._bulk.page(request, task_filter(request.filter))
 
     async def _create(self, new: NewTask, spec: task_pb2.TaskSpec) -> tuple[task_pb2.Task, bool]:
         """Submits one task. Returns it without its payload, and whether it is of an earlier submit."""
-        [answer] = await self._journal.submit(self._command([new]))
+        [answer] = await self._submit([new])
         if isinstance(answer, MissionControlError):
             raise answer
         if answer.task is None:
@@ -142,8 +144,13 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         spec.ClearField("payload")
         return convert_task.task(answer.task, spec=spec), False
 
-    def _command(self, tasks: list[NewTask]) -> CreateTasks:
-        return CreateTasks(tasks, self._standing.choose(tasks, time.time_ns() // 1000))
+    async def _submit(self, tasks: list[NewTask]) -> list[CreateAnswer]:
+        """Makes these tasks, each to be leased at once where an agent stands ready."""
+        if not tasks:
+            return []
+        command = CreateTasks(tasks, self._standing.choose(tasks, time.time_ns() // 1000))
+        answers: list[CreateAnswer] = await self._journal.submit(command)
+        return answers
 
     async def _read(self, namespace: str, task_id: str) -> tuple[StoredTask, Position]:
         return await self._readers.run(partial(get_task, namespace=namespace or DEFAULT_NAMESPACE, task_id=task_id))
@@ -187,7 +194,7 @@ def put_result(response: wire.BatchCreateTasksResponse, answer: CreateAnswer) ->
         response.results.add(task_id=answer.task_id, deduplicated=answer.deduplicated)
 
 
-def task_filter(request: wire.ListTasksRequest) -> TaskFilter:
+def task_filter(request: wire.ListTasksRequest | wire.TaskFilter) -> TaskFilter:
     """Which tasks a request asks for. An unspecified state means any."""
     states = frozenset(request.states)
     return TaskFilter(

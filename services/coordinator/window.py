@@ -90,23 +90,30 @@ class Window:
 
         A task may be granted and come back in one flush: what counts is where the commit left it.
         """
+        if committed.unready:
+            self._let_go(committed)
         for granted in committed.granted:
             self.leave(granted.task.id)
-        for task in committed.ready:
-            if task.shard not in self.shards:
+        for ready in committed.ready:
+            if ready.shard not in self.shards:
                 continue
-            if committed.tasks[task.id].state is TaskState.PENDING:
+            task = committed.tasks[ready.id]
+            if task.state is TaskState.PENDING:
                 self._add(task, committed.requirements[task.needs_id])
             else:
                 self.retract(task.id)
-        fresh = {task.id for task in committed.ready}  # never counted as behind the window
+
+    def _let_go(self, committed: Committed) -> None:
+        """Lets go of what was cancelled, has expired, or was put into another group, where it is among the ready."""
+        fresh = {(task.id, group_key(task)) for task in committed.ready}  # never counted as behind the window
         for task in committed.unready:
-            if task.id not in fresh and task.shard in self.shards:
+            if task.shard in self.shards and (task.id, group_key(task)) not in fresh:
                 self._drop(task)
 
     def became_ready(self, task: Task, requirements: Requirements) -> None:
         """A task that another coordinator has made ready, by its row as it is now."""
-        if task.shard in self.shards and task.id not in self._by_task:
+        group = self._by_task.get(task.id)
+        if task.shard in self.shards and (group is None or group.key != group_key(task)):
             self._add(task, requirements)
 
     def left_elsewhere(self, task_id: str, version: int) -> None:
@@ -242,7 +249,7 @@ class Window:
     def _add(self, task: Task, requirements: Requirements) -> None:
         group = self._group(group_key(task), task.kind, requirements)
         if self._by_task.get(task.id, group) is not group:
-            self.retract(task.id)  # it was announced for the shard that was home until then
+            self.retract(task.id)  # announced for the shard that was home until then, or put into another group
         key = (task.queued_time, task.id)
         announced = task.id in group.tasks
         if not announced and group.behind and key > group.end:

@@ -19,6 +19,7 @@ from services.domain.queue import QueueKey
 from services.domain.requirements import LabelSelector, Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import Task
+from services.domain.task_changes import ChangeTasks
 
 LeaseKey = tuple[str, int]  # (task id, token)
 RequestKey = tuple[str, str]  # (namespace, request id)
@@ -337,6 +338,7 @@ Command = (
     Renew
     | CreateTasks
     | CancelTask
+    | ChangeTasks
     | GrantLeases
     | ApplyReports
     | AdmitAgent

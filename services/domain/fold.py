@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.domain import admission, agent_change, grant, report, retention, revoke, submit
+from services.domain import admission, agent_change, bulk, grant, report, retention, revoke, submit
 from services.domain.commands import (
     AdmitAgent,
     AdoptAgents,
@@ -27,12 +27,14 @@ from services.domain.commands import (
 )
 from services.domain.errors import MissionControlError
 from services.domain.ledger import Ledger, Touches
+from services.domain.task_changes import ChangeTasks
 
 RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], Any]]] = {
     CreateTasks: (submit.touch_create, submit.create_tasks),
     GrantLeases: (grant.touch_grant, grant.grant_leases),
     ApplyReports: (report.touch_reports, report.apply_reports),
     CancelTask: (revoke.touch_cancel, revoke.cancel_task),
+    ChangeTasks: (bulk.touch_change_tasks, bulk.change_tasks),
     RevokeLeases: (revoke.touch_revoke, revoke.revoke_leases),
     ExpireAgent: (revoke.touch_expire, revoke.expire_agent),
     WakeTasks: (revoke.touch_wake, revoke.wake_tasks),

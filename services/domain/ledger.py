@@ -92,6 +92,7 @@ class Ledger:
         self.new_requests: list[RequestRecord] = []
         self.new_requirements: dict[str, Requirements] = {}
         self.changed_tasks: dict[str, None] = {}
+        self.relocated: dict[str, bytes] = {}  # tasks in another line, and what that makes of their specs
         self.changed_agents: dict[AgentKey, None] = {}
         self.changed_queues: dict[QueueKey, None] = {}
         self.admitted: set[AgentKey] = set()  # agents of which the whole row is new
@@ -159,7 +160,7 @@ class Ledger:
             outcome,
             after.wake_time if after.state == 1 else 0,
             0,
-            after.priority if new else 0,
+            after.priority if new or type_ is EventType.TASK_CHANGED else 0,
             after.kind if new else "",
             after.retry_of if new else "",
             message,

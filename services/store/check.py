@@ -27,7 +27,7 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][0]') AS version, json_extract(e.value, '$[6][1]') AS before,
        json_extract(e.value, '$[6][2]') AS after, json_extract(e.value, '$[6][3]') AS token,
        json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries,
-       json_extract(e.value, '$[6][8]') AS agent_state
+       json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][9]') AS priority
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
@@ -38,7 +38,7 @@ SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
        (e.value -> 6 ->> 0)::bigint AS version, (e.value -> 6 ->> 1)::int AS before,
        (e.value -> 6 ->> 2)::int AS after, (e.value -> 6 ->> 3)::bigint AS token,
        (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries,
-       (e.value -> 6 ->> 8)::int AS agent_state
+       (e.value -> 6 ->> 8)::int AS agent_state, (e.value -> 6 ->> 9)::int AS priority
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -54,8 +54,16 @@ SELECT t.id, t.version, e.version AS event_version
 FROM tasks AS t LEFT JOIN last ON last.task_id = t.id
      LEFT JOIN event_rows AS e ON e.task_id = t.id AND e.sequence = last.sequence
 WHERE (e.sequence IS NULL AND :whole = 1) OR t.version <> e.version OR t.state <> e.after OR t.token <> e.token
-   OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries
+   OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries OR t.queue <> e.queue
 LIMIT 20
+"""
+
+PRIORITIES = f"""
+WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows
+              WHERE type IN ({int(EventType.TASK_CREATED)}, {int(EventType.TASK_CHANGED)}) GROUP BY task_id)
+SELECT t.id, t.priority, e.priority AS told FROM last
+JOIN event_rows AS e ON e.task_id = last.task_id AND e.sequence = last.sequence
+JOIN tasks AS t ON t.id = last.task_id WHERE t.priority <> e.priority LIMIT 20
 """
 
 EDGES = """
@@ -226,6 +234,10 @@ def folded(connection: Connection) -> list[Finding]:
     found = [
         Finding("fold", f"task {row.id}: version {row.version} in the table, {row.event_version} in the log")
         for row in connection.execute(text(LAST_TASK_EVENT), {"whole": int(whole)})
+    ]
+    found += [
+        Finding("fold", f"task {row.id}: priority {row.priority} in the table, {row.told} in the log")
+        for row in connection.execute(text(PRIORITIES))
     ]
     if whole:
         found += [

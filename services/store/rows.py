@@ -55,6 +55,7 @@ def getter(
 
 created_task = getter(Task, statements.CREATE_TASKS.columns, json=frozenset({"retry", "avoid"}))
 changed_task = getter(Task, statements.CHANGE_TASKS.columns, json=frozenset({"avoid"}))
+relocated_task = getter(Task, statements.RELOCATE_TASKS.columns)
 request = getter(RequestRecord, statements.CREATE_REQUESTS.columns)
 attempt_head = getter(Attempt, statements.CREATE_ATTEMPTS.columns[:-3])
 agent_head = getter(Agent, statements.CREATE_AGENTS.columns[:-3])
@@ -94,6 +95,11 @@ def queue(value: Queue) -> Row:
 def need(pair: tuple[str, Requirements]) -> Row:
     """A set of requirements, under its name."""
     return (pair[0], text(pair[1]))
+
+
+def patch(pair: tuple[str, bytes]) -> Row:
+    """What is appended to a task's spec."""
+    return pair
 
 
 def checkpoint(pair: tuple[str, bytes]) -> Row:
