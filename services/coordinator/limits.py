@@ -47,6 +47,9 @@ TAIL_CHUNKS_MAX = 64
 # at a time.
 WINDOW_TASKS_MAX = 2_000
 
+# What comes back, or is moved here, and is older than the window's end goes into it all the same, up to this.
+WINDOW_OVERFULL_MAX = 4_000
+
 # Groups without tasks that are remembered, so that a trickle of tasks does not make a new group each.
 EMPTY_GROUPS_MAX = 1_000
 
