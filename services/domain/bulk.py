@@ -23,7 +23,7 @@ def touch_change_tasks(command: ChangeTasks, touches: Touches) -> None:
 
 def change_tasks(ledger: Ledger, command: ChangeTasks) -> list[str]:
     """Changes what is still meant, as it is now. Returns the ids of what has changed."""
-    found = [ledger.tasks[task_id] for task_id in command.task_ids if task_id in ledger.tasks]
+    found = [ledger.tasks[task_id] for task_id in dict.fromkeys(command.task_ids) if task_id in ledger.tasks]
     wanted = [task for task in found if row_matches(command.filter_, task) and is_changed(task, command.change)]
     for task in wanted:
         change_task(ledger, task, command)

@@ -39,6 +39,7 @@ from services.domain.commands import (
 )
 from services.domain.failure import AttemptOutcome, FailureReason
 from services.domain.task import TaskState
+from services.domain.task_changes import Cancel, ChangeTasks, Move, Reprioritize, TaskChange
 from tests.store.model_values import (
     AVOID,
     DRAIN_GRACE,
@@ -89,7 +90,8 @@ class Model:
             self.requests[new.request_id] = (new.id, new.digest)
         policy = self.queue(new.queue).policy
         limit = new.queue_limit_micros or policy.queue_limit_micros
-        task = ModelTask(new, limit, new.run_limit_micros or policy.run_limit_micros, TaskState.PENDING)
+        limits = (limit, new.run_limit_micros or policy.run_limit_micros)
+        task = ModelTask(new, *limits, TaskState.PENDING, new.queue, new.priority)
         task.wake = self.now + limit if limit else 0
         if new.not_before_time > self.now:
             task.state, task.wake = TaskState.SCHEDULED, new.not_before_time
@@ -109,6 +111,24 @@ class Model:
             else:
                 self.finish(task, TaskState.CANCELLED)
         return task.summary()
+
+    def ChangeTasks(self, command: ChangeTasks) -> Any:
+        tasks = [self.tasks[id_] for id_ in dict.fromkeys(command.task_ids) if id_ in self.tasks]
+        wanted = command.filter_.states
+        changed = [task.new.id for task in tasks if task.state in wanted and self.change(task, command.change)]
+        return tuple(changed)
+
+    def change(self, task: ModelTask, change: TaskChange) -> bool:
+        if isinstance(change, Cancel):
+            changes = task.state not in OVER and not task.cancelled
+            self.CancelTask(CancelTask(self.namespace, task.new.id))
+            return changes
+        queue = change.queue if isinstance(change, Move) else task.queue
+        priority = change.priority if isinstance(change, Reprioritize) else task.priority
+        if task.held or task.state in OVER or (queue, priority) == (task.queue, task.priority):
+            return False
+        task.queue, task.priority, task.version = queue, priority, task.version + 1
+        return True
 
     def WakeTasks(self, command: WakeTasks) -> None:
         for task_id in command.task_ids:
@@ -163,7 +183,7 @@ class Model:
         """Every reason not to grant it."""
         if task.state is not TaskState.PENDING:
             yield PlacementOutcome.TASK_GONE
-        if self.queue(task.new.queue).paused:
+        if self.queue(task.queue).paused:
             yield PlacementOutcome.QUEUE_PAUSED
         if agent is None or agent.session != placement.session or agent.state not in PRESENT:
             yield PlacementOutcome.AGENT_GONE
@@ -318,7 +338,7 @@ class Model:
         self.settle(agent)
 
     def grace(self, agent: ModelAgent) -> int:
-        ttls = [self.queue(task.new.queue).policy.lease_ttl_micros or LEASE_TTL for task in self.held_by(agent.id)]
+        ttls = [self.queue(task.queue).policy.lease_ttl_micros or LEASE_TTL for task in self.held_by(agent.id)]
         return self.now + max(ttls, default=LEASE_TTL)
 
     def settle(self, agent: ModelAgent) -> None:

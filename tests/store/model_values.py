@@ -43,6 +43,8 @@ class ModelTask:
     queue_limit: int
     run_limit: int
     state: TaskState
+    queue: str
+    priority: int
     wake: int = 0
     version: int = 1
     token: int = 0
@@ -63,7 +65,8 @@ class ModelTask:
         return self.new.requirements.resources.get("gpu", 0.0)
 
     def summary(self) -> tuple[Any, ...]:
-        return (self.new.id, self.state, self.version, self.token, self.failures, self.redeliveries, self.cancelled)
+        counts = (self.version, self.token, self.failures, self.redeliveries)
+        return (self.new.id, self.state, *counts, self.cancelled, self.queue, self.priority)
 
 
 @dataclass
@@ -98,7 +101,8 @@ class ModelQueue:
 
 def seen_task(row: Any) -> tuple[Any, ...]:
     asked = bool(row.cancel_request_time)
-    return (row.id, row.state, row.version, row.token, row.failures, row.redeliveries, asked)
+    counts = (row.version, row.token, row.failures, row.redeliveries)
+    return (row.id, row.state, *counts, asked, row.queue, row.priority)
 
 
 def seen_agent(row: Any) -> tuple[Any, ...]:

@@ -43,6 +43,8 @@ from services.domain.policy import QueuePolicy
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState
+from services.domain.task_changes import Cancel, ChangeTasks, Move, Reprioritize
+from services.domain.task_filter import TaskFilter
 from tests.store.journals import Journals, Sent
 from tests.store.model import Model
 from tests.store.model_values import HELD, OVER, SECOND, ModelAgent, agree, seen
@@ -58,6 +60,8 @@ REDELIVERIES_MAX = 1
 # Steps name one of so many tasks, the newest.
 NEWEST = 5
 LIMITS = (0, 0, 15 * SECOND)
+# What changes of many tasks ask for.
+STATES = (list(TaskState), [TaskState.PENDING], [TaskState.PENDING, TaskState.SCHEDULED])
 
 
 class Clock:
@@ -258,6 +262,12 @@ class Run:
         namespace = "elsewhere" if seldom(chance) else self.namespace
         self.say(chance, CancelTask(namespace, self.some_task(chance)))
 
+    def change_tasks(self, chance: Random) -> None:
+        filter_ = TaskFilter(namespace=self.namespace, states=frozenset(chance.choice(STATES)))
+        change = chance.choice([Cancel(), Reprioritize(chance.choice([0, 1])), Move(self.named(chance.choice(QUEUES)))])
+        tasks = self.some_tasks(chance, TaskState.PENDING, TaskState.SCHEDULED)
+        self.say(chance, ChangeTasks(filter_, tasks, change))
+
     def wake(self, chance: Random) -> None:
         self.say(chance, WakeTasks(self.some_tasks(chance)))
 
@@ -365,6 +375,7 @@ STEPS: dict[Callable[[Run, Random], None], float] = {
     Run.create: 18,
     Run.create_what_no_database_takes: 2,
     Run.cancel: 3,
+    Run.change_tasks: 3,
     Run.wake: 5,
     Run.forget: 2,
     Run.grant: 14,
@@ -378,7 +389,7 @@ STEPS: dict[Callable[[Run, Random], None], float] = {
     Run.enforce_drain: 1,
     Run.change_queue: 3,
 }
-OF_TASKS = (Run.cancel, Run.wake, Run.forget, Run.grant, Run.revoke, Run.report)
+OF_TASKS = (Run.cancel, Run.change_tasks, Run.wake, Run.forget, Run.grant, Run.revoke, Run.report)
 
 
 def orders(numbers: Sequence[int]) -> Iterator[list[int]]:
