@@ -16,12 +16,11 @@ from missioncontrol.cli.values import (
     parse_instant,
     parse_pairs,
     read_payload,
+    read_selector,
     read_text,
 )
 from missioncontrol.command import CommandInput
 from missioncontrol.requests import RetryPolicy, failure_reason
-from missioncontrol.selectors import parse_selector
-from missioncontrol.v1 import task_pb2
 
 Many = list[str] | None
 
@@ -97,7 +96,7 @@ class RoutingOptions:
             "priority": self.priority,
             "labels": parse_pairs(self.label or (), option="--label"),
             "capabilities": self.capability,
-            "selectors": [_selector(each) for each in self.selector or ()],
+            "selectors": [read_selector(each) for each in self.selector or ()],
             "resources": parse_amounts(self.resource or (), option="--resource"),
             "affinity_key": self.affinity_key,
             "not_before": parse_instant(self.not_before, now=now, option="--not-before") if self.not_before else None,
@@ -136,13 +135,6 @@ class RetryOptions:
 
 def _given(options: Mapping[str, Any]) -> list[str]:
     return [name for name, value in options.items() if value]
-
-
-def _selector(text: str) -> task_pb2.LabelSelector:
-    try:
-        return parse_selector(text)
-    except ValueError as error:
-        raise RefusedInputError(f"--selector {error}") from None
 
 
 def _known_reason(name: str) -> str:
