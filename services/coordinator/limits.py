@@ -47,6 +47,9 @@ TAIL_CHUNKS_MAX = 64
 # at a time.
 WINDOW_TASKS_MAX = 2_000
 
+# What comes back, or is moved here, and is older than the window's end goes into it all the same, up to this.
+WINDOW_OVERFULL_MAX = 4_000
+
 # Groups without tasks that are remembered, so that a trickle of tasks does not make a new group each.
 EMPTY_GROUPS_MAX = 1_000
 
@@ -142,3 +145,15 @@ SCHEDULE_CLOCK_SECONDS = 1.0
 
 # Schedules are looked for at least this often, seconds, whatever was heard of.
 SCHEDULE_POLL_SECONDS = 5.0
+# How often it is looked for drains that are overdue, and how many agents one look deals with. What is overdue has had
+# its grace already, so that a second more or less does not matter.
+DRAIN_POLL_SECONDS = 1.0
+OVERDUE_DRAINS_MAX = 100
+
+# Tasks that one page of a change of many looks at, if the caller does not say: one flush of the journal, with room for
+# what others ask for.
+BULK_PAGE_SIZE_DEFAULT = 500
+
+# Tasks in one command of it. With several coordinators a command is made again whole if one of its tasks changed
+# meanwhile, so that a large one might never get through.
+BULK_COMMAND_TASKS_MAX = 25

@@ -18,6 +18,7 @@ from services.coordinator.agent_service import AgentService
 from services.coordinator.connections import Connections
 from services.coordinator.dependents import Dependents
 from services.coordinator.documents import Documents
+from services.coordinator.drains import Drains
 from services.coordinator.event_service import EventService
 from services.coordinator.feed import Feed
 from services.coordinator.membership import Membership
@@ -69,6 +70,7 @@ class Parts:
     dependents: Dependents
     schedules: Schedules
     retention: Retention
+    drains: Drains
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
@@ -78,7 +80,7 @@ class Parts:
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
-        working = (self.timers, self.dependents, self.schedules, self.retention)
+        working = (self.timers, self.dependents, self.schedules, self.retention, self.drains)
         parts = (self.connections, self.link, *working, *watching)
         return [part.run() for part in parts]
 
@@ -149,6 +151,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         schedules=schedules,
         retention=Retention(journal, readers, membership, keep_of(settings)),
         task_service=TaskService(journal, readers, watchers, relay, link.standing, membership),
+        drains=Drains(journal, readers, membership),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections, link.agents, queues),
         event_service=EventService(feed, readers),

@@ -13,6 +13,7 @@ from missioncontrol.v1 import task_service_pb2 as wire
 
 from services.coordinator import pages
 from services.coordinator.batch import Batch, refuse_names
+from services.coordinator.bulk_changes import BulkChanges
 from services.coordinator.membership import Membership
 from services.coordinator.output_relay import OutputFollower, OutputRelay
 from services.coordinator.standing import StandingPlacements
@@ -22,10 +23,10 @@ from services.domain.errors import FailedPrecondition, MissionControlError
 from services.domain.event import Position
 from services.domain.ledger import RequestRecord
 from services.domain.membership import DEPENDENCIES_PROGRAM
+from services.domain.task_filter import TaskFilter
 from services.store.journal import Journal
 from services.store.readers import Readers
 from services.store.row_reader import read_requests
-from services.store.task_index import TaskFilter
 from services.store.tasks import StoredTask, get_task, list_attempts, list_tasks
 from services.transport import convert_task
 from services.transport.convert_task import DEFAULT_NAMESPACE
@@ -51,6 +52,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         self._watchers = watchers
         self._relay = relay
         self._membership = membership
+        self._bulk = BulkChanges(journal, readers, self._submit)
 
     async def CreateTask(self, request: wire.CreateTaskRequest, context: Any) -> wire.CreateTaskResponse:
         """Submits one task."""
@@ -63,9 +65,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         """Submits many tasks; each has a result of its own."""
         batch = Batch(request)
         await batch.resolve(self._find_requests)
-        tasks = batch.tasks
-        self._require_dependencies(tasks)
-        answers: list[CreateAnswer] = await self._journal.submit(self._command(tasks)) if tasks else []
+        answers = await self._submit(batch.tasks)
         response = wire.BatchCreateTasksResponse()
         for result in batch.results(answers):
             put_result(response, result)
@@ -135,13 +135,12 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
 
     async def BulkChangeTasks(self, request: wire.BulkChangeTasksRequest, context: Any) -> wire.BulkChangeTasksResponse:
         """Does one thing with many tasks."""
-        raise NotImplementedError
+        return await self._bulk.page(request, task_filter(request.filter))
 
     async def _create(self, new: NewTask, spec: task_pb2.TaskSpec) -> tuple[task_pb2.Task, bool]:
         """Submits one task. Returns it without its payload, and whether it is of an earlier submit."""
         refuse_names(new)
-        self._require_dependencies([new])
-        [answer] = await self._journal.submit(self._command([new]))
+        [answer] = await self._submit([new])
         if isinstance(answer, MissionControlError):
             raise answer
         if answer.task is None or answer.task.terminal:  # it ended at once if what it depends on has failed
@@ -161,8 +160,14 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
     async def _find_requests(self, keys: Collection[RequestKey]) -> list[RequestRecord]:
         return await self._readers.run(partial(read_requests, keys=keys))
 
-    def _command(self, tasks: list[NewTask]) -> CreateTasks:
-        return CreateTasks(tasks, self._standing.choose(tasks, time.time_ns() // 1000))
+    async def _submit(self, tasks: list[NewTask]) -> list[CreateAnswer]:
+        """Makes these tasks, each to be leased at once where an agent stands ready."""
+        if not tasks:
+            return []
+        self._require_dependencies(tasks)
+        command = CreateTasks(tasks, self._standing.choose(tasks, time.time_ns() // 1000))
+        answers: list[CreateAnswer] = await self._journal.submit(command)
+        return answers
 
     async def _read(self, namespace: str, task_id: str) -> tuple[StoredTask, Position]:
         return await self._readers.run(partial(get_task, namespace=namespace or DEFAULT_NAMESPACE, task_id=task_id))
@@ -190,7 +195,7 @@ def put_result(response: wire.BatchCreateTasksResponse, answer: CreateAnswer) ->
         response.results.add(task_id=answer.task_id, deduplicated=answer.deduplicated)
 
 
-def task_filter(request: wire.ListTasksRequest) -> TaskFilter:
+def task_filter(request: wire.ListTasksRequest | wire.TaskFilter) -> TaskFilter:
     """Which tasks a request asks for. An unspecified state means any."""
     states = frozenset(request.states)
     return TaskFilter(

@@ -11,15 +11,16 @@ from enum import IntEnum
 
 import msgspec
 
-from services.domain.agent import AgentKey, Declaration, DrainMode
+from services.domain.agent import Agent, AgentKey, Declaration, DrainMode
 from services.domain.errors import MissionControlError
 from services.domain.failure import AttemptOutcome, Failure, Progress
 from services.domain.policy import QueuePolicy
 from services.domain.queue import QueueKey
-from services.domain.requirements import Requirements
+from services.domain.requirements import LabelSelector, Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.schedule_commands import ScheduleCommand
 from services.domain.task import Task
+from services.domain.task_changes import ChangeTasks
 
 LeaseKey = tuple[str, int]  # (task id, token)
 RequestKey = tuple[str, str]  # (namespace, request id)
@@ -262,22 +263,47 @@ class WakeTasks(msgspec.Struct, frozen=True):
 
 
 class AgentAction(IntEnum):
-    """What an operator, or the agent itself, wants of an agent."""
+    """What an operator, or the agent itself, wants of an agent. The first four numbers are those of the wire."""
 
     CORDON = 1
     UNCORDON = 2
     DRAIN = 3
-    NOTICE = 4  # the agent drains by itself
+    RESUME = 4
+    REOPEN = 5  # uncordon and resume
+    NOTICE = 6  # the agent drains by itself
 
 
 class ChangeAgent(msgspec.Struct, frozen=True):
-    """Cordon, uncordon, drain. Answer: the agent afterwards."""
+    """Cordon, uncordon, drain, resume. Answer: the agent afterwards."""
 
     agent: AgentKey
     action: AgentAction
     drain_mode: DrainMode = DrainMode.NONE
     drain_limit_micros: int = 0
     session: int = 0  # of a notice: the session it came on
+
+
+class ChangeSelectedAgent(msgspec.Struct, frozen=True):
+    """The same, if the agent is there and its labels meet all selectors. Answer: an AgentChanged; None if not."""
+
+    agent: AgentKey
+    selectors: Sequence[LabelSelector]
+    action: AgentAction
+    drain_mode: DrainMode = DrainMode.NONE
+    drain_limit_micros: int = 0
+
+
+class AgentChanged(msgspec.Struct, frozen=True):
+    """The agent afterwards, and whether that is something else than before."""
+
+    agent: Agent
+    changed: bool
+
+
+class EnforceDrain(msgspec.Struct, frozen=True):
+    """The deadline of a drain, and its grace, may be over: what the agent still holds is taken back. Answer: None."""
+
+    agent: AgentKey
 
 
 class ChangeQueue(msgspec.Struct, frozen=True):
@@ -320,6 +346,7 @@ Command = (
     Renew
     | CreateTasks
     | CancelTask
+    | ChangeTasks
     | GrantLeases
     | ApplyReports
     | AdmitAgent
@@ -329,6 +356,8 @@ Command = (
     | AdoptAgents
     | WakeTasks
     | ChangeAgent
+    | ChangeSelectedAgent
+    | EnforceDrain
     | Forget
     | ChangeQueue
     | SettleDependents

@@ -97,6 +97,7 @@ class Ledger:
         self.new_requests: list[RequestRecord] = []
         self.new_requirements: dict[str, Requirements] = {}
         self.changed_tasks: dict[str, None] = {}
+        self.relocated: dict[str, bytes] = {}  # tasks in another line, and what that makes of their specs
         self.changed_agents: dict[AgentKey, None] = {}
         self.changed_queues: dict[QueueKey, None] = {}
         self.changed_schedules: dict[ScheduleKey, None] = {}

@@ -12,6 +12,10 @@ AVOID_FAILED_MICROS = 300_000_000
 # waited longest.
 AVOIDED_AGENTS_MAX = 8
 
+# What an agent still holds so long after the deadline of its drain is taken back: it has not obeyed. Longer than a
+# command has between SIGTERM and SIGKILL, so that the agent's own report comes first.
+DRAIN_GRACE_MICROS = 10_000_000
+
 # Incarnations of an agent that are refused for good. A process older than 32 restarts of its agent is not alive any
 # more.
 SUPERSEDED_MAX = 32

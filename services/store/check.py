@@ -6,6 +6,7 @@ It is whole, its log is dense, the log's fold equals the tables, and counters eq
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -29,7 +30,8 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries,
        json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][15]') AS blockers,
        json_extract(e.value, '$[6][7]') AS schedule_time,
-       coalesce(json_extract(e.value, '$[6][16]'), '') AS schedule
+       coalesce(json_extract(e.value, '$[6][16]'), '') AS schedule,
+       json_extract(e.value, '$[6][9]') AS priority
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
@@ -42,7 +44,7 @@ SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
        (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries,
        (e.value -> 6 ->> 8)::int AS agent_state, (e.value -> 6 ->> 15)::int AS blockers,
        (e.value -> 6 ->> 7)::bigint AS schedule_time,
-       coalesce(e.value -> 6 ->> 16, '') AS schedule
+       coalesce(e.value -> 6 ->> 16, '') AS schedule, (e.value -> 6 ->> 9)::int AS priority
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -60,7 +62,16 @@ FROM tasks AS t LEFT JOIN last ON last.task_id = t.id
      LEFT JOIN event_rows AS e ON e.task_id = t.id AND e.sequence = last.sequence
 WHERE (e.sequence IS NULL AND :whole = 1) OR t.version <> e.version OR t.state <> e.after OR t.token <> e.token
    OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries OR t.blockers <> coalesce(e.blockers, 0)
+   OR t.queue <> e.queue
 LIMIT 20
+"""
+
+PRIORITIES = f"""
+WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows
+              WHERE type IN ({int(EventType.TASK_CREATED)}, {int(EventType.TASK_CHANGED)}) GROUP BY task_id)
+SELECT t.id, t.priority, e.priority AS told FROM last
+JOIN event_rows AS e ON e.task_id = last.task_id AND e.sequence = last.sequence
+JOIN tasks AS t ON t.id = last.task_id WHERE t.priority <> e.priority LIMIT 20
 """
 
 EDGES = """
@@ -130,7 +141,7 @@ FLEET_EVENTS = """
 SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows
 WHERE task_id = '' AND schedule = '' ORDER BY sequence
 """
-AGENTS = "SELECT namespace, id, session, state, cordoned FROM agents"
+AGENTS = "SELECT namespace, id, session, state, cordoned, drain_mode, leases FROM agents"
 QUEUES = "SELECT namespace, name, version, paused FROM queues"
 
 TERMINAL_EVENTS = f"""
@@ -159,7 +170,8 @@ class ToldAgent(msgspec.Struct):
 
     session: int = 0
     state: int = 0
-    cordoned: bool | None = False  # None: a drain cordons if it was ordered, and the event does not tell
+    cordoned: bool | None = False  # None: in logs of earlier versions an ordered drain also cordoned
+    drained: bool = False
 
     def hear(self, type_: int, session: int, state: int) -> None:
         """Its next event."""
@@ -170,10 +182,14 @@ class ToldAgent(msgspec.Struct):
             self.cordoned = False
         elif type_ == EventType.AGENT_DRAINING and not self.cordoned:
             self.cordoned = None
+        elif type_ in (EventType.AGENT_DRAINED, EventType.AGENT_RESUMED):
+            self.drained = type_ == EventType.AGENT_DRAINED
 
-    def agrees(self, session: int, state: int, cordoned: bool) -> bool:
+    def agrees(self, row: Any) -> bool:
         """Whether its row says the same."""
-        return (session, state) == (self.session, self.state) and self.cordoned in (None, cordoned)
+        if self.drained and (not row.drain_mode or row.leases):
+            return False
+        return (row.session, row.state) == (self.session, self.state) and self.cordoned in (None, bool(row.cordoned))
 
 
 class ToldQueue(msgspec.Struct):
@@ -249,6 +265,10 @@ def folded(connection: Connection) -> list[Finding]:
         Finding("fold", f"task {row.id}: version {row.version} in the table, {row.event_version} in the log")
         for row in connection.execute(text(LAST_TASK_EVENT), {"whole": int(whole)})
     ]
+    found += [
+        Finding("fold", f"task {row.id}: priority {row.priority} in the table, {row.told} in the log")
+        for row in connection.execute(text(PRIORITIES))
+    ]
     if whole:
         found += [
             Finding("fold", f"task {row.task_id}: {row.events} events, but version {row.version}")
@@ -274,8 +294,7 @@ def folded_fleet(connection: Connection) -> list[Finding]:
         *(
             Finding("fold", f"agent {key[1]}: {kept and tuple(kept[2:])} in the table, {agents[key]} in the log")
             for key in sorted({*kept_agents, *agents})
-            if (kept := kept_agents.get(key)) is None
-            or not agents[key].agrees(kept.session, kept.state, bool(kept.cordoned))
+            if (kept := kept_agents.get(key)) is None or not agents[key].agrees(kept)
         ),
         *(
             Finding("fold", f"queue {key[1]}: {kept and tuple(kept[2:])} in the table, {queues[key]} in the log")

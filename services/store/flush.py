@@ -307,6 +307,8 @@ def changed_rows(ledger: Ledger, before: Versions) -> Written:
         statements.CREATE_TASKS: [rows.created_task(tasks[task_id]) for task_id in ledger.created],
         statements.CREATE_DETAILS: [rows.detail(new) for new in ledger.created.values()],
         statements.CHANGE_TASKS: [rows.changed_task(tasks[i]) for i in ledger.changed_tasks if i not in ledger.created],
+        statements.RELOCATE_TASKS: [rows.relocated_task(tasks[task_id]) for task_id in ledger.relocated],
+        statements.PATCH_SPECS: [rows.patch(pair) for pair in ledger.relocated.items()],
         statements.CREATE_ATTEMPTS: [rows.attempt(ended) for ended in ledger.ended],
         statements.KEEP_CHECKPOINTS: [rows.checkpoint(pair) for pair in ledger.checkpoints.items()],
         statements.KEEP_PROGRESS: [rows.progress(pair) for pair in ledger.progress.items()],

@@ -60,7 +60,7 @@ def writing(write: Write) -> str:
     """The statement of a write. Its arguments are its columns, each as an array."""
     name, columns = write.table.name, ", ".join(write.columns)
     arrays = arrays_of(write.table, write.columns)
-    if write.kind is Kind.UPDATE:
+    if write.kind in (Kind.UPDATE, Kind.APPEND):
         return f"UPDATE {name} {changing(write)} FROM unnest({arrays}) AS r ({columns}) WHERE {matching(write)}"
     if write.kind is Kind.DELETE:
         match = " AND ".join(f"{name}.{column} = r.{column}" for column in write.key)
@@ -105,7 +105,8 @@ def arrays_of(table: Table, columns: Iterable[str]) -> str:
 
 def changing(write: Write) -> str:
     """What an update sets."""
-    return "SET " + ", ".join(f"{column} = r.{column}" for column in write.changes)
+    before = f"{write.table.name}.%s || " if write.kind is Kind.APPEND else ""
+    return "SET " + ", ".join(f"{column} = {before and before % column}r.{column}" for column in write.changes)
 
 
 def matching(write: Write) -> str:

@@ -56,6 +56,7 @@ def getter(
 
 created_task = getter(Task, statements.CREATE_TASKS.columns, json=frozenset({"retry", "avoid"}))
 changed_task = getter(Task, statements.CHANGE_TASKS.columns, json=frozenset({"avoid"}))
+relocated_task = getter(Task, statements.RELOCATE_TASKS.columns)
 request = getter(RequestRecord, statements.CREATE_REQUESTS.columns)
 attempt_head = getter(Attempt, statements.CREATE_ATTEMPTS.columns[:-3])
 schedule_head = getter(Schedule, statements.CREATE_SCHEDULES.columns[:-1])
@@ -102,6 +103,11 @@ def schedule(value: Schedule, document: bytes) -> Row:
 def need(pair: tuple[str, Requirements]) -> Row:
     """A set of requirements, under its name."""
     return (pair[0], text(pair[1]))
+
+
+def patch(pair: tuple[str, bytes]) -> Row:
+    """What is appended to a task's spec."""
+    return pair
 
 
 def checkpoint(pair: tuple[str, bytes]) -> Row:

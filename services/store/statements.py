@@ -19,7 +19,7 @@ from sqlalchemy import Table
 from services.domain.task import HELD
 from services.store import schema
 
-# Set when the task is created, never again.
+# Set when the task is created; of these only queue and priority may change, by a statement of their own.
 TASK_FIXED = frozenset(
     {"namespace", "queue", "kind", "priority", "needs_id", "affinity_key", "create_time", "queue_limit_micros"}
     | {"run_limit_micros", "retry_of", "request_id", "shard", "fairness_key", "dependency_policy", "retry"}
@@ -34,6 +34,7 @@ class Kind(Enum):
     INSERT = "it is new"
     INSERT_OR_IGNORE = "it may be there already, and is the same then"
     UPDATE = "it changes what is there"
+    APPEND = "it is joined to the end of what is there"
     DELETE = "what has its key goes"
 
 
@@ -118,6 +119,9 @@ READ_NEEDS = Read(schema.needs, ("id",))
 
 CREATE_TASKS = insert_into(schema.tasks)
 CHANGE_TASKS = update_of(schema.tasks, key=["id"], columns=changing(schema.tasks, key=["id"], fixed=TASK_FIXED))
+# Seldom: what is fixed otherwise.
+RELOCATE_TASKS = update_of(schema.tasks, key=["id"], columns=["queue", "priority"])
+PATCH_SPECS = Write(Kind.APPEND, schema.task_details, ("task_id", "document"), ("task_id",))
 CREATE_DETAILS = insert_into(schema.task_details)
 KEEP_CHECKPOINTS = update_of(schema.task_details, key=["task_id"], columns=["checkpoint"])
 KEEP_PROGRESS = update_of(schema.task_details, key=["task_id"], columns=["progress"])
@@ -172,6 +176,8 @@ WRITES: tuple[Write, ...] = (
     CREATE_TASKS,
     CREATE_DETAILS,
     CHANGE_TASKS,
+    RELOCATE_TASKS,
+    PATCH_SPECS,
     CREATE_ATTEMPTS,
     KEEP_CHECKPOINTS,
     KEEP_PROGRESS,

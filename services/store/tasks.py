@@ -12,11 +12,12 @@ from services.domain.errors import NotFound
 from services.domain.event import Position
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
 from services.domain.task import Task
+from services.domain.task_filter import TaskFilter
 from services.store import values
 from services.store.feed import read_position
 from services.store.limits import PAGE_DOCUMENT_BYTES_MAX
 from services.store.schema import agents, attempts, task_details, tasks
-from services.store.task_index import TaskFilter, find_tasks
+from services.store.task_index import find_tasks
 
 
 class StoredTask(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ def list_tasks(connection: Connection, filter_: TaskFilter, *, before: str, limi
     """The newest tasks that the filter wants. A page may be short without being the last."""
     page = find_tasks(connection, filter_, before=before, limit=limit)
     found = _read_many(connection, filter_.namespace, page.ids) if page.ids else []
-    more = page.before if len(found) == len(page.ids) else found[-1].row.id
+    more = page.last if len(found) == len(page.ids) else found[-1].row.id
     return TaskPage(found, more, read_position(connection))
 
 

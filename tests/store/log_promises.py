@@ -155,6 +155,25 @@ def no_lease_after_a_drain(past: Past) -> None:
             states[event.agent_id] = event.data.agent_state
 
 
+def a_drain_is_done_when_nothing_is_held(past: Past) -> None:
+    """S9, S14: an ordered drain takes nothing new, whatever process the agent is, and its end is told once."""
+    draining: dict[str, bool] = {}  # and whether it is done
+    for event, held in past.with_leases():
+        agent_id = event.agent_id
+        if event.type == EventType.TASK_LEASED:
+            assert agent_id not in draining, f"{event.task_id} to {agent_id}, ordered to drain"
+        elif event.type == EventType.AGENT_DRAINING and event.data.message.startswith("what has started"):
+            draining[agent_id] = False
+        elif event.type == EventType.AGENT_DRAINED:
+            assert draining.get(agent_id) is False, f"{agent_id} is drained, and was not draining"
+            assert not held[agent_id], f"{agent_id} is drained, and holds {held[agent_id]}"
+            draining[agent_id] = True
+        elif event.type == EventType.AGENT_RESUMED:
+            del draining[agent_id]
+    for agent_id, done in draining.items():
+        assert done or held[agent_id], f"{agent_id} holds nothing, and its drain is not done"
+
+
 def a_new_process_supersedes_the_old_one_for_good(past: Past) -> None:
     """S17: it begins with nothing of the old one's, and that never comes back."""
     current: dict[str, str] = {}
@@ -205,6 +224,7 @@ PROMISES = (
     only_edges_of_the_table,
     never_oversubscribed,
     no_lease_after_a_drain,
+    a_drain_is_done_when_nothing_is_held,
     a_new_process_supersedes_the_old_one_for_good,
     nothing_goes_before_what_it_depends_on,
     nothing_waits_for_what_has_ended,

@@ -23,6 +23,7 @@ from services.domain.commands import (
     Command,
     CreateTasks,
     EndSession,
+    EnforceDrain,
     ExpireAgent,
     Forget,
     GrantLeases,
@@ -39,8 +40,10 @@ from services.domain.commands import (
 from services.domain.dependencies import DependencyPolicy
 from services.domain.failure import AttemptOutcome, FailureReason
 from services.domain.task import TaskState
+from services.domain.task_changes import Cancel, ChangeTasks, Move, Reprioritize, TaskChange
 from tests.store.model_values import (
     AVOID,
+    DRAIN_GRACE,
     ENDINGS,
     LEASE_TTL,
     OVER,
@@ -92,7 +95,8 @@ class Model:
             self.requests[new.request_id] = (new.id, new.digest)
         policy = self.queue(new.queue).policy
         limit = new.queue_limit_micros or policy.queue_limit_micros
-        task = ModelTask(new, limit, new.run_limit_micros or policy.run_limit_micros, TaskState.PENDING)
+        limits = (limit, new.run_limit_micros or policy.run_limit_micros)
+        task = ModelTask(new, *limits, TaskState.PENDING, new.queue, new.priority)
         task.wake = self.now + limit if limit else 0
         if new.not_before_time > self.now:
             task.state, task.wake = TaskState.SCHEDULED, new.not_before_time
@@ -156,6 +160,24 @@ class Model:
                 self.finish(task, TaskState.CANCELLED)
         return task.summary()
 
+    def ChangeTasks(self, command: ChangeTasks) -> Any:
+        tasks = [self.tasks[id_] for id_ in dict.fromkeys(command.task_ids) if id_ in self.tasks]
+        wanted = command.filter_.states
+        changed = [task.new.id for task in tasks if task.state in wanted and self.change(task, command.change)]
+        return tuple(changed)
+
+    def change(self, task: ModelTask, change: TaskChange) -> bool:
+        if isinstance(change, Cancel):
+            changes = task.state not in OVER and not task.cancelled
+            self.CancelTask(CancelTask(self.namespace, task.new.id))
+            return changes
+        queue = change.queue if isinstance(change, Move) else task.queue
+        priority = change.priority if isinstance(change, Reprioritize) else task.priority
+        if task.held or task.state in OVER or (queue, priority) == (task.queue, task.priority):
+            return False
+        task.queue, task.priority, task.version = queue, priority, task.version + 1
+        return True
+
     def WakeTasks(self, command: WakeTasks) -> None:
         for task_id in command.task_ids:
             task = self.tasks.get(task_id)
@@ -212,7 +234,7 @@ class Model:
         """Every reason not to grant it."""
         if task.state is not TaskState.PENDING:
             yield PlacementOutcome.TASK_GONE
-        if self.queue(task.new.queue).paused:
+        if self.queue(task.queue).paused:
             yield PlacementOutcome.QUEUE_PAUSED
         if agent is None or agent.session != placement.session or agent.state not in PRESENT:
             yield PlacementOutcome.AGENT_GONE
@@ -338,7 +360,7 @@ class Model:
                 self.end(task, AttemptOutcome.LOST if running else AttemptOutcome.UNDELIVERED)
         if not again:
             agent.superseded.add(agent.incarnation)
-            agent.incarnation, agent.drain, agent.drain_time = command.incarnation, DrainMode.NONE, 0
+            agent.incarnation = command.incarnation
         agent.slots, agent.gpus, agent.kinds = offer
         agent.session += 1
         agent.state = AgentState.DRAINING if command.draining or agent.drain else AgentState.READY
@@ -367,7 +389,7 @@ class Model:
         self.settle(agent)
 
     def grace(self, agent: ModelAgent) -> int:
-        ttls = [self.queue(task.new.queue).policy.lease_ttl_micros or LEASE_TTL for task in self.held_by(agent.id)]
+        ttls = [self.queue(task.queue).policy.lease_ttl_micros or LEASE_TTL for task in self.held_by(agent.id)]
         return self.now + max(ttls, default=LEASE_TTL)
 
     def settle(self, agent: ModelAgent) -> None:
@@ -381,17 +403,37 @@ class Model:
         present = agent.state in PRESENT
         if command.action is AgentAction.CORDON:
             agent.cordoned = True
-        elif command.action is AgentAction.UNCORDON:
-            if agent.drain and agent.state is AgentState.DRAINING:
-                agent.state = AgentState.READY
-            agent.cordoned, agent.drain, agent.drain_time = False, DrainMode.NONE, 0
+        elif command.action in (AgentAction.UNCORDON, AgentAction.RESUME, AgentAction.REOPEN):
+            self.open(agent, command.action)
         elif command.action is AgentAction.DRAIN:
-            agent.cordoned, agent.drain = True, command.drain_mode or DrainMode.FINISH
-            agent.drain_time = self.now + command.drain_limit_micros if command.drain_limit_micros else 0
-            agent.state = AgentState.DRAINING if present else agent.state
+            self.drain(agent, command)
         elif present and agent.session == command.session:
             agent.state = AgentState.DRAINING
         return agent.summary()
+
+    def open(self, agent: ModelAgent, action: AgentAction) -> None:
+        if action is not AgentAction.RESUME:
+            agent.cordoned = False
+        if action is not AgentAction.UNCORDON and agent.drain:
+            agent.drain, agent.drain_time = DrainMode.NONE, 0
+            agent.state = AgentState.READY if agent.state is AgentState.DRAINING else agent.state
+
+    def drain(self, agent: ModelAgent, command: ChangeAgent) -> None:
+        if agent.drain and not self.held_by(agent.id):
+            return
+        returns, limit = command.drain_mode is DrainMode.RETURN, command.drain_limit_micros
+        ends = [agent.drain_time] if agent.drain_time else []
+        ends += [self.now] if returns else [self.now + limit] if limit else []
+        agent.drain = DrainMode.RETURN if returns else agent.drain or DrainMode.FINISH
+        agent.drain_time = min(ends, default=0)
+        agent.state = AgentState.DRAINING if agent.state in PRESENT else agent.state
+
+    def EnforceDrain(self, command: EnforceDrain) -> None:
+        agent = self.agents.get(command.agent[1])
+        if agent is not None and agent.drain_time and agent.drain_time + DRAIN_GRACE <= self.now:
+            for task in self.held_by(agent.id):
+                self.end(task, AttemptOutcome.RETURNED)
+            self.settle(agent)
 
     def on_session(self, command: Any) -> ModelAgent | None:
         """The agent, if the command is of its current session."""

@@ -18,6 +18,7 @@ SECOND = 1_000_000
 AVOID = 10 * SECOND
 LEASE_TTL = 30 * SECOND
 RUN_LIMIT_GRACE = 10 * SECOND
+DRAIN_GRACE = 10 * SECOND
 OVER = {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.EXPIRED}
 HELD = {TaskState.LEASED, TaskState.RUNNING}
 PRESENT = {AgentState.READY, AgentState.DRAINING}
@@ -42,6 +43,8 @@ class ModelTask:
     queue_limit: int
     run_limit: int
     state: TaskState
+    queue: str
+    priority: int
     wake: int = 0
     version: int = 1
     token: int = 0
@@ -65,7 +68,7 @@ class ModelTask:
 
     def summary(self) -> tuple[Any, ...]:
         counts = (self.version, self.token, self.failures, self.redeliveries, len(self.waits_for))
-        return (self.new.id, self.state, *counts, self.cancelled)
+        return (self.new.id, self.state, *counts, self.cancelled, self.queue, self.priority)
 
 
 @dataclass
@@ -100,7 +103,8 @@ class ModelQueue:
 
 def seen_task(row: Any) -> tuple[Any, ...]:
     asked = bool(row.cancel_request_time)
-    return (row.id, row.state, row.version, row.token, row.failures, row.redeliveries, row.blockers, asked)
+    counts = (row.version, row.token, row.failures, row.redeliveries, row.blockers)
+    return (row.id, row.state, *counts, asked, row.queue, row.priority)
 
 
 def seen_agent(row: Any) -> tuple[Any, ...]:

@@ -9,9 +9,9 @@ from typing import Any
 from services.domain.commands import NewTask
 from services.domain.dependencies import DependencyPolicy
 from services.domain.task import TaskState
+from services.domain.task_filter import TaskFilter
 from services.store.agents import AgentFilter, list_agents
 from services.store.queues import get_queue
-from services.store.task_index import TaskFilter
 from services.store.tasks import list_attempts, list_tasks
 from tests.store.journals import Journals
 from tests.store.log_promises import PROMISES, Past

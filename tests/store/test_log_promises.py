@@ -24,11 +24,13 @@ def of_task(type_: EventType, before: int, after: int, token: int, version: int,
     return Event(type_, 1, "n", "q", task_id, agent_id, data)
 
 
-def of_agent(type_: EventType, session: int, state: AgentState = AgentState.READY) -> Event:
-    return Event(type_, 1, "n", "", "", "a", EventData(version=session, agent_state=state))
+def of_agent(type_: EventType, session: int, state: AgentState = AgentState.READY, message: str = "") -> Event:
+    return Event(type_, 1, "n", "", "", "a", EventData(version=session, agent_state=state, message=message))
 
 
 HELLO = of_agent(EventType.AGENT_CONNECTED, 1)
+ORDERED = of_agent(EventType.AGENT_DRAINING, 1, AgentState.DRAINING, "what has started finishes")
+DRAINED = of_agent(EventType.AGENT_DRAINED, 1, AgentState.DRAINING)
 CREATED = of_task(EventType.TASK_CREATED, NONE, PENDING, 0, 1)
 GRANTED = of_task(EventType.TASK_LEASED, PENDING, LEASED, 1, 2)
 STARTED = of_task(EventType.TASK_STARTED, LEASED, RUNNING, 1, 3)
@@ -87,6 +89,9 @@ BROKEN = (
         log_promises.no_lease_after_a_drain,
         past(HELLO, of_agent(EventType.AGENT_DRAINING, 1, AgentState.DRAINING), CREATED, GRANTED),
     ),
+    (log_promises.a_drain_is_done_when_nothing_is_held, past(HELLO, ORDERED)),
+    (log_promises.a_drain_is_done_when_nothing_is_held, past(HELLO, CREATED, GRANTED, ORDERED, DRAINED)),
+    (log_promises.a_drain_is_done_when_nothing_is_held, past(HELLO, ORDERED, DRAINED, CREATED, GRANTED)),
     (
         log_promises.a_new_process_supersedes_the_old_one_for_good,
         past(HELLO, CREATED, GRANTED, of_agent(EventType.AGENT_CONNECTED, 2)),

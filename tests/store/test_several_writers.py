@@ -27,6 +27,8 @@ from services.domain.commands import (
 from services.domain.dependencies import DependencyPolicy
 from services.domain.errors import InvalidArgument
 from services.domain.task import TaskState
+from services.domain.task_changes import ChangeTasks, Move
+from services.domain.task_filter import TaskFilter
 from services.store.feed import read_bounds
 from services.store.flush import Flusher, Prepared
 from services.store.writer import Conflict, RequestsKnown, Writer
@@ -85,6 +87,31 @@ def test_a_task_is_granted_once(world: World, rival: Rival) -> None:
         rival.write(late)
     rival.flusher.discard_read([late])
     assert rival.flush(placement(world, "t", "b")) == [[PlacementOutcome.TASK_GONE]]
+
+
+def test_a_task_that_is_granted_meanwhile_is_not_moved_under_its_agent(world: World, rival: Rival) -> None:
+    """S3: both have read it as pending."""
+    world.connect("a")
+    world.submit("t")
+    move = ChangeTasks(TaskFilter(namespace=NAMESPACE, queue="default"), ["t"], Move("other"))
+    late = rival.prepare(move)
+    assert world.grant("t", "a") is PlacementOutcome.GRANTED
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    assert rival.flush(move) == [[]]
+    assert world.task("t").queue == "default"
+
+
+def test_a_task_that_was_moved_elsewhere_is_granted_by_its_new_queue(world: World, rival: Rival) -> None:
+    world.connect("a", queues=("default",))
+    world.submit("t")
+    late = world.flusher.prepare([placement(world, "t")])
+    rival.flush(ChangeTasks(TaskFilter(namespace=NAMESPACE, queue="default"), ["t"], Move("other")))
+    with pytest.raises(Conflict):
+        world.writer.write(late.batch)
+    world.flusher.discard_read([late])
+    assert world.grant("t", "a") is PlacementOutcome.INELIGIBLE
 
 
 def test_a_slot_is_given_once(world: World, rival: Rival) -> None:

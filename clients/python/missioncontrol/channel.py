@@ -30,7 +30,7 @@ _RETRIED_METHODS: Sequence[Mapping[str, str]] = (
     {"service": "missioncontrol.v1.EventService"},
     *(
         {"service": "missioncontrol.v1.AgentService", "method": method}
-        for method in ("ListAgents", "GetAgent", "CordonAgent", "UncordonAgent", "DrainAgent")
+        for method in ("ListAgents", "GetAgent", "CordonAgent", "UncordonAgent", "DrainAgent", "ChangeAgents")
     ),
 )
 _RETRY_POLICY = {

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from missioncontrol.calls.tasks import is_terminal
 from missioncontrol.v1 import event_pb2, task_pb2
 
+_TELL_PRIORITY = frozenset({event_pb2.EVENT_TYPE_TASK_CREATED, event_pb2.EVENT_TYPE_TASK_CHANGED})
+
 
 class Told(NamedTuple):
     """A task as an event left it, or as a list has it."""
@@ -19,6 +21,9 @@ class Told(NamedTuple):
     failures: int
     redeliveries: int
     blockers: int
+    queue: str
+    priority: int | None
+    """None where nothing has told it: the log begins behind it."""
 
     def __str__(self) -> str:
         name = task_pb2.TaskState.Name(self.state).removeprefix("TASK_STATE_")
@@ -59,15 +64,17 @@ class FeedFold:
             self.findings.append(f"event {event.sequence}: version {event.version} of {event.task_id}, not {expected}")
         if before is not None and event.from_state != before.state:
             self.findings.append(f"event {event.sequence}: {event.task_id} does not come from {before}")
-        self.tasks[event.task_id] = Told(
-            event.to_state, event.version, event.token, event.failures, event.redeliveries, event.blockers
-        )
+        priority = event.priority if event.type in _TELL_PRIORITY else before.priority if before is not None else None
+        counts = (event.version, event.token, event.failures, event.redeliveries, event.blockers)
+        self.tasks[event.task_id] = Told(event.to_state, *counts, event.queue, priority)
 
     def compare(self, tasks: Iterable[task_pb2.Task]) -> None:
         """Notes what a list says otherwise; it is of the position that was reached."""
         for task in tasks:
-            listed = Told(task.state, task.version, task.token, task.failures, task.redeliveries, task.blockers)
             told = self.tasks.get(task.id)
+            priority = None if told is not None and told.priority is None else task.spec.priority
+            counts = (task.version, task.token, task.failures, task.redeliveries, task.blockers)
+            listed = Told(task.state, *counts, task.spec.queue, priority)
             if told != listed and (told is not None or self.whole):
                 self.findings.append(f"task {task.id}: {listed} in the list, {told or 'nothing'} in the feed")
 

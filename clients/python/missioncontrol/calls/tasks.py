@@ -100,6 +100,26 @@ class TaskCalls:
         )
         return await self._connection.call(lambda stubs: stubs.tasks.RetryTask, request)
 
+    async def change_many(
+        self, request: task_service_pb2.BulkChangeTasksRequest
+    ) -> AsyncIterator[task_service_pb2.BulkChangeTasksResponse]:
+        """Cancels, retries, reprioritises or moves all tasks that the filter wants, oldest first, page by page as the
+        pages are asked for.
+
+        Fills in the namespace and the request id where they are empty. Repeated with the same request id, a retry makes
+        nothing twice.
+        """
+        asked = task_service_pb2.BulkChangeTasksRequest()
+        asked.CopyFrom(request)
+        asked.filter.namespace = asked.filter.namespace or self._namespace
+        asked.request_id = asked.request_id or new_request_id()
+        while True:
+            page = await self._connection.call(lambda stubs: stubs.tasks.BulkChangeTasks, asked)
+            yield page
+            if not page.next_page_token:
+                return
+            asked.page_token = page.next_page_token
+
     async def attempts(self, task_id: str) -> Sequence[task_pb2.Attempt]:
         """All attempts, oldest first."""
         request = task_service_pb2.ListAttemptsRequest(

@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from missioncontrol import __version__
-from missioncontrol.cli import agent, agents, events, exit_codes, queues, schedules, tasks
+from missioncontrol.cli import agent, agents, bulk, events, exit_codes, queues, schedules, tasks
 from missioncontrol.cli.failures import complain
 from missioncontrol.cli.server_commands import add_server_commands, installed_commands
 from missioncontrol.cli.submit import submit
@@ -20,6 +20,9 @@ _HELP = f"""Submits work to a fleet of agents, follows it, and operates the flee
 
 {exit_codes.SUMMARY}
 """
+
+
+tasks.app.add_typer(bulk.app, name="bulk")
 
 
 def run(arguments: Sequence[str], *, commands: Iterable[EntryPoint] | None = None) -> int:

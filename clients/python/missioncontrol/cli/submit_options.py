@@ -16,11 +16,12 @@ from missioncontrol.cli.values import (
     parse_instant,
     parse_pairs,
     read_payload,
+    read_selector,
     read_text,
 )
 from missioncontrol.command import CommandInput
 from missioncontrol.requests import RetryPolicy, dependency_policy, failure_reason
-from missioncontrol.selectors import parse_preference, parse_selector
+from missioncontrol.selectors import parse_preference
 from missioncontrol.v1 import task_pb2
 
 Many = list[str] | None
@@ -109,7 +110,7 @@ class RoutingOptions:
             "priority": self.priority,
             "labels": parse_pairs(self.label or (), option="--label"),
             "capabilities": self.capability,
-            "selectors": [_selector(each) for each in self.selector or ()],
+            "selectors": [read_selector(each) for each in self.selector or ()],
             "resources": parse_amounts(self.resource or (), option="--resource"),
             "preferences": [_preference(each) for each in self.prefer or ()],
             "affinity_key": self.affinity_key,
@@ -152,13 +153,6 @@ class RetryOptions:
 
 def _given(options: Mapping[str, Any]) -> list[str]:
     return [name for name, value in options.items() if value]
-
-
-def _selector(text: str) -> task_pb2.LabelSelector:
-    try:
-        return parse_selector(text)
-    except ValueError as error:
-        raise RefusedInputError(f"--selector {error}") from None
 
 
 def _preference(text: str) -> task_pb2.Preference:

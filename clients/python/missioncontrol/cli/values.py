@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from missioncontrol.cli.failures import RefusedInputError
+from missioncontrol.selectors import parse_selector
+from missioncontrol.v1 import task_pb2
 
 _DURATION = re.compile(
     r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+(?:\.\d+)?)s?)?"
@@ -56,6 +58,14 @@ def parse_instant(text: str, *, now: datetime, option: str) -> datetime:
         raise RefusedInputError(
             f'{option} "{text}" is no instant; write "2026-01-31T08:30:00Z" or, from now, "+5m"'
         ) from None
+
+
+def read_selector(text: str) -> task_pb2.LabelSelector:
+    """A --selector, such as "zone=eu" or "zone in (eu, us)"."""
+    try:
+        return parse_selector(text)
+    except ValueError as error:
+        raise RefusedInputError(f"--selector {error}") from None
 
 
 def read_payload(text: str) -> tuple[bytes, str]:
