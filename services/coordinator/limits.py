@@ -120,3 +120,11 @@ SCHEDULE_MESSAGE_BYTES_MAX = 1024 * 1024
 
 # A refill of the window that could not be read is tried again after this time.
 REFILL_RETRY_SECONDS = 1.0
+
+# How often the states of queues that may refuse tasks are looked at: a queue that was shedding and is empty takes tasks
+# again with the next submit anyway, so this only says how late the feed and the statistics may be.
+ADMISSION_POLL_SECONDS = 0.25
+
+# How often their depths are counted anew, in case that something was missed: a walk over an index, in a reader's
+# thread.
+ADMISSION_RECOUNT_SECONDS = 60.0

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from services.config import CoordinatorSettings
 from services.coordinator.agent_service import AgentService
+from services.coordinator.backpressure import Backpressure
 from services.coordinator.connections import Connections
 from services.coordinator.documents import Documents
 from services.coordinator.event_service import EventService
@@ -64,6 +65,7 @@ class Parts:
     choice: SchedulerChoice
     timers: Timers
     retention: Retention
+    backpressure: Backpressure
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
@@ -72,7 +74,7 @@ class Parts:
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
-        parts = (self.connections, self.link, self.timers, self.retention, *watching)
+        parts = (self.connections, self.link, self.timers, self.retention, self.backpressure, *watching)
         return [part.run() for part in parts]
 
 
@@ -105,6 +107,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     await choice.start()
     link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id)
     timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
+    backpressure = Backpressure(journal, readers, membership)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(
         journal,
@@ -113,12 +116,14 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         knows=lambda key: connections.knows(key) or link.knows(key),
         others=lambda: membership.others,
     )
-    for listener in (tail, queues, documents, connections, link, timers, watchers, metrics):
+    for listener in (tail, queues, documents, connections, link, timers, watchers, metrics, backpressure):
         journal.subscribe(listener.on_committed)
-    for follower in (queues, connections, link, watchers):
+    for follower in (queues, connections, link, watchers, backpressure):
         tail.subscribe(follower.on_foreign)
+    tail.subscribe_events(backpressure.on_foreign_events)
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
+    backpressure.found(queues.all())
     await link.start(membership.shards)
     membership.subscribe(link.look_after)
     alone = storage.engine.dialect.name == "sqlite"
@@ -135,7 +140,8 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         choice=choice,
         timers=timers,
         retention=Retention(journal, readers, membership, keep_of(settings)),
-        task_service=TaskService(journal, readers, watchers, relay, link.standing),
+        backpressure=backpressure,
+        task_service=TaskService(journal, readers, watchers, relay, link.standing, on_refused=metrics.refused),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections),
         event_service=EventService(feed, readers),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any
@@ -40,9 +40,12 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         watchers: TaskWatchers,
         relay: OutputRelay,
         standing: StandingPlacements,
+        *,
+        on_refused: Callable[[MissionControlError], None],
     ) -> None:
         self._journal = journal
         self._standing = standing
+        self._on_refused = on_refused
         self._readers = readers
         self._watchers = watchers
         self._relay = relay
@@ -62,7 +65,10 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         response = wire.BatchCreateTasksResponse()
         later = iter(answers)
         for item in prepared:
-            put_result(response, next(later) if isinstance(item, NewTask) else item)
+            answer = next(later) if isinstance(item, NewTask) else item
+            if isinstance(answer, MissionControlError):
+                self._on_refused(answer)
+            put_result(response, answer)
         return response
 
     async def GetTask(self, request: wire.GetTaskRequest, context: Any) -> wire.GetTaskResponse:
@@ -135,6 +141,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         """Submits one task. Returns it without its payload, and whether it is of an earlier submit."""
         [answer] = await self._journal.submit(self._command([new]))
         if isinstance(answer, MissionControlError):
+            self._on_refused(answer)
             raise answer
         if answer.task is None:
             stored, _ = await self._read(new.namespace, answer.task_id)

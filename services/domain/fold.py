@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.domain import admission, grant, report, retention, revoke, submit
+from services.domain import admission, backpressure, grant, report, retention, revoke, submit
 from services.domain.commands import (
     AdmitAgent,
     AdoptAgents,
@@ -20,6 +20,7 @@ from services.domain.commands import (
     Forget,
     GrantLeases,
     Renew,
+    ReviewAdmission,
     RevokeLeases,
     WakeTasks,
 )
@@ -39,6 +40,7 @@ RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], 
     AdoptAgents: (admission.touch_adopt, admission.adopt_agents),
     ChangeAgent: (admission.touch_change_agent, admission.change_agent),
     ChangeQueue: (admission.touch_queue, admission.change_queue),
+    ReviewAdmission: (backpressure.touch_review, backpressure.review_admission),
     Forget: (retention.touch_forget, retention.forget),
     Renew: (lambda _command, _touches: None, lambda _ledger, _command: None),
 }

@@ -26,6 +26,7 @@ from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
 from services.store import rows, statements
+from services.store.gates import Gates, may_refuse
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
 from services.store.row_reader import RowReader, decode_agents, decode_needs, decode_queues, decode_tasks
@@ -84,6 +85,7 @@ class Flusher:
         self.shard = 0
         self._flush = 0
         self._cache = RowCache()
+        self.gates = Gates(reader)
         self._queues: set[QueueKey] = set()  # that the flush looked at
         # Sets of requirements are named by their content, so what was read once stays true.
         self._requirements: dict[str, Requirements] = {}
@@ -94,15 +96,15 @@ class Flusher:
         `settle` has to follow once it is written, in the same order; or `discard`, for all of them.
 
         Request ids that are not remembered are taken for new. The database knows better: the writer then raises
-        RequestsKnown, and `read_requests` has them looked up.
+        RequestsKnown, and `read_requests` has them looked up. Where a queue refuses a submit nothing is written, so
+        they are looked up at once.
         """
         try:
             touches = touched(commands)
-            ledger = self._read(touches)
-            if read_requests:
-                self._read_requests(ledger, touches)
-            before = Versions(ledger, self._queues)
-            answers = [fold(ledger, command) for command in commands]
+            ledger, before, answers = self._decide(commands, touches, read_requests=read_requests)
+            if ledger.doubtful:
+                self._requirements = self._cache.unwritten_requirements()  # the fold has put new ones into it
+                ledger, before, answers = self._decide(commands, touches, read_requests=True)
             raise_versions(ledger)
             batch = self._batch(ledger, before)
         except BaseException:
@@ -111,14 +113,27 @@ class Flusher:
         self._cache.hold(ledger)
         return Prepared(answers, ledger, batch, self._queues)
 
+    def _decide(
+        self, commands: Sequence[Command], touches: Touches, *, read_requests: bool
+    ) -> tuple[Ledger, Versions, list[Any]]:
+        """Reads what the commands touch and folds them; answers go with what they were decided on."""
+        ledger = self._read(touches)
+        self.gates.open(touches, ledger, unwritten=self._cache.unwritten)
+        if read_requests or (ledger.gates and may_refuse(ledger, coming=len(touches.created))):
+            self._read_requests(ledger, touches)
+        before = Versions(ledger, self._queues)
+        return ledger, before, [fold(ledger, command) for command in commands]
+
     def settle(self, prepared: Prepared, base: int) -> Committed:
         """What was written is real: remembered for the next flush. Its events are numbered from `base`."""
         self._cache.remember(prepared.ledger, prepared.queues)
+        self.gates.settle(prepared.ledger, last=base + len(prepared.ledger.events))
         return committed(prepared.ledger, base + 1)
 
     def discard(self) -> None:
         """Something was not written, or nobody knows whether: what was remembered is not certain any more."""
         self._cache.forget()
+        self.gates.depths.forget()
         self._requirements = {}
 
     def discard_read(self, prepared: Sequence[Prepared]) -> None:
@@ -188,6 +203,7 @@ class Flusher:
         unknown = touches.requests - ledger.requests.keys()
         found = decode_requests(self._reader.rows(statements.READ_REQUESTS, unknown))
         ledger.requests.update(((r.namespace, r.request_id), r) for r in found)
+        ledger.requests_read = True
 
     def _read_attempts(self, ledger: Ledger, touches: Touches) -> None:
         """The attempts of those leases that are not current: they may be known already."""

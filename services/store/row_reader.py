@@ -14,6 +14,7 @@ from services.domain.requirements import Requirements
 from services.domain.task import Task
 from services.store import postgres_dialect, sqlite_dialect
 from services.store.away import explained
+from services.store.queues import count_pending
 from services.store.statements import READ_AGENTS, READ_NEEDS, READ_QUEUES, READ_TASKS, Read
 
 _encode = msgspec.json.Encoder().encode
@@ -52,6 +53,11 @@ class RowReader:
         with explained(self._connection):
             found: str = self._connection.exec_driver_sql(statement, arguments).scalar_one()
         return found
+
+    def pending(self, key: QueueKey) -> tuple[int, int]:
+        """How many tasks of a queue are pending, and the last event by then."""
+        with explained(self._connection):
+            return count_pending(self._connection, key)
 
 
 def read_rows(

@@ -25,6 +25,7 @@ def upgrade() -> None:
     op.add_column("tasks", sa.Column("fairness_key", KEY, nullable=False, server_default=""))
     op.add_column("tasks", sa.Column("blockers", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("tasks", sa.Column("dependency_policy", sa.SmallInteger(), nullable=False, server_default="0"))
+    op.add_column("queues", sa.Column("admission", sa.SmallInteger(), nullable=False, server_default="1"))
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE tasks DROP CONSTRAINT tasks_state")
         op.execute(f"ALTER TABLE tasks ADD CONSTRAINT tasks_state CHECK ({STATES})")
