@@ -44,7 +44,7 @@ async def submit(
         request = _command_request(argv or [], task, process=process, options=options)
     else:
         request = _task_request(task, process, options=options)
-    created = (await session.client.tasks.create(request)).task
+    created = (await session.client.tasks.create(request, wait_for_room=routing.patience)).task
     if watch:
         await watch_to_end(session, created.id, follow_output=True)
     elif session.printer.is_json:
