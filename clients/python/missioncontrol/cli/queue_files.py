@@ -50,16 +50,26 @@ def read_queue_files(names: Sequence[str]) -> list[QueueDocument]:
     documents: list[QueueDocument] = []
     faults: list[str] = []
     for name, text in _texts(names):
-        for reader, node in _queues(name, text):
-            found = _document(name, reader, node)
-            faults += [sentence(name, fault) for fault in reader.faults]
-            documents += [found] if found is not None else []
+        found, wrong = parse_queues(name, text)
+        documents += found
+        faults += wrong
     faults += _twice(documents)
     if faults:
         raise RefusedInputError("\n".join(faults))
     if not documents:
         raise RefusedInputError(f"{', '.join(names)}: no queue is in there")
     return documents
+
+
+def parse_queues(file: str, text: str) -> tuple[list[QueueDocument], list[str]]:
+    """The documents of a file, and a line for each of its faults. Raises RefusedInputError for what is no YAML."""
+    documents: list[QueueDocument] = []
+    faults: list[str] = []
+    for reader, node in _queues(file, text):
+        found = _document(file, reader, node)
+        faults += [sentence(file, fault) for fault in reader.faults]
+        documents += [found] if found is not None else []
+    return documents, faults
 
 
 def queue_text(queue: queue_pb2.Queue) -> str:

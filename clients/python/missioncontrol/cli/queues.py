@@ -81,18 +81,19 @@ async def apply_queues(
     was, and those behind it are left alone.
     """
     changes = await look(session.client.queues, read_queue_files(file))
-    done: list[tuple[str, str, int]] = []
+    done = {each.document.name: ("not applied", each.before.version) for each in changes}
     try:
         for change in changes:
+            name, version = change.document.name, change.before.version
             if dry_run:
-                done.append((change.document.name, change.result, change.before.version))
+                done[name] = (f"would be {change.result}", version)
             else:
                 result, queue = await carry_out(session.client.queues, change)
-                done.append((queue.name, result, queue.version))
+                done[name] = (result, queue.version)
     finally:
-        rows = [(name, f"would be {result}" if dry_run else result, str(version)) for name, result, version in done]
-        value = [{"name": name, "result": str(result), "version": version} for name, result, version in done]
-        session.printer.table(("QUEUE", "RESULT", "VERSION"), rows, value={"queues": value, "dry_run": dry_run})
+        rows = [(name, result, str(version)) for name, (result, version) in done.items()]
+        value = [{"name": name, "result": str(result), "version": version} for name, (result, version) in done.items()]
+        session.printer.table(("QUEUE", "RESULT", "VERSION"), rows, value={"queues": value})
 
 
 @app.command("diff")

@@ -101,25 +101,31 @@ class YamlReader:
             for name, value in self.entries(node, path):
                 self._put(kind, value, joined(path, name), partial(target.__setitem__, name))
         elif field.is_repeated:
-            self._list(target, node, path)
+            self._list(target, field, node, path)
         elif field.message_type is not None:
             target.SetInParent()
             self._part(target, node, path)
         else:
             self._put(field, node, path, partial(setattr, message, field.name))
 
-    def _list(self, target: Any, node: yaml.Node, path: str) -> None:
-        """A list of messages. One that has a name can be found by it, too, as a service names it."""
+    def _list(self, target: Any, field: Any, node: yaml.Node, path: str) -> None:
         if not isinstance(node, yaml.SequenceNode):
             self.fault(node, path, "must be a list")
             return
         for place, item in enumerate(node.value):
             at = f"{path}[{place}]"
             self.lines[at] = line_of(item)
+            if field.message_type is None:
+                self._put(field, item, at, target.append)
+                continue
             part = target.add()
             self._part(part, item, at)
             if name := getattr(part, "name", ""):
-                self.lines |= {each.replace(at, f"{path}[{name}]"): n for each, n in self.lines.items() if at in each}
+                self._also_at(at, f"{path}[{name}]")
+
+    def _also_at(self, at: str, name: str) -> None:
+        """A part with a name can be found by it, too, as a service names it."""
+        self.lines |= {name + each.removeprefix(at): line for each, line in self.lines.items() if each.startswith(at)}
 
     def _part(self, message: Message, node: yaml.Node, path: str) -> None:
         """A message inside another: a duration or a selector as text, anything else as a mapping."""
