@@ -157,3 +157,10 @@ BULK_PAGE_SIZE_DEFAULT = 500
 # Tasks in one command of it. With several coordinators a command is made again whole if one of its tasks changed
 # meanwhile, so that a large one might never get through.
 BULK_COMMAND_TASKS_MAX = 25
+# How often the states of queues that may refuse tasks are looked at: a queue that was shedding and is empty takes tasks
+# again with the next submit anyway, so this only says how late the feed and the statistics may be.
+ADMISSION_POLL_SECONDS = 0.25
+
+# How often their depths are counted anew, in case that something was missed: a walk over an index, in a reader's
+# thread.
+ADMISSION_RECOUNT_SECONDS = 60.0

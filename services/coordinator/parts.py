@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from services.config import CoordinatorSettings
 from services.coordinator.agent_service import AgentService
+from services.coordinator.backpressure import Backpressure
 from services.coordinator.connections import Connections
 from services.coordinator.dependents import Dependents
 from services.coordinator.documents import Documents
@@ -71,6 +72,7 @@ class Parts:
     schedules: Schedules
     retention: Retention
     drains: Drains
+    backpressure: Backpressure
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
@@ -80,7 +82,7 @@ class Parts:
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
-        working = (self.timers, self.dependents, self.schedules, self.retention, self.drains)
+        working = (self.timers, self.dependents, self.schedules, self.retention, self.drains, self.backpressure)
         parts = (self.connections, self.link, *working, *watching)
         return [part.run() for part in parts]
 
@@ -116,6 +118,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
     dependents = Dependents(journal, readers, membership)
     schedules = Schedules(journal, readers, membership)
+    backpressure = Backpressure(journal, readers, membership)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(
         journal,
@@ -124,12 +127,15 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         knows=lambda key: connections.knows(key) or link.knows(key),
         others=lambda: membership.others,
     )
-    for listener in (tail, queues, documents, connections, link, timers, dependents, schedules, watchers, metrics):
+    looking_on = (watchers, metrics, backpressure)
+    for listener in (tail, queues, documents, connections, link, timers, dependents, schedules, *looking_on):
         journal.subscribe(listener.on_committed)
-    for follower in (queues, connections, link, schedules, watchers):
+    for follower in (queues, connections, link, schedules, watchers, backpressure):
         tail.subscribe(follower.on_foreign)
+    tail.subscribe_events(backpressure.on_foreign_events)
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
+    backpressure.found(queues.all())
     await link.start(membership.shards)
     membership.subscribe(link.look_after)
     link.agents.on_recall = connections.recall
@@ -150,8 +156,11 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         dependents=dependents,
         schedules=schedules,
         retention=Retention(journal, readers, membership, keep_of(settings)),
-        task_service=TaskService(journal, readers, watchers, relay, link.standing, membership),
+        task_service=TaskService(
+            journal, readers, watchers, relay, link.standing, membership, on_refused=metrics.refused
+        ),
         drains=Drains(journal, readers, membership),
+        backpressure=backpressure,
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections, link.agents, queues),
         event_service=EventService(feed, readers),

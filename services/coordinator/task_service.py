@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any
@@ -45,9 +45,12 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         relay: OutputRelay,
         standing: StandingPlacements,
         membership: Membership,
+        *,
+        on_refused: Callable[[MissionControlError], None],
     ) -> None:
         self._journal = journal
         self._standing = standing
+        self._on_refused = on_refused
         self._readers = readers
         self._watchers = watchers
         self._relay = relay
@@ -68,6 +71,8 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         answers = await self._submit(batch.tasks)
         response = wire.BatchCreateTasksResponse()
         for result in batch.results(answers):
+            if isinstance(result, MissionControlError):
+                self._on_refused(result)
             put_result(response, result)
         return response
 
@@ -142,6 +147,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         refuse_names(new)
         [answer] = await self._submit([new])
         if isinstance(answer, MissionControlError):
+            self._on_refused(answer)
             raise answer
         if answer.task is None or answer.task.terminal:  # it ended at once if what it depends on has failed
             stored, _ = await self._read(new.namespace, answer.task_id)

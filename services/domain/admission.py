@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.domain.agent import Agent, AgentKey, AgentState, DrainMode, change
 from services.domain.attempt_end import Ending, end_attempt
+from services.domain.backpressure import review
 from services.domain.commands import (
     Admission,
     AdmitAgent,
@@ -141,8 +142,10 @@ def adopt_agents(ledger: Ledger, command: AdoptAgents) -> None:
 
 
 def touch_queue(command: ChangeQueue, touches: Touches) -> None:
-    """What a queue's change reads."""
+    """What a queue's change reads; its depth, if the new policy goes by it."""
     touches.queues.add(command.queue)
+    if command.policy is not None and command.policy.admission.counts:
+        touches.gated.add(command.queue)
 
 
 def change_queue(ledger: Ledger, command: ChangeQueue) -> Queue:
@@ -152,9 +155,9 @@ def change_queue(ledger: Ledger, command: ChangeQueue) -> Queue:
     paused = queue.paused if command.paused is None else command.paused
     if queue.version and policy == queue.policy and paused == queue.paused:
         return queue
-    after = Queue(queue.namespace, queue.name, policy, paused, queue.version + 1, ledger.now)
+    after = Queue(queue.namespace, queue.name, policy, paused, queue.version + 1, ledger.now, queue.admission)
     type_ = EventType.QUEUE_UPDATED
     if paused != queue.paused:
         type_ = EventType.QUEUE_PAUSED if paused else EventType.QUEUE_RESUMED
     ledger.put_queue(after, type_)
-    return after
+    return review(ledger, command.queue)

@@ -314,6 +314,12 @@ class ChangeQueue(msgspec.Struct, frozen=True):
     paused: bool | None = None
 
 
+class ReviewAdmission(msgspec.Struct, frozen=True):
+    """A queue is as deep as it is: the state of its admission follows. Answer: None."""
+
+    queue: QueueKey
+
+
 class TrimmedChunk(msgspec.Struct, frozen=True, gc=False):
     """A part of the log that goes: the number of its last event, and the tasks that it tells of."""
 
@@ -362,4 +368,5 @@ Command = (
     | ChangeQueue
     | SettleDependents
     | ScheduleCommand
+    | ReviewAdmission
 )

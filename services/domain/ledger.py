@@ -17,6 +17,7 @@ from services.domain.cron_schedule import Schedule, ScheduleKey
 from services.domain.errors import NotFound
 from services.domain.event import Event, EventData, EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
+from services.domain.gate import Gate
 from services.domain.links import Links
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
@@ -34,6 +35,7 @@ class Touches:
         self.holders: set[AgentKey] = set()  # agents of which every lease is wanted
         self.queues: set[QueueKey] = set()
         self.schedules: set[ScheduleKey] = set()
+        self.gated: set[QueueKey] = set()  # of these, the ones whose depth is wanted whatever their policy is now
         self.requests: set[RequestKey] = set()
         self.leases: list[LeaseKey] = []  # whose attempts are wanted, if they have ended
 
@@ -92,6 +94,10 @@ class Ledger:
         self.requests: dict[RequestKey, RequestRecord] = {}
         self.attempts: dict[LeaseKey, Attempt] = {}
         self.requirements: dict[str, Requirements] = {}
+        self.gates: dict[QueueKey, Gate] = {}  # of the queues that may refuse a submit
+        self.gates_heard = 0  # the events that they have heard
+        self.requests_read = False  # whether a request id that is not here is certainly new
+        self.doubtful = False  # whether a submit was refused that may be a repeated one
         # What the fold made.
         self.created: dict[str, NewTask] = {}
         self.new_requests: list[RequestRecord] = []
@@ -211,11 +217,11 @@ class Ledger:
             data = EventData(version=after.session, agent_state=after.state, message=message)
             self.events.append(Event(type_, self.now, after.namespace, "", "", after.id, data))
 
-    def put_queue(self, after: Queue, type_: EventType) -> None:
+    def put_queue(self, after: Queue, type_: EventType, *, message: str = "") -> None:
         """Changes a queue and records the event of the change."""
         self.queues[after.key] = after
         self.changed_queues[after.key] = None
-        data = EventData(version=after.version)
+        data = EventData(version=after.version, message=message)
         self.events.append(Event(type_, self.now, after.namespace, after.name, "", "", data))
 
     def put_schedule(

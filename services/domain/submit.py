@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from services.domain import dependencies
 from services.domain.agent import AgentKey
+from services.domain.backpressure import refusal
 from services.domain.commands import CreateAnswer, Created, CreateTasks, NewTask, Placement, PlacementOutcome
-from services.domain.errors import AlreadyExists
+from services.domain.errors import AlreadyExists, QueueRefused
 from services.domain.event import EventType
 from services.domain.grant import grant_lease
 from services.domain.ledger import Ledger, RequestRecord, Touches
@@ -31,8 +32,22 @@ def create_tasks(ledger: Ledger, command: CreateTasks) -> list[CreateAnswer]:
     eligible: dict[tuple[str, str, AgentKey], bool] = {}
     placements = command.placements or [None] * len(command.tasks)
     return [
-        create_task(ledger, new, placement, eligible) for new, placement in zip(command.tasks, placements, strict=True)
+        (ledger.gates and refused(ledger, new)) or create_task(ledger, new, placement, eligible)
+        for new, placement in zip(command.tasks, placements, strict=True)
     ]
+
+
+def refused(ledger: Ledger, new: NewTask) -> QueueRefused | None:
+    """Why the task's queue does not take it now; None if it does.
+
+    What was accepted once is answered as before, however full the queue is now: a repeated submit is not refused.
+    """
+    if new.request_id and (new.namespace, new.request_id) in ledger.requests:
+        return None
+    answer = refusal(ledger, new)
+    if answer is not None and new.request_id and not ledger.requests_read:
+        ledger.doubtful = True
+    return answer
 
 
 def create_task(

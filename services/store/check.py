@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from services.domain.event import EventType
+from services.domain.policy import AdmissionState
 from services.domain.task import HELD, TERMINAL, TRANSITIONS, TaskState
 from services.store import schema
 from services.store.backlog import decode_requirements
@@ -31,7 +32,7 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][15]') AS blockers,
        json_extract(e.value, '$[6][7]') AS schedule_time,
        coalesce(json_extract(e.value, '$[6][16]'), '') AS schedule,
-       json_extract(e.value, '$[6][9]') AS priority
+       json_extract(e.value, '$[6][9]') AS priority, json_extract(e.value, '$[6][12]') AS message
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
@@ -44,7 +45,8 @@ SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
        (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries,
        (e.value -> 6 ->> 8)::int AS agent_state, (e.value -> 6 ->> 15)::int AS blockers,
        (e.value -> 6 ->> 7)::bigint AS schedule_time,
-       coalesce(e.value -> 6 ->> 16, '') AS schedule, (e.value -> 6 ->> 9)::int AS priority
+       coalesce(e.value -> 6 ->> 16, '') AS schedule, (e.value -> 6 ->> 9)::int AS priority,
+       e.value -> 6 ->> 12 AS message
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -138,11 +140,11 @@ IN_USE = "SELECT namespace, id, resources_used FROM agents"
 
 # What the log says of agents and queues, apart from their tasks.
 FLEET_EVENTS = """
-SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows
+SELECT type, namespace, queue, agent_id, version, agent_state, message FROM event_rows
 WHERE task_id = '' AND schedule = '' ORDER BY sequence
 """
 AGENTS = "SELECT namespace, id, session, state, cordoned, drain_mode, leases FROM agents"
-QUEUES = "SELECT namespace, name, version, paused FROM queues"
+QUEUES = "SELECT namespace, name, version, paused, admission FROM queues"
 
 TERMINAL_EVENTS = f"""
 SELECT task_id, count(*) AS endings FROM event_rows
@@ -197,10 +199,13 @@ class ToldQueue(msgspec.Struct):
 
     version: int = 0
     paused: bool = False
+    admission: int = AdmissionState.NORMAL
 
-    def hear(self, type_: int, version: int) -> None:
-        """Its next event."""
+    def hear(self, type_: int, version: int, message: str) -> None:
+        """Its next event. How new tasks are treated is the first word of its message."""
         self.version = version
+        if type_ == EventType.QUEUE_ADMISSION:
+            self.admission = AdmissionState[message.partition(":")[0].upper()]
         if type_ in (EventType.QUEUE_PAUSED, EventType.QUEUE_RESUMED):
             self.paused = type_ == EventType.QUEUE_PAUSED
 
@@ -287,7 +292,7 @@ def folded_fleet(connection: Connection) -> list[Finding]:
         if row.agent_id:
             agents[(row.namespace, row.agent_id)].hear(row.type, row.version, row.agent_state)
         else:
-            queues[(row.namespace, row.queue)].hear(row.type, row.version)
+            queues[(row.namespace, row.queue)].hear(row.type, row.version, row.message)
     kept_agents = {(row.namespace, row.id): row for row in connection.execute(text(AGENTS))}
     kept_queues = {(row.namespace, row.name): row for row in connection.execute(text(QUEUES))}
     return [
@@ -299,7 +304,8 @@ def folded_fleet(connection: Connection) -> list[Finding]:
         *(
             Finding("fold", f"queue {key[1]}: {kept and tuple(kept[2:])} in the table, {queues[key]} in the log")
             for key in sorted({*kept_queues, *queues})
-            if (kept := kept_queues.get(key)) is None or queues[key] != ToldQueue(kept.version, bool(kept.paused))
+            if (kept := kept_queues.get(key)) is None
+            or queues[key] != ToldQueue(kept.version, bool(kept.paused), kept.admission)
         ),
     ]
 

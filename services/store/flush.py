@@ -11,8 +11,8 @@ is answered before its COMMIT.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -28,6 +28,7 @@ from services.domain.requirements import Requirements
 from services.domain.task import Task
 from services.store import rows, statements
 from services.store.dependents import Dependents
+from services.store.gates import Gates, may_refuse
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
 from services.store.row_reader import (
@@ -80,6 +81,15 @@ class Prepared:
 decode_attempts = msgspec.json.Decoder(list[Attempt]).decode
 
 
+class Decided(NamedTuple):
+    """What the commands of a flush came to, and on what; `settled` are tasks that no others wait for any more."""
+
+    ledger: Ledger
+    before: Versions
+    answers: list[Any]
+    settled: Collection[str]
+
+
 # Rows by the statement that writes them.
 Written = dict[statements.Write, list[rows.Row]]
 
@@ -97,6 +107,7 @@ class Flusher:
         self.shard = 0
         self._flush = 0
         self._cache = RowCache()
+        self.gates = Gates(reader)
         self._queues: set[QueueKey] = set()  # that the flush looked at
         # Sets of requirements are named by their content, so what was read once stays true.
         self._requirements: dict[str, Requirements] = {}
@@ -107,36 +118,49 @@ class Flusher:
         `settle` has to follow once it is written, in the same order; or `discard`, for all of them.
 
         Request ids that are not remembered are taken for new. The database knows better: the writer then raises
-        RequestsKnown, and `read_requests` has them looked up.
+        RequestsKnown, and `read_requests` has them looked up. Where a queue refuses a submit nothing is written, so
+        they are looked up at once.
         """
         try:
             touches = touched(commands)
-            ledger = self._read(touches)
-            if read_requests:
-                self._read_requests(ledger, touches)
-            before = Versions(ledger, self._queues)
-            dependents = Dependents(self._reader, self._cache, ledger, before.tasks)
-            answers = []
-            for command in commands:
-                answers.append(fold(ledger, command))
-                if ledger.ended_dependencies:
-                    dependents.move_on()
+            decided = self._decide(commands, touches, read_requests=read_requests)
+            if decided.ledger.doubtful:
+                self._requirements = self._cache.unwritten_requirements()  # the fold has put new ones into it
+                decided = self._decide(commands, touches, read_requests=True)
+            ledger = decided.ledger
             raise_versions(ledger)
-            batch = self._batch(ledger, before, dependents.settled)
+            batch = self._batch(ledger, decided.before, decided.settled)
         except BaseException:
             self._requirements = self._cache.unwritten_requirements()  # it may hold what will never be written
             raise
         self._cache.hold(ledger)
-        return Prepared(answers, ledger, batch, self._queues)
+        return Prepared(decided.answers, ledger, batch, self._queues)
+
+    def _decide(self, commands: Sequence[Command], touches: Touches, *, read_requests: bool) -> Decided:
+        """Reads what the commands touch and folds them; answers go with what they were decided on."""
+        ledger = self._read(touches)
+        self.gates.open(touches, ledger, unwritten=self._cache.unwritten)
+        if read_requests or (ledger.gates and may_refuse(ledger, coming=len(touches.created))):
+            self._read_requests(ledger, touches)
+        before = Versions(ledger, self._queues)
+        dependents = Dependents(self._reader, self._cache, ledger, before.tasks)
+        answers = []
+        for command in commands:
+            answers.append(fold(ledger, command))
+            if ledger.ended_dependencies:
+                dependents.move_on()
+        return Decided(ledger, before, answers, dependents.settled)
 
     def settle(self, prepared: Prepared, base: int) -> Committed:
         """What was written is real: remembered for the next flush. Its events are numbered from `base`."""
         self._cache.remember(prepared.ledger, prepared.queues)
+        self.gates.settle(prepared.ledger, last=base + len(prepared.ledger.events))
         return committed(prepared.ledger, base + 1)
 
     def discard(self) -> None:
         """Something was not written, or nobody knows whether: what was remembered is not certain any more."""
         self._cache.forget()
+        self.gates.depths.forget()
         self._requirements = {}
 
     def discard_read(self, prepared: Sequence[Prepared]) -> None:
@@ -228,6 +252,7 @@ class Flusher:
         unknown = touches.requests - ledger.requests.keys()
         found = decode_requests(self._reader.rows(statements.READ_REQUESTS, unknown))
         ledger.requests.update(((r.namespace, r.request_id), r) for r in found)
+        ledger.requests_read = True
 
     def _read_attempts(self, ledger: Ledger, touches: Touches) -> None:
         """The attempts of those leases that are not current: they may be known already."""

@@ -9,11 +9,12 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, func, select, text
 
 from services.domain.event import Position
+from services.domain.policy import AdmissionState
 from services.domain.queue import Queue, QueueKey
 from services.domain.task import HELD, TaskState
 from services.store import values
 from services.store.feed import read_position
-from services.store.schema import queues, states, tasks
+from services.store.schema import feed, queues, states, tasks
 
 
 class QueuePage(msgspec.Struct, frozen=True):
@@ -33,13 +34,14 @@ class LaneCount(msgspec.Struct, frozen=True):
 
 
 class QueueCount(msgspec.Struct, frozen=True):
-    """Tasks of a queue by state. Lanes with pending tasks, highest priority first."""
+    """Tasks of a queue by state, and how it treats new ones. Lanes with pending tasks, highest priority first."""
 
     scheduled: int
     blocked: int
     leased: int
     running: int
     lanes: list[LaneCount]
+    admission: AdmissionState
     position: Position
 
 
@@ -58,6 +60,11 @@ _COUNT_PENDING = (
     .where(_PENDING, *_IN_QUEUE)
     .group_by(tasks.c.priority)
     .order_by(tasks.c.priority.desc())
+)
+
+# One statement sees one commit: as many tasks were pending when the log ended there.
+_COUNT_AT_HEAD = select(
+    select(func.count()).select_from(tasks).where(_PENDING, *_IN_QUEUE).scalar_subquery(), feed.c.head
 )
 
 _GET = select(queues).where(queues.c.namespace == bindparam("namespace"), queues.c.name == bindparam("name"))
@@ -124,8 +131,15 @@ def count_queue(connection: Connection, key: QueueKey) -> QueueCount:
         leased=held.get(TaskState.LEASED, 0),
         running=held.get(TaskState.RUNNING, 0),
         lanes=[LaneCount(*row) for row in connection.execute(_COUNT_PENDING, keys)],
+        admission=get_queue(connection, key)[0].admission,
         position=read_position(connection),
     )
+
+
+def count_pending(connection: Connection, key: QueueKey) -> tuple[int, int]:
+    """How many tasks of a queue are pending, and the last event by then. Walks a part of the index of ready tasks."""
+    pending, head = connection.execute(_COUNT_AT_HEAD, {"namespace": key[0], "name": key[1]}).one()
+    return pending, head
 
 
 def _names(connection: Connection, namespace: str, *, after: str, limit: int) -> list[str]:

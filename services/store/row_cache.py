@@ -8,7 +8,7 @@ it is written.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import RequestKey
@@ -30,6 +30,11 @@ class RowCache:
         self._agents: dict[AgentKey, Agent] = {}
         self._queues: dict[QueueKey, Queue | None] = {}
         self._requests: dict[RequestKey, RequestRecord] = {}
+
+    @property
+    def unwritten(self) -> Sequence[Ledger]:
+        """The flushes that are being written, oldest first."""
+        return self._unwritten
 
     def take_tasks(self, wanted: Iterable[str], ledger: Ledger) -> list[str]:
         """Puts the tasks that are here into the ledger; returns the others."""

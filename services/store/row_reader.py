@@ -19,6 +19,7 @@ from services.domain.task import Task
 from services.store import postgres_dialect, sqlite_dialect
 from services.store.away import explained
 from services.store.dependencies import read_dependents
+from services.store.queues import count_pending
 from services.store.statements import READ_AGENTS, READ_NEEDS, READ_QUEUES, READ_REQUESTS, READ_TASKS, Read
 
 _encode = msgspec.json.Encoder().encode
@@ -64,6 +65,11 @@ class RowReader:
         """The links to these tasks, by the task that is waited for, at most so many."""
         with explained(self._connection):
             return read_dependents(self._connection, task_ids, limit=limit)
+
+    def pending(self, key: QueueKey) -> tuple[int, int]:
+        """How many tasks of a queue are pending, and the last event by then."""
+        with explained(self._connection):
+            return count_pending(self._connection, key)
 
 
 def read_requests(connection: Connection, keys: Collection[RequestKey]) -> list[RequestRecord]:

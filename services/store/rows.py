@@ -92,7 +92,8 @@ def attempt(ended: Attempt) -> Row:
 
 def queue(value: Queue) -> Row:
     """A queue."""
-    return (value.namespace, value.name, text(value.policy), value.paused, value.version, value.update_time)
+    head = (value.namespace, value.name, text(value.policy), value.paused, value.version, value.update_time)
+    return (*head, int(value.admission))
 
 
 def schedule(value: Schedule, document: bytes) -> Row:

@@ -244,6 +244,7 @@ queues = Table(
     Column("paused", Boolean(create_constraint=False), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
+    Column("admission", SmallInteger, nullable=False, server_default="1"),
 )
 
 # Which tasks wait for which, found from the one that ends. A row goes when that end was taken into account: a task has

@@ -13,6 +13,7 @@ from missioncontrol.v1 import scheduler_service_pb2 as pb
 
 from services.domain.commands import Placement, PlacementOutcome
 from services.domain.errors import InvalidArgument
+from services.domain.policy import AdmissionState
 from services.domain.requirements import AgentProfile, Preference, Requirements
 from services.domain.schedule import (
     LeaseLoad,
@@ -155,7 +156,8 @@ def _add_unplaceable(response: pb.ScheduleResponse, group: Unplaceable) -> None:
 
 def _queue(queue: queue_pb2.Queue) -> QueueRule:
     policy = convert_queue.queue_policy(queue.policy)
-    return QueueRule(queue.namespace, queue.name, queue.paused, queue.version, policy)
+    paused = queue.paused or policy.admission.state is AdmissionState.PAUSE
+    return QueueRule(queue.namespace, queue.name, paused, queue.version, policy)
 
 
 def _load(load: pb.LeaseLoad) -> LeaseLoad:

@@ -19,6 +19,7 @@ from missioncontrol.v1 import (
     task_service_pb2,
     task_service_pb2_grpc,
 )
+from prometheus_client import CollectorRegistry
 
 from services.coordinator.parts import Parts
 from services.transport.status import DETAILS_KEY
@@ -31,6 +32,7 @@ class Coordinator:
     store: Store
     channel: grpc.aio.Channel
     address: str
+    registry: CollectorRegistry
 
     @property
     def tasks(self) -> Any:

@@ -18,7 +18,7 @@ from uuid_utils import uuid7
 
 from missioncontrol import limits
 from missioncontrol.channel import one_only, open_target, parse_addresses, targets
-from missioncontrol.errors import CallError, CallStatus, Unavailable, call_error
+from missioncontrol.errors import CallError, CallStatus, QueueRefused, Unavailable, call_error
 from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceStub
 from missioncontrol.v1.event_service_pb2_grpc import EventServiceStub
 from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceStub
@@ -201,6 +201,9 @@ def _stubs(channel: grpc.aio.Channel) -> Stubs:
 
 
 def _worth_retrying(error: CallError) -> bool:
+    """Whether the same call may go well soon. A queue without room is for the caller to decide on (see `room.py`)."""
+    if isinstance(error, QueueRefused):
+        return False
     return error.code in _RETRIED_CALLS or error.retry_seconds is not None
 
 

@@ -45,7 +45,7 @@ async def submit(
     missionctl submit --kind summarise --payload '{"path": "README.md"}' --queue docs
     """
     request = read_request(argv or [], command=command, task=task, process=process, routing=routing, retry=retry)
-    created = (await session.client.tasks.create(request)).task
+    created = (await session.client.tasks.create(request, wait_for_room=routing.patience)).task
     if watch:
         await watch_to_end(session, created.id, follow_output=True)
     elif session.printer.is_json:

@@ -102,6 +102,12 @@ class RoutingOptions:
     queue_time_limit: Annotated[str | None, typer.Option(help="EXPIRED if nothing starts it within this.")] = None
     run_time_limit: Annotated[str | None, typer.Option(help="An attempt fails after this.")] = None
     request_id: Annotated[str | None, typer.Option(help="The same id gives the same task; else one is made.")] = None
+    wait_for_room: Annotated[str | None, typer.Option(help="If the queue takes no more, ask again for so long.")] = None
+
+    @property
+    def patience(self) -> timedelta | None:
+        """How long to wait for room in the queue."""
+        return _duration(self.wait_for_room, "--wait-for-room")
 
     def read(self, *, now: datetime) -> Mapping[str, object]:
         """What they say in a submit."""

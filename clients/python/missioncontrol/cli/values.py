@@ -48,6 +48,17 @@ def parse_duration(text: str, *, option: str) -> timedelta:
     return timedelta(**{unit: float(number) for unit, number in match.groupdict().items() if number is not None})
 
 
+def duration_text(duration: timedelta) -> str:
+    """A duration as `parse_duration` reads it: "1h30m", "0.5s", "0s"."""
+    seconds, micros = divmod(duration // timedelta(microseconds=1), 1_000_000)
+    text = ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        count, seconds = divmod(seconds, size)
+        text += f"{count}{unit}" if count else ""
+    rest = f"{seconds}.{micros:06d}".rstrip("0").rstrip(".")
+    return text if text and rest == "0" else f"{text}{rest}s"
+
+
 def parse_instant(text: str, *, now: datetime, option: str) -> datetime:
     """An RFC 3339 instant, or "+5m" from now. One without an offset is in this machine's time zone."""
     if text.startswith("+"):
