@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -121,24 +122,28 @@ async def held_by(handle: TaskHandle[object], agent_id: str) -> bool:
 
 
 @pytest.mark.timeout(120)
-async def test_an_operator_waits_for_a_drain_and_sees_how_far_it_is(start_fleet: StartFleet) -> None:
+async def test_an_operator_waits_for_a_drain_and_sees_how_far_it_is(start_fleet: StartFleet, tmp_path: Path) -> None:
     fleet = await start_fleet(agents=AGENTS[:3], gateway_listen="")
     missionctl = CommandLine(Peer(), fleet.address)
+    let_go = tmp_path / "let_go"
+    script = f'while [ ! -e "{let_go}" ]; do sleep 0.1; done'
     async with Client(fleet.address) as client:
-        handles = [await client.submit_command(["sleep", "2"], selectors=[EU]) for _ in range(2)]
+        handles = [await client.submit_command(["sh", "-c", script], selectors=[EU]) for _ in range(2)]
         await in_state(handles, RUNNING)
 
         preview = await missionctl("agents", "drain", "--selector", EU, "--preview", "-o", "json")
-        waited = await missionctl(
-            "agents", "drain", "--selector", EU, "--mode", "finish", "--deadline", "10m", "--wait", "-o", "json"
-        )
+        order = ("agents", "drain", "--selector", EU, "--mode", "finish", "--deadline", "10m", "--wait", "-o", "json")
+        waiting = await missionctl.start(*order)
+        assert waiting.stderr is not None
+        said = [(await waiting.stderr.readline()).decode() for _ in range(2)]
+        let_go.touch()
+        out, err = await waiting.communicate()
         states = [(await handle.get()).state for handle in handles]
         resumed = await missionctl("agents", "resume", "eu-1", "eu-2", "-o", "json")
     assert (preview.code, preview.err) == (0, "2 agents, 2 would change\n")
-    assert waited.code == 0, waited.err
-    assert waited.err.splitlines()[0] == "2 agents, 2 changed"
-    assert waited.err.splitlines()[1].endswith("2 leases left")
-    assert waited.err.splitlines()[-1] == "2 of 2 agents drained, 0 leases left"
-    assert [agent["drain"]["state"] for agent in waited.json["agents"]] == ["DRAINED", "DRAINED"]
+    assert said[0] == "2 agents, 2 changed\n"
+    assert said[1].endswith("of 2 agents drained, 2 leases left\n")
+    assert (waiting.returncode, err.decode().splitlines()[-1]) == (0, "2 of 2 agents drained, 0 leases left")
+    assert [agent["drain"]["state"] for agent in json.loads(out)["agents"]] == ["DRAINED", "DRAINED"]
     assert states == [SUCCEEDED, SUCCEEDED]
     assert [(agent["id"], agent["state"]) for agent in resumed.json["agents"]] == [("eu-1", "READY"), ("eu-2", "READY")]
