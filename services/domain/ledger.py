@@ -13,12 +13,13 @@ import msgspec
 
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import LeaseKey, NewTask, RequestKey, TrimmedChunk
-from services.domain.cron_schedule import Schedule, ScheduleKey
+from services.domain.cron_schedule import ScheduleKey
 from services.domain.errors import NotFound
 from services.domain.event import Event, EventData, EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.schedule_ledger import ScheduleLedger
 from services.domain.task import Task
 
 
@@ -86,7 +87,6 @@ class Ledger:
         self.tasks: dict[str, Task] = {}
         self.agents: dict[AgentKey, Agent] = {}
         self.queues: dict[QueueKey, Queue] = {}
-        self.schedules: dict[ScheduleKey, Schedule | None] = {}  # None: there is none, or not any more
         self.requests: dict[RequestKey, RequestRecord] = {}
         self.attempts: dict[LeaseKey, Attempt] = {}
         self.requirements: dict[str, Requirements] = {}
@@ -97,13 +97,12 @@ class Ledger:
         self.changed_tasks: dict[str, None] = {}
         self.changed_agents: dict[AgentKey, None] = {}
         self.changed_queues: dict[QueueKey, None] = {}
-        self.changed_schedules: dict[ScheduleKey, None] = {}
-        self.schedule_documents: dict[ScheduleKey, bytes] = {}  # of those that were put
         self.admitted: set[AgentKey] = set()  # agents of which the whole row is new
         self.ended: list[Attempt] = []
         self.checkpoints: dict[str, bytes] = {}
         self.progress: dict[str, Progress] = {}
         self.events: list[Event] = []
+        self.schedules = ScheduleLedger(now, self.events)
         self.forgotten: list[Task] = []
         self.trimmed: list[TrimmedChunk] = []
         # What is to be told after the commit.
@@ -130,13 +129,6 @@ class Ledger:
     def queue(self, key: QueueKey) -> Queue:
         """The queue as configured, or one with the default policy."""
         return self.queues.get(key) or Queue(*key)
-
-    def schedule(self, key: ScheduleKey) -> Schedule:
-        """The schedule. Raises NotFound."""
-        schedule = self.schedules.get(key)
-        if schedule is None:
-            raise NotFound(f"there is no schedule {key[1]} in namespace {key[0]}", schedule=key[1])
-        return schedule
 
     def demand(self, task: Task) -> Mapping[str, float]:
         """Resources that the task holds while it is leased."""
@@ -197,23 +189,6 @@ class Ledger:
         self.changed_queues[after.key] = None
         data = EventData(version=after.version)
         self.events.append(Event(type_, self.now, after.namespace, after.name, "", "", data))
-
-    def put_schedule(
-        self, after: Schedule, type_: EventType, *, message: str = "", instant: int = 0, task: Task | None = None
-    ) -> None:
-        """Changes a schedule and records the event of the change; of a firing, with its instant and its task."""
-        self.schedules[after.key] = after
-        self.changed_schedules[after.key] = None
-        data = EventData(version=after.version, schedule=after.name, schedule_time=instant, message=message)
-        queue, task_id = (task.queue, task.id) if task is not None else ("", "")
-        self.events.append(Event(type_, self.now, after.namespace, queue, task_id, "", data))
-
-    def delete_schedule(self, schedule: Schedule) -> None:
-        """Takes a schedule away and records that."""
-        self.schedules[schedule.key] = None
-        self.changed_schedules[schedule.key] = None
-        data = EventData(version=schedule.version + 1, schedule=schedule.name)
-        self.events.append(Event(EventType.SCHEDULE_DELETED, self.now, schedule.namespace, "", "", "", data))
 
     def end_attempt(self, attempt: Attempt) -> None:
         """Keeps an attempt that has ended."""

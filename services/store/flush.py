@@ -146,8 +146,8 @@ class Flusher:
     def _batch(self, ledger: Ledger, before: Versions) -> Batch:
         """What the ledger has to have written, and what has to be looked at again for it."""
         changes = changed_rows(ledger, before)
-        if ledger.changed_schedules:
-            changes.update(schedule_rows(ledger, before.schedules))
+        if ledger.schedules.changed:
+            changes.update(schedule_rows(ledger.schedules, before.schedules))
         if self._shared:
             for write in changes:
                 changes[write].sort(key=write.order)
@@ -196,9 +196,9 @@ class Flusher:
 
     def _read_schedules(self, ledger: Ledger, wanted: set[ScheduleKey]) -> None:
         unread = self._cache.take_schedules(wanted, ledger)
-        ledger.schedules.update(dict.fromkeys(unread))
+        ledger.schedules.rows.update(dict.fromkeys(unread))
         for schedule in decode_schedules(self._reader.rows(statements.READ_SCHEDULES, unread)):
-            ledger.schedules[schedule.key] = schedule
+            ledger.schedules.rows[schedule.key] = schedule
 
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
@@ -239,7 +239,7 @@ class Versions:
         self.tasks = {task_id: task.version for task_id, task in ledger.tasks.items()}
         self.agents = {key: agent.version for key, agent in ledger.agents.items()}
         self.queues = {key: queue.version for key in queues for queue in [ledger.queues.get(key)] if queue is not None}
-        self.schedules = {key: schedule.version if schedule else 0 for key, schedule in ledger.schedules.items()}
+        self.schedules = {key: schedule.version if schedule else 0 for key, schedule in ledger.schedules.rows.items()}
         self._absent = [key for key in queues if key not in self.queues]
 
     def of(self, write: statements.Write, rows: list[rows.Row]) -> list[int]:
@@ -262,7 +262,7 @@ class Versions:
             [(task_id, version) for task_id, version in self.tasks.items() if task_id not in changed],
             [(*key, version) for key, version in self.agents.items() if key not in ledger.changed_agents],
             [(*key, version) for key, version in queues if key not in ledger.changed_queues],
-            [(*key, version) for key, version in self.schedules.items() if key not in ledger.changed_schedules],
+            [(*key, version) for key, version in self.schedules.items() if key not in ledger.schedules.changed],
         )
         return [(place, checked) for place, checked in enumerate(found) if checked]
 
@@ -349,5 +349,5 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         ended=ledger.ended,
         progress=ledger.progress,
         requirements={task.needs_id: ledger.requirements[task.needs_id] for task in ledger.ready},
-        schedules=[schedule for key in ledger.changed_schedules if (schedule := ledger.schedules[key]) is not None],
+        schedules=[after for key in ledger.schedules.changed if (after := ledger.schedules.rows[key]) is not None],
     )
