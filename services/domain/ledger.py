@@ -13,7 +13,7 @@ import msgspec
 
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import LeaseKey, NewTask, RequestKey, TrimmedChunk
-from services.domain.cron_schedule import Schedule, ScheduleKey
+from services.domain.cron_schedule import ScheduleKey
 from services.domain.errors import NotFound
 from services.domain.event import Event, EventData, EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
@@ -21,6 +21,7 @@ from services.domain.gate import Gate
 from services.domain.links import Links
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.schedule_ledger import ScheduleLedger
 from services.domain.task import Task
 
 
@@ -90,7 +91,6 @@ class Ledger:
         self.tasks: dict[str, Task] = {}
         self.agents: dict[AgentKey, Agent] = {}
         self.queues: dict[QueueKey, Queue] = {}
-        self.schedules: dict[ScheduleKey, Schedule | None] = {}  # None: there is none, or not any more
         self.requests: dict[RequestKey, RequestRecord] = {}
         self.attempts: dict[LeaseKey, Attempt] = {}
         self.requirements: dict[str, Requirements] = {}
@@ -106,8 +106,6 @@ class Ledger:
         self.relocated: dict[str, bytes] = {}  # tasks in another line, and what that makes of their specs
         self.changed_agents: dict[AgentKey, None] = {}
         self.changed_queues: dict[QueueKey, None] = {}
-        self.changed_schedules: dict[ScheduleKey, None] = {}
-        self.schedule_documents: dict[ScheduleKey, bytes] = {}  # of those that were put
         self.admitted: set[AgentKey] = set()  # agents of which the whole row is new
         self.adopted: set[AgentKey] = set()  # agents that wait here for their next Hello
         self.ended: list[Attempt] = []
@@ -118,6 +116,7 @@ class Ledger:
         self.ended_dependencies: dict[str, None] = {}  # others wait for them, and were not looked for yet
         self.unsettled: dict[str, None] = {}  # the same, and not in this flush
         self.events: list[Event] = []
+        self.schedules = ScheduleLedger(now, self.events)
         self.forgotten: list[Task] = []
         self.trimmed: list[TrimmedChunk] = []
         # What is to be told after the commit.
@@ -144,13 +143,6 @@ class Ledger:
     def queue(self, key: QueueKey) -> Queue:
         """The queue as configured, or one with the default policy."""
         return self.queues.get(key) or Queue(*key)
-
-    def schedule(self, key: ScheduleKey) -> Schedule:
-        """The schedule. Raises NotFound."""
-        schedule = self.schedules.get(key)
-        if schedule is None:
-            raise NotFound(f"there is no schedule {key[1]} in namespace {key[0]}", schedule=key[1])
-        return schedule
 
     def demand(self, task: Task) -> Mapping[str, float]:
         """Resources that the task holds while it is leased."""
@@ -223,23 +215,6 @@ class Ledger:
         self.changed_queues[after.key] = None
         data = EventData(version=after.version, message=message)
         self.events.append(Event(type_, self.now, after.namespace, after.name, "", "", data))
-
-    def put_schedule(
-        self, after: Schedule, type_: EventType, *, message: str = "", instant: int = 0, task: Task | None = None
-    ) -> None:
-        """Changes a schedule and records the event of the change; of a firing, with its instant and its task."""
-        self.schedules[after.key] = after
-        self.changed_schedules[after.key] = None
-        data = EventData(version=after.version, schedule=after.name, schedule_time=instant, message=message)
-        queue, task_id = (task.queue, task.id) if task is not None else ("", "")
-        self.events.append(Event(type_, self.now, after.namespace, queue, task_id, "", data))
-
-    def delete_schedule(self, schedule: Schedule) -> None:
-        """Takes a schedule away and records that."""
-        self.schedules[schedule.key] = None
-        self.changed_schedules[schedule.key] = None
-        data = EventData(version=schedule.version + 1, schedule=schedule.name)
-        self.events.append(Event(EventType.SCHEDULE_DELETED, self.now, schedule.namespace, "", "", "", data))
 
     def end_attempt(self, attempt: Attempt) -> None:
         """Keeps an attempt that has ended."""

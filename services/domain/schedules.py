@@ -53,7 +53,7 @@ def touch_fire(command: FireSchedule, touches: Touches) -> None:
 
 def put_schedule(ledger: Ledger, command: PutSchedule) -> Schedule:
     """Makes it, or replaces what it does and when. With the same times, what is due already stays due."""
-    before = ledger.schedules.get(command.schedule)
+    before = ledger.schedules.rows.get(command.schedule)
     if before is None:
         after = Schedule(
             namespace=command.schedule[0],
@@ -75,8 +75,8 @@ def put_schedule(ledger: Ledger, command: PutSchedule) -> Schedule:
             time_zone=command.time_zone,
             missed_policy=command.missed_policy,
         )
-    ledger.schedule_documents[after.key] = command.document
-    ledger.put_schedule(after, EventType.SCHEDULE_UPDATED)
+    ledger.schedules.documents[after.key] = command.document
+    ledger.schedules.put(after, EventType.SCHEDULE_UPDATED)
     return after
 
 
@@ -90,34 +90,34 @@ def changed(ledger: Ledger, before: Schedule, **changes: Any) -> Schedule:
 
 def pause_schedule(ledger: Ledger, command: PauseSchedule) -> Schedule:
     """Stops it, or lets it begin with the next instant. What is so already records no event."""
-    before = ledger.schedule(command.schedule)
+    before = ledger.schedules.find(command.schedule)
     if before.paused == command.paused:
         return before
     after = changed(ledger, before, paused=command.paused)
-    ledger.put_schedule(after, EventType.SCHEDULE_UPDATED, message="paused" if after.paused else "resumed")
+    ledger.schedules.put(after, EventType.SCHEDULE_UPDATED, message="paused" if after.paused else "resumed")
     return after
 
 
 def delete_schedule(ledger: Ledger, command: DeleteSchedule) -> None:
     """Deletes it. Its tasks stay."""
-    ledger.delete_schedule(ledger.schedule(command.schedule))
+    ledger.schedules.delete(ledger.schedules.find(command.schedule))
 
 
 def fire_schedule(ledger: Ledger, command: FireSchedule) -> bool:
     """Makes the tasks of some instants, and goes on to the next one."""
-    schedule = ledger.schedules.get(command.schedule)
+    schedule = ledger.schedules.rows.get(command.schedule)
     if schedule is None or (schedule.version, schedule.create_time) != (command.version, command.create_time):
         return False
     schedule = replace(schedule, next_time=command.next_time)
     if command.missed:
         schedule = step(schedule, missed=schedule.missed + command.missed)
         words = f"{command.missed} firings were missed" if command.missed > 1 else "1 firing was missed"
-        ledger.put_schedule(schedule, EventType.SCHEDULE_MISSED, message=words)
+        ledger.schedules.put(schedule, EventType.SCHEDULE_MISSED, message=words)
     for firing in command.firings:
         schedule = fire(ledger, schedule, firing)
     if schedule.version == command.version:  # nothing was due: the rules of its time zone have changed
         schedule = step(schedule)
-        ledger.put_schedule(schedule, EventType.SCHEDULE_UPDATED, message="its time zone has new rules")
+        ledger.schedules.put(schedule, EventType.SCHEDULE_UPDATED, message="its time zone has new rules")
     return True
 
 
@@ -126,13 +126,13 @@ def fire(ledger: Ledger, schedule: Schedule, firing: Firing) -> Schedule:
     answer = create_task(ledger, firing.task, None, {})
     if isinstance(answer, Created) and answer.task is not None:
         schedule = step(schedule, last_time=firing.instant, last_task_id=answer.task_id)
-        ledger.put_schedule(schedule, EventType.SCHEDULE_FIRED, instant=firing.instant, task=answer.task)
+        ledger.schedules.put(schedule, EventType.SCHEDULE_FIRED, instant=firing.instant, task=answer.task)
         return schedule
     # A queue may refuse new tasks of anybody else.
     assert isinstance(answer, (Created, AlreadyExists)), f"a firing was refused: {answer}"
     schedule = step(schedule)
     words = f"had fired before: {firing.task.request_id}"
-    ledger.put_schedule(schedule, EventType.SCHEDULE_UPDATED, message=words)
+    ledger.schedules.put(schedule, EventType.SCHEDULE_UPDATED, message=words)
     return schedule
 
 

@@ -21,7 +21,7 @@ class Versions:
         self.tasks = {task_id: task.version for task_id, task in ledger.tasks.items()}
         self.agents = {key: agent.version for key, agent in ledger.agents.items()}
         self.queues = {key: queue.version for key in queues for queue in [ledger.queues.get(key)] if queue is not None}
-        self.schedules = {key: schedule.version if schedule else 0 for key, schedule in ledger.schedules.items()}
+        self.schedules = {key: schedule.version if schedule else 0 for key, schedule in ledger.schedules.rows.items()}
         self._absent = [key for key in queues if key not in self.queues]
 
     def of(self, write: statements.Write, rows: list[rows.Row]) -> list[int]:
@@ -45,7 +45,7 @@ class Versions:
             [(*key, version) for key, version in self.agents.items() if key not in ledger.changed_agents],
             [(*key, version) for key, version in queues if key not in ledger.changed_queues],
             [(task_id, 0) for task_id in settled],
-            [(*key, version) for key, version in self.schedules.items() if key not in ledger.changed_schedules],
+            [(*key, version) for key, version in self.schedules.items() if key not in ledger.schedules.changed],
         )
         return [(place, checked) for place, checked in enumerate(found) if checked]
 

@@ -183,8 +183,8 @@ class Flusher:
     def _batch(self, ledger: Ledger, before: Versions, settled: Iterable[str]) -> Batch:
         """What the ledger has to have written, and what has to be looked at again for it."""
         changes = changed_rows(ledger, before)
-        if ledger.changed_schedules:
-            changes.update(schedule_rows(ledger, before.schedules))
+        if ledger.schedules.changed:
+            changes.update(schedule_rows(ledger.schedules, before.schedules))
         if self._shared:
             for write in changes:
                 changes[write].sort(key=write.order)
@@ -234,9 +234,9 @@ class Flusher:
 
     def _read_schedules(self, ledger: Ledger, wanted: set[ScheduleKey]) -> None:
         unread = self._cache.take_schedules(wanted, ledger)
-        ledger.schedules.update(dict.fromkeys(unread))
+        ledger.schedules.rows.update(dict.fromkeys(unread))
         for schedule in decode_schedules(self._reader.rows(statements.READ_SCHEDULES, unread)):
-            ledger.schedules[schedule.key] = schedule
+            ledger.schedules.rows[schedule.key] = schedule
 
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
@@ -301,5 +301,5 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         progress=ledger.progress,
         unsettled=list(ledger.unsettled),
         requirements={task.needs_id: ledger.requirements[task.needs_id] for task in ledger.ready},
-        schedules=[schedule for key in ledger.changed_schedules if (schedule := ledger.schedules[key]) is not None],
+        schedules=[after for key in ledger.schedules.changed if (after := ledger.schedules.rows[key]) is not None],
     )

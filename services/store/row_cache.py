@@ -74,8 +74,8 @@ class RowCache:
         missing = []
         for key in wanted:
             for earlier in reversed(self._unwritten):
-                if key in earlier.changed_schedules:
-                    ledger.schedules[key] = earlier.schedules[key]
+                if key in earlier.schedules.changed:
+                    ledger.schedules.rows[key] = earlier.schedules.rows[key]
                     break
             else:
                 missing.append(key)

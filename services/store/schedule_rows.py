@@ -6,15 +6,17 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from services.domain.cron_schedule import ScheduleKey
-from services.domain.ledger import Ledger
+from services.domain.schedule_ledger import ScheduleLedger
 from services.store import rows, statements
 
 
-def schedule_rows(ledger: Ledger, versions: Mapping[ScheduleKey, int]) -> dict[statements.Write, list[rows.Row]]:
+def schedule_rows(
+    ledger: ScheduleLedger, versions: Mapping[ScheduleKey, int]
+) -> dict[statements.Write, list[rows.Row]]:
     """The schedules that are new, were put, have fired, or go. `versions` are those that were read, 0 for "none"."""
     written: dict[statements.Write, list[rows.Row]] = defaultdict(list)
-    for key in ledger.changed_schedules:
-        schedule, document = ledger.schedules[key], ledger.schedule_documents.get(key)
+    for key in ledger.changed:
+        schedule, document = ledger.rows[key], ledger.documents.get(key)
         if schedule is None:
             if versions[key]:
                 written[statements.DELETE_SCHEDULES].append(key)

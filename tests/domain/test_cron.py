@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -52,6 +53,19 @@ def on_the_day(expression: str, day: str, zone: str = BERLIN) -> list[str]:
 def test_days_with_a_change_of_the_clocks(expression: str, spring: list[str], autumn: list[str]) -> None:
     assert on_the_day(expression, SPRING) == spring
     assert on_the_day(expression, AUTUMN) == autumn
+
+
+def test_the_table_in_the_documentation_is_true() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:3] == "| `"]
+    rows = [row for row in rows if row[0].endswith("*`")]
+    assert len(rows) == 7
+    for expression, *days in rows:
+        for told, day in zip(days, (SPRING, AUTUMN), strict=True):
+            found = [
+                f"{each[:5]}{each[8:]}" for each in on_the_day(expression.strip("`"), day) if "01:3" <= each < "04"
+            ]
+            assert told == (", ".join(found) or "nothing"), expression
 
 
 def test_every_hour_fires_each_hour_that_passes() -> None:

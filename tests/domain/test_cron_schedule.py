@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.cron_schedule import (
@@ -95,6 +95,7 @@ def test_one_that_is_paused_or_never_fires_again_is_never_due() -> None:
     assert look(BEGIN, next_time=0) == Due((), 0, 0)
 
 
+@settings(deadline=None)
 @given(
     policy=st.sampled_from(MissedPolicy),
     cron=st.sampled_from(["* * * * * *", "*/7 * * * * *", "* * * * *", "0 * * * *", "5,50 3 * * *"]),
