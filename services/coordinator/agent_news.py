@@ -120,7 +120,7 @@ class AgentNews:
     def _note_arrival(self, agent: Agent, before: Agent | None, holdings: Sequence[Task] | None) -> None:
         if holdings is not None:
             self.leases.take(agent.key, holdings)
-        if before is None or before.session != agent.session:
+        if agent.connected and (before is None or before.session != agent.session):
             self.warm.connected(agent, holdings or ())
 
     def _note_queues(self, queues: Iterable[Queue]) -> None:

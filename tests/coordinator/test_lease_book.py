@@ -313,3 +313,15 @@ def test_the_last_grant_is_known_also_of_leases_that_a_hello_brings(watched: Wat
     watched.begin()
     watched.connect("a", held=[("t", 1)])
     assert watched.news.leases.last_grant_time(key("a")) == granted
+
+
+def test_what_is_told_late_of_an_earlier_lease_of_a_task_leaves_the_current_one(watched: Watched) -> None:
+    watched.connect("a")
+    watched.lease("t", "a")
+    with watched.elsewhere():
+        lease = [("t", 1)]
+        watched.world.do(RevokeLeases(key("a"), watched.world.sessions["a"], lease, RevokeReason.UNDELIVERED))
+    ending = watched.world.events[-1]
+    assert watched.world.grant("t", "a") is PlacementOutcome.GRANTED
+    watched.news.on_foreign(Foreign([ending], [], {}, [], []))
+    assert watched.news.leases.unstarted(key("a"), "default", 9) == [("t", 2)]
