@@ -50,15 +50,17 @@ def is_known(ledger: Ledger, task_id: str, namespace: str) -> bool:
     return task is not None and task.namespace == namespace
 
 
-def blocked(ledger: Ledger, new: NewTask, task: Task) -> Task:
-    """The first state of a task with dependencies: BLOCKED, unless all of them have ended as they should.
+def linked(ledger: Ledger, new: NewTask, task: Task) -> Task:
+    """The first state of a task that has to do with others: BLOCKED, unless all that it depends on has ended well.
 
     Its time in the queue begins when it is not blocked any more; a time before which it must not start goes on.
     """
+    replace = msgspec.structs.replace
+    task = replace(task, dependency_policy=new.dependency_policy, has_dependents=new.has_dependents)
     blockers = len(waited_for(ledger, new)) + (stumbling_block(ledger, new) is not None)
     if not blockers:
         return task
-    return msgspec.structs.replace(
+    return replace(
         task,
         state=TaskState.BLOCKED,
         blockers=blockers,

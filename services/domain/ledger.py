@@ -24,6 +24,8 @@ from services.domain.requirements import Requirements
 from services.domain.schedule_ledger import ScheduleLedger
 from services.domain.task import Task
 
+TASK_CHANGED = EventType.TASK_CHANGED  # a member of an enum costs more than a name, and every change asks
+
 
 class Touches:
     """What a flush has to read: the keys that its commands name."""
@@ -188,7 +190,7 @@ class Ledger:
             outcome,
             after.wake_time if after.state == 1 else 0,
             0,
-            after.priority if new or type_ is EventType.TASK_CHANGED else 0,
+            after.priority if new or type_ is TASK_CHANGED else 0,
             after.kind if new else "",
             after.retry_of if new else "",
             message,

@@ -58,21 +58,22 @@ def create_task(
         earlier = ledger.requests.get((new.namespace, new.request_id))
         if earlier is not None:
             return repeated(new, earlier)
-    if new.depends_on:
-        refusal = dependencies.refusal(ledger, new)
-        if refusal is not None:
-            return refusal
+    linked = new.depends_on or new.has_dependents
+    if linked and (refusal := dependencies.refusal(ledger, new)):
+        return refusal
     if new.request_id:
         record = RequestRecord(new.namespace, new.request_id, new.id, new.digest)
         ledger.requests[(new.namespace, new.request_id)] = record
         ledger.new_requests.append(record)
     task = first_state(ledger, new)
+    if linked:
+        task = dependencies.linked(ledger, new, task)
     ledger.created[new.id] = new
     if new.needs_id not in ledger.requirements:
         ledger.requirements[new.needs_id] = new.requirements
         ledger.new_requirements[new.needs_id] = new.requirements
     ledger.put_task(None, task, EventType.TASK_CREATED)
-    if task.state is TaskState.BLOCKED:
+    if linked and task.blockers:
         dependencies.begin_to_wait(ledger, new)
         return Created(task.id, ledger.tasks[task.id])
     if placement is not None and grant_lease(ledger, placement, eligible) is PlacementOutcome.GRANTED:
@@ -94,12 +95,12 @@ def repeated(new: NewTask, earlier: RequestRecord) -> CreateAnswer:
 
 
 def first_state(ledger: Ledger, new: NewTask) -> Task:
-    """The state row of a new task: BLOCKED, SCHEDULED if its time is to come, PENDING otherwise."""
+    """The state row of a new task: SCHEDULED if its time is to come, PENDING otherwise."""
     now = ledger.now
     policy = ledger.queue((new.namespace, new.queue)).policy
     queue_limit = new.queue_limit_micros or policy.queue_limit_micros
     later = new.not_before_time > now
-    task = Task(
+    return Task(
         id=new.id,
         namespace=new.namespace,
         queue=new.queue,
@@ -115,11 +116,8 @@ def first_state(ledger: Ledger, new: NewTask) -> Task:
         wake_time=new.not_before_time if later else (now + queue_limit if queue_limit else 0),
         queue_limit_micros=queue_limit,
         run_limit_micros=new.run_limit_micros or policy.run_limit_micros,
-        dependency_policy=new.dependency_policy,
-        has_dependents=new.has_dependents,
         retry_of=new.retry_of,
         request_id=new.request_id,
         shard=ledger.shard,
         retry=new.retry,
     )
-    return dependencies.blocked(ledger, new, task) if new.depends_on else task

@@ -12,6 +12,7 @@ FLUSH, JOURNAL, WRITER = (
 )
 DRAINS, BULK = "tests/store/test_drains.py", "tests/store/test_bulk.py"
 MODEL, SEVERAL = "tests/store/test_model.py", "tests/store/test_several_writers.py"
+DEPENDENCIES = "tests/store/test_dependencies.py"
 SESSION, SDK = "tests/domain/test_session.py", "tests/clients/session"
 SIMULATION = "tests/simulation/test_simulation.py"
 
@@ -161,7 +162,7 @@ MUTANTS = (
         "S14",
         "a coordinator grants a task of a queue that another one has paused since",
         "services/store/flush.py",
-        "        checks = before.checks(ledger) if self._shared else []\n",
+        "        checks = before.checks(ledger, settled) if self._shared else []\n",
         "        checks: list[tuple[int, list[rows.Row]]] = []\n",
         (SEVERAL,),
     ),
@@ -326,5 +327,32 @@ MUTANTS = (
         "        if now >= self.liveness.silence_time:\n            # The stream",
         "        if now >= inf:\n            # The stream",
         (SDK,),
+    ),
+    Mutant(
+        "a task that begins to wait while the other ends waits for ever",
+        "D1",
+        "the end does not look again whether another task waits for it by now",
+        "services/store/flush.py",
+        "            [(task_id, 0) for task_id in settled],\n",
+        "            [],\n",
+        (SEVERAL,),
+    ),
+    Mutant(
+        "the first task that waits is not noticed by the end",
+        "D1",
+        "the mark of a task with dependents is no change of its row",
+        "services/domain/dependencies.py",
+        "        marked = amend(task, has_dependents=True)\n",
+        "        return\n",
+        (SEVERAL, DEPENDENCIES),
+    ),
+    Mutant(
+        "a failure stops at the first dependent",
+        "D1",
+        "what waits for a task that another one's end has ended is left alone",
+        "services/store/dependents.py",
+        "        for _ in range(DEPENDENCY_ROUNDS_MAX):\n",
+        "        for _ in range(1):\n",
+        (DEPENDENCIES, MODEL),
     ),
 )

@@ -175,6 +175,29 @@ async def test_many_submits_are_cut_into_batches_by_count_and_by_bytes(conversat
     assert all(each.request_id for request in conversation.peer.asked for each in request.requests)
 
 
+async def test_names_of_other_requests_hold_across_batches(conversation: Conversation) -> None:
+    async def accept(request: Any, context: Any) -> Any:
+        refused = task_service_pb2.BatchCreateTasksResult()
+        refused.error.code = grpc.StatusCode.INVALID_ARGUMENT.value[0]
+        results = [
+            refused if each.spec.kind == "k1" else task_service_pb2.BatchCreateTasksResult(task_id=each.spec.kind)
+            for each in request.requests
+        ]
+        return task_service_pb2.BatchCreateTasksResponse(results=results)
+
+    conversation.peer.answers("BatchCreateTasks", accept)
+    names = {999: ["#0"], 1000: ["#0", "#1", "an-id", "#x"], 1001: ["#1000"]}
+    requests = [task_request(f"k{number}", depends_on=names.get(number, [])) for number in range(1002)]
+
+    with pytest.raises(errors.BatchRefused):
+        await conversation.client.submit_many(requests)
+
+    first, second = [request.requests for request in conversation.peer.asked]
+    assert list(first[999].spec.depends_on) == ["#0"]
+    assert [list(each.spec.depends_on) for each in second] == [["k0", "#refused:1", "an-id", "#x"], ["#0"]]
+    assert list(requests[1001].spec.depends_on) == ["#1000"], "the caller's own is left as it was"
+
+
 async def test_a_bad_item_of_a_batch_is_named_and_the_others_have_handles(conversation: Conversation) -> None:
     refused = task_service_pb2.BatchCreateTasksResult()
     refused.error.code, refused.error.message = grpc.StatusCode.INVALID_ARGUMENT.value[0], "bad kind"
