@@ -124,6 +124,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
     backpressure.found(queues.all())
+    await backpressure.start()
     await link.start(membership.shards)
     membership.subscribe(link.look_after)
     alone = storage.engine.dialect.name == "sqlite"
@@ -142,7 +143,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         retention=Retention(journal, readers, membership, keep_of(settings)),
         backpressure=backpressure,
         task_service=TaskService(journal, readers, watchers, relay, link.standing, on_refused=metrics.refused),
-        queue_service=QueueService(journal, readers),
+        queue_service=QueueService(journal, readers, backpressure),
         agent_service=AgentService(journal, readers, connections),
         event_service=EventService(feed, readers),
     )

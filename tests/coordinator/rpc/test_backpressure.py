@@ -12,6 +12,7 @@ from missioncontrol.v1 import queue_service_pb2 as wire
 from prometheus_client import generate_latest
 
 from services.domain.errors import QueueFull
+from services.domain.policy import AdmissionPolicy
 from services.store.queues import count_pending
 from tests.coordinator.rpc.harness import Coordinator, refusal, submit
 
@@ -43,7 +44,7 @@ async def test_a_full_queue_refuses_with_reason_figures_and_a_time_to_come_back(
     assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert refused.reason == "QUEUE_FULL"
     assert refused.metadata == {"queue": "q", "pending": "1", "limit": "1"}
-    assert refused.message == "queue q is full: 1 tasks are pending, and its limit is 1"
+    assert refused.message == "queue q is full: 1 pending, and its limit is 1"
     assert repeated.deduplicated
 
 
@@ -123,3 +124,16 @@ async def test_refused_submits_are_counted_by_reason(coordinator: Coordinator) -
     text = generate_latest(coordinator.registry).decode()
 
     assert f'missioncontrol_submits_refused_total{{reason="{QueueFull.reason.lower()}"}} 2.0' in text
+
+
+async def test_a_queue_is_counted_beside_everything_else_before_it_gets_a_limit(coordinator: Coordinator) -> None:
+    """And stays known while the change is on its way, whatever is looked at meanwhile."""
+    key, backpressure = ("default", "q"), coordinator.parts.backpressure
+    depths = coordinator.parts.storage.journal.gates.depths
+    await coordinator.create(queue="q")
+    async with backpressure.counted(key, AdmissionPolicy(pending_max=1)):
+        await coordinator.create(queue="q")
+        await backpressure.step(0.0)
+        assert depths.of(key) == 2
+    await backpressure.step(0.0)
+    assert depths.of(key) is None
