@@ -116,15 +116,18 @@ class Backpressure:
         self._journal.gates.depths.follow(deep | self._coming.keys())
 
     async def _count(self, key: QueueKey) -> None:
-        """Counts a queue, beside what is being written."""
+        """Counts a queue, beside what is being written.
+
+        The count is taken in between two flushes: one that is being written is in the count or not, as it happens.
+        """
         depths = self._journal.gates.depths
         count = depths.begin_count(key)
         try:
             pending, head = await self._readers.run(partial(count_pending, key=key))
+            await self._journal.read(lambda _: depths.counted(key, count, pending, head=head))
         except BaseException:
             depths.give_up_count(key, count)
             raise
-        depths.counted(key, count, pending, head=head)
 
     async def _review(self) -> None:
         """Has those states noted that are not what they should be."""

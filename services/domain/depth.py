@@ -76,7 +76,10 @@ class Depths:
         return depth.heard
 
     def counted(self, key: QueueKey, count: Heard, pending: int, *, head: int) -> None:
-        """A count found so many pending tasks, behind the event `head`. One that was overtaken does not matter."""
+        """A count found so many pending tasks, behind the event `head`. One that was overtaken does not matter.
+
+        Whatever of the own commits the count had seen must have been told by now.
+        """
         depth = self._depths.get(key)
         if depth is not None and depth.heard is count:
             depth.pending = pending + sum(change for sequence, change in count if sequence > head)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -137,3 +138,28 @@ async def test_a_queue_is_counted_beside_everything_else_before_it_gets_a_limit(
         assert depths.of(key) == 2
     await backpressure.step(0.0)
     assert depths.of(key) is None
+
+
+async def test_counts_in_the_middle_of_a_flood_change_nothing_about_the_limit(coordinator: Coordinator) -> None:
+    """Flushes are on their way to the disk whenever a count looks, and in it or not."""
+    await configure(coordinator, pending_max=5_000)
+    depths = coordinator.parts.storage.journal.gates.depths
+    flooding = True
+
+    async def count() -> None:
+        while flooding:
+            depths.make_stale()
+            await coordinator.parts.backpressure.step(0.0)
+
+    async def flood() -> int:
+        requests = [submit(queue="q") for _ in range(400)]
+        batch = task_service_pb2.BatchCreateTasksRequest(requests=requests)
+        response = await coordinator.tasks.BatchCreateTasks(batch)
+        return sum(result.WhichOneof("result") == "task_id" for result in response.results)
+
+    counting = asyncio.ensure_future(count())
+    accepted = sum(await asyncio.gather(*[flood() for _ in range(15)]))
+    flooding = False
+    await counting
+
+    assert (accepted, (await stats_of(coordinator)).pending) == (5_000, 5_000)
