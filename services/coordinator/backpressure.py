@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
@@ -21,7 +23,7 @@ from services.domain.backpressure import state_at
 from services.domain.commands import ReviewAdmission
 from services.domain.errors import MissionControlError
 from services.domain.event import Event
-from services.domain.policy import AdmissionState
+from services.domain.policy import AdmissionPolicy, AdmissionState
 from services.domain.queue import Queue, QueueKey
 from services.store.flush import Committed
 from services.store.journal import Journal
@@ -39,6 +41,7 @@ class Backpressure:
         self._readers = readers
         self._membership = membership
         self._queues: dict[QueueKey, Queue] = {}  # those with a policy, or with a state that one has left behind
+        self._coming: Counter[QueueKey] = Counter()  # those that are about to get a policy
         self._recount_due = 0.0
 
     def found(self, queues: Iterable[Queue]) -> None:
@@ -64,6 +67,27 @@ class Backpressure:
         """Takes in what another coordinator did to the depths; `first` is the number of the first event."""
         self._journal.gates.depths.hear_foreign(first, events)
 
+    @asynccontextmanager
+    async def counted(self, key: QueueKey, policy: AdmissionPolicy) -> AsyncIterator[None]:
+        """Inside, a queue that is about to get this policy is counted already, if the policy goes by the depth.
+
+        The journal would count it itself, and do nothing else meanwhile.
+        """
+        self._coming[key] += 1
+        try:
+            if policy.counts and self._journal.gates.depths.of(key) is None:
+                await self._count(key)
+            yield
+        finally:
+            self._coming[key] -= 1
+            self._coming += Counter()  # without those that are zero
+
+    async def start(self) -> None:
+        """Counts the queues that were in the database when the coordinator started."""
+        self._follow()
+        for key in self._journal.gates.depths.stale():
+            await self._count(key)
+
     async def run(self) -> None:
         """Looks until cancelled."""
         while True:
@@ -78,7 +102,7 @@ class Backpressure:
         gates = self._journal.gates
         gates.buckets.coordinators = max(1, len(self._membership.live))
         gates.buckets.keep(self._queues.keys())
-        gates.depths.follow({key for key, queue in self._queues.items() if queue.policy.admission.counts})
+        self._follow()
         if now >= self._recount_due:
             self._recount_due = now + ADMISSION_RECOUNT_SECONDS
             gates.depths.make_stale()
@@ -87,16 +111,23 @@ class Backpressure:
         if self._membership.keeps_house:
             await self._review()
 
+    def _follow(self) -> None:
+        deep = {key for key, queue in self._queues.items() if queue.policy.admission.counts}
+        self._journal.gates.depths.follow(deep | self._coming.keys())
+
     async def _count(self, key: QueueKey) -> None:
-        """Counts a queue, beside what is being written."""
+        """Counts a queue, beside what is being written.
+
+        The count is taken in between two flushes: one that is being written is in the count or not, as it happens.
+        """
         depths = self._journal.gates.depths
-        depths.begin_count(key)
+        count = depths.begin_count(key)
         try:
             pending, head = await self._readers.run(partial(count_pending, key=key))
+            await self._journal.read(lambda _: depths.counted(key, count, pending, head=head))
         except BaseException:
-            depths.give_up_count(key)
+            depths.give_up_count(key, count)
             raise
-        depths.counted(key, pending, head=head)
 
     async def _review(self) -> None:
         """Has those states noted that are not what they should be."""

@@ -136,6 +136,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
     backpressure.found(queues.all())
+    await backpressure.start()
     await link.start(membership.shards)
     membership.subscribe(link.look_after)
     link.agents.on_recall = connections.recall
@@ -161,7 +162,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         ),
         drains=Drains(journal, readers, membership),
         backpressure=backpressure,
-        queue_service=QueueService(journal, readers),
+        queue_service=QueueService(journal, readers, backpressure),
         agent_service=AgentService(journal, readers, connections, link.agents, queues),
         event_service=EventService(feed, readers),
         schedule_service=ScheduleService(journal, readers),

@@ -98,14 +98,14 @@ def closed(queue: Queue, gate: Gate, new: NewTask) -> QueueRefused | None:
         why = f"queue {queue.name} takes no tasks and grants none: its policy says PAUSE"
         return QueuePaused(why, retry_seconds=2 * seconds, queue=queue.name)
     if policy.pending_max and gate.pending >= policy.pending_max:
-        why = f"queue {queue.name} is full: {gate.pending} tasks are pending, and its limit is {policy.pending_max}"
+        why = f"queue {queue.name} is full: {gate.pending} pending, and its limit is {policy.pending_max}"
         return QueueFull(why, retry_seconds=seconds, **facts(queue, gate, policy.pending_max))
     if queue.admission is not AdmissionState.SHED or is_exempt(policy, new):
         return None
     if not policy.by_depth:
         why = f"queue {queue.name} refuses tasks: its policy says SHED"
         return QueueShedding(why, retry_seconds=2 * seconds, queue=queue.name)
-    why = f"queue {queue.name} sheds load: {gate.pending} tasks are pending, and it sheds from {policy.shed_pending} on"
+    why = f"queue {queue.name} sheds load: {gate.pending} pending, and it sheds from {policy.shed_pending} on"
     return QueueShedding(why, retry_seconds=seconds, **facts(queue, gate, policy.shed_pending))
 
 

@@ -17,6 +17,9 @@ from services.domain.policy import AdmissionPolicy
 from services.domain.queue import QueueKey
 from services.domain.task import TaskState
 
+# Changes of a depth, each with the number of the last event of its commit.
+Heard = list[tuple[int, int]]
+
 
 class Depth:
     """One queue's. `pending` None: not counted. `head` is the last event that the count had seen."""
@@ -26,7 +29,7 @@ class Depth:
     def __init__(self) -> None:
         self.pending: int | None = None
         self.head = 0
-        self.heard: list[tuple[int, int]] | None = None  # (sequence, change) since a count began
+        self.heard: Heard | None = None  # since a count began
         self.stale = True
 
     def change(self, by: int, *, sequence: int) -> None:
@@ -66,22 +69,27 @@ class Depths:
         for depth in self._depths.values():
             depth.stale = True
 
-    def begin_count(self, key: QueueKey) -> None:
-        """A count of this queue begins: from now on it is noted what else is heard."""
-        self._depths.setdefault(key, Depth()).heard = []
+    def begin_count(self, key: QueueKey) -> Heard:
+        """A count of this queue begins: what else is heard from now on is noted. One that began before is overtaken."""
+        depth = self._depths.setdefault(key, Depth())
+        depth.heard = []
+        return depth.heard
 
-    def counted(self, key: QueueKey, pending: int, *, head: int) -> None:
-        """The count found so many pending tasks, behind the event `head`. One that was overtaken does not count."""
+    def counted(self, key: QueueKey, count: Heard, pending: int, *, head: int) -> None:
+        """A count found so many pending tasks, behind the event `head`. One that was overtaken does not matter.
+
+        Whatever of the own commits the count had seen must have been told by now.
+        """
         depth = self._depths.get(key)
-        if depth is None or depth.heard is None:
-            return
-        depth.pending = pending + sum(change for sequence, change in depth.heard if sequence > head)
-        depth.head, depth.heard, depth.stale = head, None, False
+        if depth is not None and depth.heard is count:
+            depth.pending = pending + sum(change for sequence, change in count if sequence > head)
+            depth.head, depth.heard, depth.stale = head, None, False
 
-    def give_up_count(self, key: QueueKey) -> None:
-        """The count could not be made."""
-        if key in self._depths:
-            self._depths[key].heard = None
+    def give_up_count(self, key: QueueKey, count: Heard) -> None:
+        """A count could not be made."""
+        depth = self._depths.get(key)
+        if depth is not None and depth.heard is count:
+            depth.heard = None
 
     def hear(self, changes: Mapping[QueueKey, int], *, sequence: int) -> None:
         """Takes in a commit: how much deeper it made queues, and the number of its last event."""

@@ -55,9 +55,9 @@ class Gates:
         if pending is None:
             if unwritten:
                 raise NotCounted(key)
-            self.depths.begin_count(key)
+            count = self.depths.begin_count(key)
             pending, head = self._reader.pending(key)
-            self.depths.counted(key, pending, head=head)
+            self.depths.counted(key, count, pending, head=head)
         return pending + sum(pending_changes(ledger.events, (key,)).get(key, 0) for ledger in unwritten)
 
     def _tokens(self, queue: Queue, now: int, unwritten: Sequence[Ledger]) -> float:

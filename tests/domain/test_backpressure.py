@@ -63,8 +63,7 @@ LEASED = moved(TaskState.PENDING, TaskState.LEASED)
 
 def counted(pending: int, *, head: int) -> Depths:
     depths = Depths()
-    depths.begin_count(QUEUE)
-    depths.counted(QUEUE, pending, head=head)
+    depths.counted(QUEUE, depths.begin_count(QUEUE), pending, head=head)
     return depths
 
 
@@ -87,21 +86,36 @@ def test_a_count_beside_commits_misses_nothing(changes: list[int], data: st.Data
     seen = data.draw(st.integers(begin, len(changes)), label="committed when the count looks")
     end = data.draw(st.integers(begin, len(changes)), label="heard when the count is told")
     depths = counted(100, head=0)
-    for sequence, by in enumerate(changes, 1):
-        if sequence == begin + 1:
-            depths.begin_count(QUEUE)
-        if sequence == end + 1:
-            depths.counted(QUEUE, 100 + sum(changes[:seen]), head=seen)
+    numbered = list(enumerate(changes, 1))
+    for sequence, by in numbered[:begin]:
         depths.hear({QUEUE: by}, sequence=sequence)
-    depths.counted(QUEUE, 100 + sum(changes[:seen]), head=seen)  # if it is told last
+    count = depths.begin_count(QUEUE)
+    for sequence, by in numbered[begin:end]:
+        depths.hear({QUEUE: by}, sequence=sequence)
+    depths.counted(QUEUE, count, 100 + sum(changes[:seen]), head=seen)
+    for sequence, by in numbered[end:]:
+        depths.hear({QUEUE: by}, sequence=sequence)
     assert depths.of(QUEUE) == 100 + sum(changes)
+
+
+def test_of_two_counts_the_one_that_began_last_is_taken() -> None:
+    """What the first one has missed was not noted any more when the second began."""
+    depths = counted(0, head=0)
+    first = depths.begin_count(QUEUE)
+    depths.hear({QUEUE: 1}, sequence=1)
+    second = depths.begin_count(QUEUE)
+    depths.counted(QUEUE, first, 0, head=0)
+    depths.give_up_count(QUEUE, first)
+    depths.hear({QUEUE: 1}, sequence=2)
+    depths.counted(QUEUE, second, 1, head=1)
+    assert depths.of(QUEUE) == 2
 
 
 def test_after_a_commit_of_unknown_outcome_nothing_is_known_and_an_older_count_does_not_help() -> None:
     depths = counted(5, head=10)
-    depths.begin_count(QUEUE)
+    count = depths.begin_count(QUEUE)
     depths.forget()
-    depths.counted(QUEUE, 7, head=12)
+    depths.counted(QUEUE, count, 7, head=12)
     assert depths.of(QUEUE) is None
     assert depths.stale() == [QUEUE]
 

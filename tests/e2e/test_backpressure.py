@@ -82,7 +82,7 @@ async def test_the_limit_holds_behind_a_coordinator_that_was_killed(start_fleet:
     async with Client(fleet.address) as client:
         await limit_queue(client, pending_max=LIMIT)
         before = await flood(client, singles=0, batches=[100])
-        await fleet.services[COORDINATOR].kill()
+        fleet.services[COORDINATOR].kill()
         await fleet.restart(COORDINATOR)
         after = await flood(client, singles=20, batches=[40] * 3)
         assert (before + after, await pending(client)) == (LIMIT, LIMIT)
@@ -93,7 +93,7 @@ async def test_the_states_are_told_in_the_feed_and_in_the_stats(start_fleet: Sta
     async with Client(fleet.address) as client:
         await limit_queue(client, shed_pending=10)
         handles = await client.submit_many(task_request("nothing", queue=QUEUE) for _ in range(10))
-        with pytest.raises(QueueRefused, match="sheds load: 10 tasks are pending"):
+        with pytest.raises(QueueRefused, match="sheds load: 10 pending"):
             await client.submit("nothing", queue=QUEUE)
         for handle in handles[:2]:
             await handle.cancel()

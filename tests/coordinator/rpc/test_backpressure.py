@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -12,6 +13,7 @@ from missioncontrol.v1 import queue_service_pb2 as wire
 from prometheus_client import generate_latest
 
 from services.domain.errors import QueueFull
+from services.domain.policy import AdmissionPolicy
 from services.store.queues import count_pending
 from tests.coordinator.rpc.harness import Coordinator, refusal, submit
 
@@ -43,7 +45,7 @@ async def test_a_full_queue_refuses_with_reason_figures_and_a_time_to_come_back(
     assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert refused.reason == "QUEUE_FULL"
     assert refused.metadata == {"queue": "q", "pending": "1", "limit": "1"}
-    assert refused.message == "queue q is full: 1 tasks are pending, and its limit is 1"
+    assert refused.message == "queue q is full: 1 pending, and its limit is 1"
     assert repeated.deduplicated
 
 
@@ -123,3 +125,41 @@ async def test_refused_submits_are_counted_by_reason(coordinator: Coordinator) -
     text = generate_latest(coordinator.registry).decode()
 
     assert f'missioncontrol_submits_refused_total{{reason="{QueueFull.reason.lower()}"}} 2.0' in text
+
+
+async def test_a_queue_is_counted_beside_everything_else_before_it_gets_a_limit(coordinator: Coordinator) -> None:
+    """And stays known while the change is on its way, whatever is looked at meanwhile."""
+    key, backpressure = ("default", "q"), coordinator.parts.backpressure
+    depths = coordinator.parts.storage.journal.gates.depths
+    await coordinator.create(queue="q")
+    async with backpressure.counted(key, AdmissionPolicy(pending_max=1)):
+        await coordinator.create(queue="q")
+        await backpressure.step(0.0)
+        assert depths.of(key) == 2
+    await backpressure.step(0.0)
+    assert depths.of(key) is None
+
+
+async def test_counts_in_the_middle_of_a_flood_change_nothing_about_the_limit(coordinator: Coordinator) -> None:
+    """Flushes are on their way to the disk whenever a count looks, and in it or not."""
+    await configure(coordinator, pending_max=5_000)
+    depths = coordinator.parts.storage.journal.gates.depths
+    flooding = True
+
+    async def count() -> None:
+        while flooding:
+            depths.make_stale()
+            await coordinator.parts.backpressure.step(0.0)
+
+    async def flood() -> int:
+        requests = [submit(queue="q") for _ in range(400)]
+        batch = task_service_pb2.BatchCreateTasksRequest(requests=requests)
+        response = await coordinator.tasks.BatchCreateTasks(batch)
+        return sum(result.WhichOneof("result") == "task_id" for result in response.results)
+
+    counting = asyncio.ensure_future(count())
+    accepted = sum(await asyncio.gather(*[flood() for _ in range(15)]))
+    flooding = False
+    await counting
+
+    assert (accepted, (await stats_of(coordinator)).pending) == (5_000, 5_000)
