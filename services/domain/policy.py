@@ -118,18 +118,17 @@ class QueuePolicy(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_plain(self) -> bool:
         """Whether a task may be placed without knowing of others: no lanes, fairness, limits, wait for warm agents."""
-        return (
-            self.strategy is Strategy.CENTRAL_QUEUE
-            and not self.lanes
-            and self.fairness is None
-            and self.limits == Limits()
-            and self.affinity == Affinity()
-        )
+        return self.strategy is Strategy.CENTRAL_QUEUE and not self.is_ordered and self.affinity == Affinity()
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the queue chooses among its own tasks, by more than priority and age: lanes, fairness, limits."""
+        return bool(self.lanes) or self.fairness is not None or self.limits != Limits()
 
     @property
     def counts_leases(self) -> bool:
         """Whether the scheduler has to know what an agent's leases are of, and not only how many there are."""
-        return bool(self.lanes) or self.fairness is not None or self.limits != Limits()
+        return self.is_ordered or self.strategy.binds_early
 
     def lane_of(self, priority: int) -> int:
         """The place in `lanes` of a task with this priority; 0 if there are none."""
