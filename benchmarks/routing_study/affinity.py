@@ -21,7 +21,7 @@ from services.domain.policy import Affinity, AffinityWait, QueuePolicy
 AGENTS, KEYS, EXPONENT, KEYS_MAX = 100, 200, 0.9, 5
 LOAD, COLD_COST = 0.5, 0.8
 SEED = 20_261_128
-TASKS = 60_000
+TASKS = 40_000
 
 
 class Wait(NamedTuple):

@@ -18,7 +18,11 @@ Figures = dict[str, Estimate]
 
 
 class Expected(NamedTuple):
-    """What a figure must be: at least `low`, at most `high`, give or take its interval or `within` of the bound."""
+    """What a figure must be: at least `low`, at most `high`, give or take its interval or `within` of the bound.
+
+    The interval is that of 99.9 %: some fifty figures are compared in one study, so that of 95 % would be missed by two
+    or three of them by chance.
+    """
 
     low: float
     high: float
@@ -27,7 +31,7 @@ class Expected(NamedTuple):
 
     def agrees(self, estimate: Estimate) -> bool:
         """Whether it is so."""
-        below, above = (max(estimate.half_width, self.within * bound) for bound in (self.low, self.high))
+        below, above = (max(estimate.half_width_999, self.within * bound) for bound in (self.low, self.high))
         return self.low - below <= estimate.mean <= self.high + above
 
     def __str__(self) -> str:

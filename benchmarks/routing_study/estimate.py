@@ -14,8 +14,8 @@ from itertools import pairwise
 import msgspec
 
 BATCHES = 20
-# Student's t with BATCHES - 1 degrees of freedom: 95 % lie between -T and T.
-STUDENT_T = 2.093024
+# Student's t with BATCHES - 1 degrees of freedom: 95 %, and 99.9 %, lie between minus this and this.
+STUDENT_T_95, STUDENT_T_999 = 2.093024, 3.883406
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -25,9 +25,10 @@ class Estimate(msgspec.Struct, frozen=True):
     half_width: float
     correlation: float = 0.0
 
-    def agrees(self, expected: float, *, within: float) -> bool:
-        """Whether a value is in the interval, or differs by no more than this part of it."""
-        return abs(self.mean - expected) <= max(self.half_width, within * expected)
+    @property
+    def half_width_999(self) -> float:
+        """Half the width of the 99.9 % confidence interval."""
+        return self.half_width * STUDENT_T_999 / STUDENT_T_95
 
     def __str__(self) -> str:
         return f"{self.mean:.4g} ± {self.half_width:.2g}"
@@ -40,7 +41,16 @@ def batch_means(values: Sequence[float]) -> Estimate:
 
 def batch_quantiles(values: Sequence[float], part: float) -> Estimate:
     """Estimate the value that this part of all does not exceed, from each batch's own."""
-    return of_batches([sorted(batch)[math.ceil(part * len(batch)) - 1] for batch in batches(values)])
+    return of_batches([quantile(batch, part) for batch in batches(values)])
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """Return the value at place part · (n + 1) of n in order, between two of them in proportion."""
+    ordered = sorted(values)
+    place = min(max(part * (len(ordered) + 1) - 1, 0.0), len(ordered) - 1.0)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
 def batches(values: Sequence[float]) -> list[Sequence[float]]:
@@ -57,4 +67,4 @@ def of_batches(means: Sequence[float]) -> Estimate:
     squares = math.fsum(deviation * deviation for deviation in deviations)
     error = math.sqrt(squares / (len(means) - 1) / len(means))
     neighbours = math.fsum(one * other for one, other in pairwise(deviations))
-    return Estimate(mean, STUDENT_T * error, neighbours / squares if squares else 0.0)
+    return Estimate(mean, STUDENT_T_95 * error, neighbours / squares if squares else 0.0)

@@ -20,12 +20,12 @@ from benchmarks.routing_study.simulation import UNIT_MICROS, Flood, TaskClass, W
 from benchmarks.routing_study.workload import exponential, poisson
 from services.domain.policy import Lane, QueuePolicy, ReservedPool
 
-AGENTS, URGENT_RATE = 20, 2.0
+AGENTS, URGENT_RATE = 10, 2.0
 URGENT_PRIORITY = 10
 # Short batch tasks take no more than this, which is what the pool may be lent for.
 SHORT_MAX = 0.2
 SEED = 20_261_129
-TASKS = 30_000
+TASKS = 15_000
 RESERVED = (0, 2, 3, 4, 6)
 
 
