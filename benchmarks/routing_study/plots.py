@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +48,7 @@ def draw_all(results: Results, folder: Path) -> None:
 
 def draw_exponential(results: Results, path: Path) -> None:
     """Mean time against load: lines by theory, points by the scheduler."""
-    lines = {
+    lines: dict[Spread, Callable[[float], float]] = {
         Spread.RANDOM: theory.random_time,
         Spread.ROUND_ROBIN: lambda load: theory.round_robin_time(100, load),
         Spread.TWO: theory.supermarket_time,
@@ -61,7 +61,7 @@ def draw_exponential(results: Results, path: Path) -> None:
             points(axes, exponential_series(results, spread))
         axes.set(xlabel="load", ylabel="mean time in the system, in service times", yscale="log")
         axes.set_yticks([1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"])
-        axes.legend()
+        legend(axes)
 
 
 def exponential_series(results: Results, spread: Spread) -> Series:
@@ -91,7 +91,7 @@ def draw_heavy(results: Results, path: Path) -> None:
             )
         axes.set(ylabel="mean time in the system, in service times", yscale="log")
         axes.set_xticks(range(len(shown)), labels=[str(spread).replace(", ", ",\n") for spread in shown])
-        axes.legend()
+        legend(axes)
 
 
 def draw_affinity(results: Results, path: Path) -> None:
@@ -110,8 +110,7 @@ def draw_affinity(results: Results, path: Path) -> None:
         points(hits, Series("warm starts (right)", at, [found["hits"] for found in figures], "tab:green"), line="--")
         hits.set(ylim=(0, 1))
         hits.grid(visible=False)
-        axes.legend(loc="upper left")
-        hits.legend(loc="upper right")
+        legend(axes, hits)
 
 
 def draw_lanes(results: Results, path: Path) -> None:
@@ -132,7 +131,7 @@ def draw_lanes(results: Results, path: Path) -> None:
         axes.plot(sizes, known, color="tab:blue", linewidth=1)
         axes.set(xlabel=f"agents reserved, of {lanes.AGENTS}", ylabel="mean wait of urgent tasks, in service times")
         axes.set(ylim=(0, None))
-        axes.legend()
+        legend(axes)
 
 
 def points(axes: Axes, series: Series, *, line: str = "") -> None:
@@ -144,6 +143,13 @@ def points(axes: Axes, series: Series, *, line: str = "") -> None:
             yerr=[estimate.half_width for estimate in series.estimates],
             fmt="o" + line, color=series.colour, label=series.label, markersize=4, capsize=3,
         )  # fmt: skip
+
+
+def legend(*both: Axes) -> None:
+    """Say what is what, if there is anything."""
+    entries = [entry for axes in both for entry in zip(*axes.get_legend_handles_labels(), strict=True)]
+    if entries:
+        both[-1].legend([handle for handle, _ in entries], [label for _, label in entries])
 
 
 @contextmanager

@@ -38,8 +38,12 @@ class BoundedPareto:
     ratio: float
 
     def __call__(self, chance: random.Random) -> float:
-        """Draw one, by the inverse of the distribution function."""
-        return self.shortest * math.pow(1.0 - chance.random() * self._mass, -1.0 / self.shape)
+        """Draw one."""
+        return self.at(chance.random())
+
+    def at(self, part: float) -> float:
+        """The service time that this part of the tasks does not exceed: the inverse of the distribution function."""
+        return self.shortest * math.pow(1.0 - part * self._mass, -1.0 / self.shape)
 
     @property
     def shortest(self) -> float:
