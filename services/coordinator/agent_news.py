@@ -78,10 +78,10 @@ class AgentNews:
         return told
 
     def snapshot(self) -> list[ToldAgent]:
-        """All agents. What was to be told is part of it."""
+        """All agents, in an order that restarts do not change: turns go by it. What was to be told is part of it."""
         now = time.time_ns() // 1000
         self.warm.changed.update(self.known)
-        told = [self._tell(agent, now) for agent in self.known.values()]
+        told = [self._tell(self.known[key], now) for key in sorted(self.known)]
         self._discard()
         return told
 

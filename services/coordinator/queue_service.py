@@ -76,9 +76,11 @@ def stats_message(count: QueueCount, *, now: int) -> queue_pb2.QueueStats:
     """Counts for the wire, with ages as of now."""
     stats = queue_pb2.QueueStats(
         scheduled=count.scheduled,
+        blocked=count.blocked,
         pending=sum(lane.pending for lane in count.lanes),
         leased=count.leased,
         running=count.running,
+        admission=queue_pb2.AdmissionState.ValueType(count.admission),
     )
     for lane in count.lanes:
         age = duration(max(0, now - lane.oldest_time))

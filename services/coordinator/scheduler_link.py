@@ -113,7 +113,7 @@ class SchedulerLink:
     def on_foreign(self, foreign: Foreign) -> None:
         """Notes what other coordinators did to the tasks and agents that this one tells of."""
         for event in foreign.events:
-            if event.task_id and event.data.to_state != TaskState.PENDING:
+            if event.changes_task and event.data.to_state != TaskState.PENDING:
                 self.window.left_elsewhere(event.task_id, event.data.version)
         for task in foreign.ready:
             self.window.became_ready(task, foreign.requirements[task.needs_id])
@@ -189,7 +189,7 @@ class SchedulerLink:
         now = time.time_ns() // 1000
         placements = command.placements or [None] * len(command.tasks)
         for new, placement in zip(command.tasks, placements, strict=True):
-            if placement is None and new.not_before_time <= now:
+            if placement is None and new.not_before_time <= now and not new.depends_on:
                 self.window.announce(new, now=now)
                 self._wake.set()
 

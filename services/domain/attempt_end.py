@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from services.domain.agent import release
+from services.domain.agent import DrainState, release
 from services.domain.event import EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, FailureReason
 from services.domain.ledger import Ledger
@@ -31,7 +31,8 @@ def end_attempt(ledger: Ledger, task: Task, ending: Ending) -> None:
     """Ends the current attempt of a held task: frees the agent, keeps the attempt, moves the task on."""
     assert task.held, f"{task.id} has no current attempt"
     agent = ledger.agents[(task.namespace, task.agent_id)]
-    ledger.put_agent(release(agent, ledger.demand(task), started=task.state is TaskState.RUNNING))
+    released = release(agent, ledger.demand(task), started=task.state is TaskState.RUNNING)
+    ledger.put_agent(released)
     attempt = Attempt(
         task_id=task.id,
         token=task.token,
@@ -47,6 +48,8 @@ def end_attempt(ledger: Ledger, task: Task, ending: Ending) -> None:
         usage=ending.usage,
     )
     move_on(ledger, task, attempt, ending)
+    if released.drain_state is DrainState.DRAINED:
+        ledger.put_agent(released, EventType.AGENT_DRAINED)
 
 
 def move_on(ledger: Ledger, task: Task, attempt: Attempt, ending: Ending) -> None:

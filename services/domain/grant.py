@@ -51,7 +51,7 @@ def task_refusal(ledger: Ledger, task: Task) -> PlacementOutcome | None:
     """Why this task, as it is now, is not leased to anybody; None if it may be."""
     if task.state is not TaskState.PENDING:
         return PlacementOutcome.TASK_GONE
-    if ledger.queue((task.namespace, task.queue)).paused:
+    if not ledger.queue((task.namespace, task.queue)).grants:
         return PlacementOutcome.QUEUE_PAUSED
     return None
 

@@ -12,6 +12,19 @@ AVOID_FAILED_MICROS = 300_000_000
 # waited longest.
 AVOIDED_AGENTS_MAX = 8
 
+# What an agent still holds so long after the deadline of its drain is taken back: it has not obeyed. Longer than a
+# command has between SIGTERM and SIGKILL, so that the agent's own report comes first.
+DRAIN_GRACE_MICROS = 10_000_000
+
 # Incarnations of an agent that are refused for good. A process older than 32 restarts of its agent is not alive any
 # more.
 SUPERSEDED_MAX = 32
+
+# A submit that a deep queue refuses is told to come back after one to two times this, by chance: a backlog of thousands
+# moves by nine tenths in seconds, not sooner, and nobody comes back with everybody else.
+REFUSED_RETRY_SECONDS = 1.0
+
+# One that a rate refuses is told when its turn may be, within these bounds: not so soon that asking costs more than
+# the work, and not so late that a client holds a task back for longer than a queue usually is too deep.
+THROTTLED_RETRY_SECONDS_MIN = 0.1
+THROTTLED_RETRY_SECONDS_MAX = 30.0

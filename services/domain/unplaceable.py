@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
-from services.domain.capacity import CLOSED, FULL, Capacity
-from services.domain.needs import Group, Needs, Report
+from services.domain.capacity import CLOSED, Capacity
+from services.domain.needs import Needs
 from services.domain.requirements import FilterReason
 from services.domain.schedule import Unplaceable, UnplaceableReason
 from services.domain.schedule_view import ScheduleView
+from services.domain.turns import Group, Report
 
 # In a busy fleet the counts change all the time; a report in which nothing else is new waits for so long.
 COUNTS_REPORT_MICROS = 10_000_000
@@ -27,13 +28,16 @@ def reasons_against(needs: Needs, capacity: Capacity) -> tuple[UnplaceableReason
     """
     if needs.gate.closed:
         return (UnplaceableReason(FilterReason.QUEUE_PAUSED),)
-    if needs.open & capacity.ready:
+    free = needs.free(capacity)
+    if free:
         return ()
+    has_room = capacity.roomy if needs.early else capacity.ready
     counts = Counter({(reason, subject): agents for (reason, subject), agents in needs.mismatches.items()})
     counts[FilterReason.NOT_ACCEPTING, ""] = (needs.eligible & capacity.bands[CLOSED]).bit_count()
-    counts[FilterReason.SLOTS_FULL, ""] = (needs.eligible & capacity.bands[FULL]).bit_count()
+    counts[FilterReason.SLOTS_FULL, ""] = (needs.eligible & ~has_room & ~capacity.bands[CLOSED]).bit_count()
+    counts[FilterReason.RESERVED, ""] = (needs.open & has_room).bit_count()
     for index, missing in needs.shut.items():
-        if capacity.record_at(index).bit & capacity.ready:
+        if capacity.record_at(index).bit & has_room:
             counts[FilterReason.RESOURCES_FULL, missing] += 1
     reasons = [
         UnplaceableReason(reason, subject, agents) for (reason, subject), agents in sorted(counts.items()) if agents

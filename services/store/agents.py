@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 from sqlalchemy import Connection, bindparam, case, func, select, text
@@ -57,6 +57,7 @@ _LEASES = (
     .group_by(tasks.c.queue, tasks.c.priority)
     .order_by(tasks.c.queue, tasks.c.priority.desc())
 )
+_SOME = _IN_NAMESPACE.where(agents.c.id.in_(bindparam("agent_ids", expanding=True))).order_by(agents.c.id)
 _LIST = _IN_NAMESPACE.where(agents.c.id > bindparam("after")).order_by(agents.c.id)
 
 
@@ -95,3 +96,13 @@ def list_agents(connection: Connection, filter_: AgentFilter, *, after: str, lim
                 break
     more = wanted[limit - 1].id if len(wanted) > limit else None
     return AgentPage(wanted[:limit], more, read_position(connection))
+
+
+def some_agents(connection: Connection, namespace: str, agent_ids: Collection[str]) -> list[Agent]:
+    """The agents with these ids, by id. Raises NotFound if one is not there."""
+    found = connection.execute(_SOME, {"namespace": namespace, "agent_ids": sorted(agent_ids)})
+    known = [values.agent(row) for row in found]
+    missing = sorted(set(agent_ids) - {agent.id for agent in known})
+    if missing:
+        raise NotFound(f"there is no agent {', '.join(missing[:10])} in namespace {namespace}", agent_id=missing[0])
+    return known

@@ -7,7 +7,7 @@ from typing import Any
 
 from missioncontrol.v1 import agent_pb2, agent_service_pb2
 
-from services.domain.agent import Agent, Declaration
+from services.domain.agent import Agent, Declaration, DrainMode, DrainState
 from services.domain.commands import AdmitAgent
 from services.transport.convert_lease import lease_key
 from services.transport.convert_task import DEFAULT_NAMESPACE
@@ -75,5 +75,18 @@ def agent(
         coordinator_id=value.coordinator_id,
         warm_keys=declared.warm_keys if warm_keys is None else warm_keys,
         lanes=lanes,
+        drain=drain(value),
     )
     return message
+
+
+def drain(value: Agent) -> agent_pb2.AgentDrain | None:
+    """How far the agent's ordered drain is; None without one."""
+    if value.drain_state is DrainState.NONE:
+        return None
+    return agent_pb2.AgentDrain(
+        state=agent_pb2.DrainState.ValueType(value.drain_state),
+        returns_started=value.drain_mode is DrainMode.RETURN,
+        deadline_time=optional_timestamp(value.drain_time),
+        leases_left=value.leases,
+    )

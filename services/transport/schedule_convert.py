@@ -13,12 +13,14 @@ from missioncontrol.v1 import scheduler_service_pb2 as pb
 
 from services.domain.commands import Placement, PlacementOutcome
 from services.domain.errors import InvalidArgument
+from services.domain.policy import AdmissionState
 from services.domain.requirements import AgentProfile, Preference, Requirements
 from services.domain.schedule import (
     LeaseLoad,
     PlacementResult,
     QueueRule,
     ReadyTask,
+    Recall,
     SchedulableAgent,
     ScheduleChanges,
     TaskGroup,
@@ -75,6 +77,7 @@ class ScheduleDecoder:
             slots=agent.slots,
             leases=agent.leases,
             resources_used=dict(agent.resources_used) if agent.resources_used else {},
+            started=agent.started,
             queue_limit=agent.queue_limit,
             loads=tuple(_load(load) for load in agent.loads) if agent.loads else (),
             warm_keys=self._warm(key, agent),
@@ -111,7 +114,10 @@ class ScheduleDecoder:
 
 
 def schedule_response(
-    placements: Iterable[Placement], unplaceable: Iterable[Unplaceable], standing: Iterable[Standing] = ()
+    placements: Iterable[Placement],
+    unplaceable: Iterable[Unplaceable],
+    standing: Iterable[Standing] = (),
+    recalls: Iterable[Recall] = (),
 ) -> pb.ScheduleResponse:
     """Write a response. The groups in it are of one stream, which knows them by its own numbers."""
     response = pb.ScheduleResponse()
@@ -130,6 +136,14 @@ def schedule_response(
         agents = response.standing.add(group_id=number_of(offer.group_id)).agents
         for agent_id, session in offer.agents:
             agents.add(agent_id=agent_id, session=session)
+    for recall in recalls:
+        response.recalls.add(
+            namespace=recall.namespace,
+            agent_id=recall.agent_id,
+            session=recall.session,
+            queue=recall.queue,
+            count=recall.count,
+        )
     return response
 
 
@@ -142,7 +156,8 @@ def _add_unplaceable(response: pb.ScheduleResponse, group: Unplaceable) -> None:
 
 def _queue(queue: queue_pb2.Queue) -> QueueRule:
     policy = convert_queue.queue_policy(queue.policy)
-    return QueueRule(queue.namespace, queue.name, queue.paused, queue.version, policy)
+    paused = queue.paused or policy.admission.state is AdmissionState.PAUSE
+    return QueueRule(queue.namespace, queue.name, paused, queue.version, policy)
 
 
 def _load(load: pb.LeaseLoad) -> LeaseLoad:

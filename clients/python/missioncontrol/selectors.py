@@ -59,6 +59,28 @@ def parse_preference(text: str) -> Preference:
     return Preference(selector=parse_selector(selector), weight=int(weight))
 
 
+def selector_text(selector: LabelSelector) -> str | None:
+    """A condition as people write it; None if its key or values cannot be told apart that way."""
+    values = ", ".join(selector.values)
+    forms = {
+        SELECTOR_OPERATOR_IN: f"{selector.key}={values}"
+        if len(selector.values) == 1
+        else f"{selector.key} in ({values})",
+        SELECTOR_OPERATOR_NOT_IN: f"{selector.key}!={values}"
+        if len(selector.values) == 1
+        else f"{selector.key} notin ({values})",
+        SELECTOR_OPERATOR_EXISTS: selector.key,
+        SELECTOR_OPERATOR_NOT_EXISTS: f"!{selector.key}",
+        SELECTOR_OPERATOR_GREATER: f"{selector.key}>{values}",
+        SELECTOR_OPERATOR_LESS: f"{selector.key}<{values}",
+    }
+    text = forms.get(selector.operator, "")
+    try:
+        return text if parse_selector(text) == selector else None
+    except ValueError:
+        return None
+
+
 def _values(groups: dict[str, str]) -> list[str]:
     if "values" in groups:
         return [each.strip() for each in groups["values"].split(",")]

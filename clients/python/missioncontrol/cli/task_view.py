@@ -50,6 +50,8 @@ def state_name(task: task_pb2.Task) -> str:
 def _what(task: task_pb2.Task) -> str:
     if task.HasField("failure"):
         return failure_text(task.failure)
+    if task.blockers:
+        return f"waits for {task.blockers} {'task' if task.blockers == 1 else 'tasks'}"
     return progress_text(task.progress) if task.HasField("progress") and not task.HasField("end_time") else ""
 
 
@@ -101,6 +103,7 @@ def _fields(task: task_pb2.Task) -> dict[str, str]:
         "prefers": "; ".join(f"{_selector(each.selector)} ({each.weight:+})" for each in spec.preferences),
         "affinity key": spec.affinity_key,
         "fairness key": spec.fairness_key,
+        "depends on": _dependencies(task),
         "created": shown.get("create", ""),
         "ready from": shown.get("schedule", ""),
         "started": shown.get("start", ""),
@@ -137,6 +140,11 @@ def _requirements(requirements: task_pb2.Requirements) -> str:
 def _selector(selector: task_pb2.LabelSelector) -> str:
     operator = task_pb2.SelectorOperator.Name(selector.operator).removeprefix("SELECTOR_OPERATOR_").lower()
     return f"{selector.key} {operator.replace('_', ' ')} {', '.join(selector.values)}".strip()
+
+
+def _dependencies(task: task_pb2.Task) -> str:
+    open_ones = f" ({task.blockers} of {len(task.spec.depends_on)} have not ended)" if task.blockers else ""
+    return f"{', '.join(task.spec.depends_on)}{open_ones}"
 
 
 def _limit(spec: task_pb2.TaskSpec, name: str) -> str:
