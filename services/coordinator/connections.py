@@ -339,23 +339,20 @@ class Connections:
     def _follow_output(self, namespace: str, task_id: str) -> None:
         """Somebody wants to see a task's output live."""
         self._followed[task_id] = namespace
-        for key, lease in self._leases_of(namespace, task_id):
-            self._order(key, "follow_output", lease)
+        self._order_of_task(namespace, task_id, "follow_output")
 
     def _unfollow_output(self, namespace: str, task_id: str) -> None:
         """Nobody wants to any more."""
         self._followed.pop(task_id, None)
-        for key, lease in self._leases_of(namespace, task_id):
-            self._order(key, "unfollow_output", lease)
+        self._order_of_task(namespace, task_id, "unfollow_output")
 
-    def _leases_of(self, namespace: str, task_id: str) -> list[tuple[AgentKey, LeaseKey]]:
-        return [
-            (key, lease)
-            for key, connection in self._live.items()
-            if key[0] == namespace
-            for lease in connection.session.leases
-            if lease[0] == task_id
-        ]
+    def _order_of_task(self, namespace: str, task_id: str, kind: str) -> None:
+        """Orders something of the leases of a task that are here."""
+        connections = [connection for key, connection in self._live.items() if key[0] == namespace]
+        for connection in connections:
+            for lease in connection.session.leases:
+                if lease[0] == task_id:
+                    connection.outbox.order(kind, lease)
 
     # The loop.
 
