@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
-from missioncontrol import Client
+from missioncontrol import CallError, Client
 from missioncontrol.v1 import task_pb2
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
@@ -108,9 +109,13 @@ async def start_agent(fleet: Fleet, environment: Environment) -> None:
 
 
 async def coordinator_version(client: Client) -> str:
-    """The version before does not say which coordinator an agent is connected to."""
-    (agent,) = [agent async for agent in client.agents.list()]
-    return "current" if agent.coordinator_id else "previous"
+    """The version before knows no schedules."""
+    try:
+        _ = [schedule async for schedule in client.schedules.list()]
+    except CallError as error:
+        assert error.code is grpc.StatusCode.UNIMPLEMENTED
+        return "previous"
+    return "current"
 
 
 async def test_what_the_previous_version_left_is_upgraded_and_done(
@@ -189,6 +194,35 @@ async def test_back_to_the_previous_version_and_forth_again_while_there_is_work(
     assert await database_findings(fleet) == []
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_coordinators_of_both_versions_share_a_fleet(
+    previous: Environment, upgraded_url: str, start_fleet: StartFleet
+) -> None:
+    """Each takes tasks and agents, and what one has taken in the other's agents run; then one is killed."""
+    fleet = await start_fleet(
+        database_url=upgraded_url, gateway_listen="", agents=(), coordinators=2, lease_ttl_seconds=30.0
+    )
+    older = f"{COORDINATOR}-2"
+    await change_version(fleet, older, previous)
+    for number, address in enumerate(fleet.addresses.split(",")):
+        fleet.start_agent(work_agent(f"agent-{number}"), address=address)
+    await fleet.wait_agents_ready({"agent-0", "agent-1"})
+    clients = [Client(address) for address in fleet.addresses.split(",")]
+    assert [await coordinator_version(client) for client in clients] == ["current", "previous"]
+
+    handles = [await client.submit("nap", 0.3) for client in clients for _ in range(12)]
+    await handles[-1].wait()
+    fleet.services[older].kill()
+    tasks = [await clients[0].handle(handle.id).wait() for handle in handles]
+
+    assert {(task.state, task.redeliveries) for task in tasks} == {(SUCCEEDED, 0)}
+    assert {task.agent_id for task in tasks} == {"agent-0", "agent-1"}
+    for client in clients:
+        await client.close()
+    await fleet.stop()
+    assert await database_findings(fleet) == []
+
+
 def test_the_previous_version_refuses_a_schema_that_is_too_new_for_it_and_says_what_to_do(
     previous: Environment, upgraded_url: str
 ) -> None:
@@ -207,4 +241,4 @@ def test_the_previous_version_refuses_a_schema_that_is_too_new_for_it_and_says_w
     )
 
     assert ended.returncode == 1
-    assert ended.stderr.endswith("this one is for version 1: use a newer program\n")
+    assert ended.stderr.endswith("this one is for version 2: use a newer program\n")
