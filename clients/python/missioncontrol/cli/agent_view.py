@@ -23,6 +23,8 @@ def show(session: Session, agent: agent_pb2.Agent) -> None:
             for name, amount in sorted(agent.resources.items())
         ),
         "queue limit": str(agent.queue_limit),
+        "lanes": "\n".join(map(_lane, agent.lanes)),
+        "warm keys": ", ".join(agent.warm_keys),
         "incarnation": agent.incarnation,
         "session": str(agent.session),
         "connected": mapping.to_json(agent.connect_time) if agent.HasField("connect_time") else "",
@@ -46,6 +48,12 @@ def row(agent: agent_pb2.Agent) -> tuple[str, ...]:
         agent.host,
         agent.coordinator_id,
     )
+
+
+def _lane(lane: agent_pb2.LaneDepth) -> str:
+    """Such as "build, lane urgent, priority 50: 2 running, 1 not started"."""
+    name = f", lane {lane.lane}" if lane.lane else ""
+    return f"{lane.queue}{name}, priority {lane.priority}: {lane.running} running, {lane.leased} not started"
 
 
 def _heard(agent: agent_pb2.Agent) -> str:
