@@ -21,6 +21,9 @@ from services.domain.commands import (
 )
 from services.domain.errors import Unavailable
 from services.domain.task import TaskState
+from services.domain.task_changes import ChangeTasks, Move
+from services.domain.task_filter import TaskFilter
+from services.transport import convert_bulk
 from tests.coordinator.agent_stream import KEY, AgentStream, Answered, Coordinator, Foretold
 
 GRANTED = [PlacementOutcome.GRANTED]
@@ -304,3 +307,30 @@ async def test_an_agent_that_was_told_hears_of_a_drain_once(coordinator: Coordin
     stream.say(heartbeat=wire.Heartbeat(number=2))
 
     await stream.hear_of("orders", "heartbeat_echo", "heartbeat_echo")
+
+
+async def test_an_agent_that_leaves_while_a_drain_is_called_off_goes_on_leaving(coordinator: Coordinator) -> None:
+    """S14: the row does not tell the two apart; whoever holds the stream does."""
+    stream, _ = await coordinator.connect()
+    await coordinator.journal.submit(drain(AgentAction.DRAIN))
+    await stream.hear_of("orders")
+    noticed = Answered(ChangeAgent, asyncio.Queue())
+    coordinator.journal.foretell(noticed)
+    stream.say(drain_notice=wire.DrainNotice())
+    assert (await noticed.next()).state is AgentState.DRAINING
+
+    await coordinator.journal.submit(drain(AgentAction.RESUME))
+    assert [(await noticed.next()).state for _ in range(2)] == [AgentState.READY, AgentState.DRAINING]
+
+
+async def test_a_lease_of_a_task_that_was_changed_says_what_it_is_now(coordinator: Coordinator) -> None:
+    """Its document is in memory as it was submitted."""
+    stream, welcome = await coordinator.connect()
+    task = await coordinator.submit()
+    move = Move("other")
+    wanted = TaskFilter(namespace="default", queue="default")
+    await coordinator.journal.submit(ChangeTasks(wanted, [task.id], move, convert_bulk.patch(move)))
+    await coordinator.grant(task, welcome.session)
+
+    [message] = await stream.hear_of("leases")
+    assert [lease.spec.queue for lease in message.leases.leases] == ["other"]

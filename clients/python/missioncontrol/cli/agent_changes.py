@@ -32,7 +32,7 @@ class Mode(StrEnum):
 class Which:
     """Which agents, and whether it is done or only shown."""
 
-    agent_ids: Annotated[list[str] | None, typer.Argument(metavar="[AGENT_ID]...", help="The agents' ids.")] = None
+    agent_ids: Annotated[list[str] | None, typer.Argument(metavar="AGENT_ID", help="The agents' ids.")] = None
     selector: Annotated[
         list[str] | None,
         typer.Option(help="Only agents whose labels meet this, such as zone=eu; may be repeated: each must hold."),
@@ -97,7 +97,7 @@ async def drain(
     if deadline:
         request.time_limit.CopyFrom(to_duration(parse_duration(deadline, option="--deadline").total_seconds()))
     agents = await _pages(session, request)
-    if wait:
+    if wait and agents:
         agents = await wait_until_drained(session, [agent.id for agent in agents])
     _tell(session, which, agents)
 
@@ -115,7 +115,7 @@ async def _pages(session: Session, request: pb.ChangeAgentsRequest) -> list[agen
         changed += page.changed
     verb = "would change" if request.preview else "changed"
     if len(agents) != 1 or request.preview:
-        note(f"{len(agents)} agents, {changed} {verb}")
+        note(f"{len(agents)} agent{'s' * (len(agents) != 1)}, {changed} {verb}")
     return agents
 
 
