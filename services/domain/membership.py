@@ -18,6 +18,9 @@ SHARDS = 64
 # for its agents long before it is taken for dead with the default time to live.
 DEAD_SECONDS = 5.0
 
+# One that has written nothing in its term yet is still starting, which takes longer on a busy machine.
+START_SECONDS = 15.0
+
 # Whoever has not looked for so long, since it was stopped or the database was away, has seen nothing: it begins anew.
 LOOK_GAP_SECONDS = 2.0
 
@@ -72,7 +75,7 @@ class Watch:
             if (term, flush) != (other.term, other.flush):
                 since = now
             self._unchanged[other.id] = (other.term, other.flush, since)
-            if other.live and now - since >= DEAD_SECONDS:
+            if other.live and now - since >= (DEAD_SECONDS if other.flush else START_SECONDS):
                 dead.append(other)
         return dead
 
