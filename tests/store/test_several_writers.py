@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from services.domain.agent import AgentKey, Declaration
 from services.domain.commands import (
@@ -26,11 +27,14 @@ from services.domain.commands import (
 )
 from services.domain.dependencies import DependencyPolicy
 from services.domain.errors import InvalidArgument
+from services.domain.membership import PROGRAM
 from services.domain.task import TaskState
 from services.domain.task_changes import ChangeTasks, Move
 from services.domain.task_filter import TaskFilter
+from services.store.coordinators import claim_term, read_coordinators
 from services.store.feed import read_bounds
 from services.store.flush import Flusher, Prepared
+from services.store.schema import coordinators
 from services.store.writer import Conflict, RequestsKnown, Writer
 from tests.store.world import KIND, NAMESPACE, World, key, new_task
 
@@ -334,3 +338,13 @@ def test_none_waits_for_ever_whoever_ends_what_it_waits_for(world: World, rival:
         thread.join()
     world.flusher.discard()
     assert {world.task(f"{name}-{n}").state for name in names for n in range(3)} == {TaskState.PENDING}
+
+
+def test_only_a_program_that_shares_with_nobody_is_ended_by_a_newer_one(world: World) -> None:
+    """And all know what the oldest of them does."""
+    for name, program in (("alone", 1), ("sharing", 2)):
+        claim_term(world.connection, name)
+        world.connection.execute(update(coordinators).where(coordinators.c.id == name).values(program=program))
+    claim_term(world.connection, "newest")
+    found = {each.id: (each.term, each.program) for each in read_coordinators(world.connection)}
+    assert (found["alone"], found["sharing"], found["newest"]) == ((2, 1), (1, 2), (1, PROGRAM))
