@@ -12,7 +12,7 @@ import msgspec
 from services.domain.commands import NewTask, ReviewAdmission
 from services.domain.errors import QueueFull, QueuePaused, QueueRefused, QueueShedding, QueueThrottled
 from services.domain.event import EventType
-from services.domain.gate import Gate, pending_changes
+from services.domain.gate import Gate
 from services.domain.ledger import Ledger, Touches
 from services.domain.limits import (
     REFUSED_RETRY_SECONDS,
@@ -66,11 +66,8 @@ def review(ledger: Ledger, key: QueueKey) -> Queue:
 def gate_of(ledger: Ledger, key: QueueKey) -> Gate | None:
     """What is known of a queue at this point of the flush; None if it refuses nothing."""
     gate = ledger.gates.get(key)
-    if gate is None:
-        return None
-    for changed, by in pending_changes(ledger.events[ledger.gates_heard :], ledger.gates).items():
-        ledger.gates[changed].pending += by
-    ledger.gates_heard = len(ledger.events)
+    if gate is not None:
+        ledger.gates.catch_up(ledger.events)
     return gate
 
 

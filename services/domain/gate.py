@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from services.domain.event import Event
 from services.domain.queue import QueueKey
@@ -33,3 +33,25 @@ def pending_changes(events: Iterable[Event], queues: Container[QueueKey]) -> dic
         if change and (key := (event.namespace, event.queue)) in queues:
             changes[key] = changes.get(key, 0) + change
     return changes
+
+
+class FlushGates(dict[QueueKey, Gate]):
+    """The gates of one flush, by queue; empty, and then false, if none of its submits may be refused.
+
+    `heard` are the events of the flush that they know of. `requests_read`: a request id that the ledger does not have
+    is certainly new. `doubtful`: a submit was refused although that was not certain.
+    """
+
+    __slots__ = ("doubtful", "heard", "requests_read")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = 0
+        self.requests_read = False
+        self.doubtful = False
+
+    def catch_up(self, events: Sequence[Event]) -> None:
+        """Takes in what the fold has done since: `events` are all of the flush so far."""
+        for key, by in pending_changes(events[self.heard :], self).items():
+            self[key].pending += by
+        self.heard = len(events)

@@ -17,7 +17,7 @@ from services.domain.cron_schedule import ScheduleKey
 from services.domain.errors import NotFound
 from services.domain.event import Event, EventData, EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
-from services.domain.gate import Gate
+from services.domain.gate import FlushGates
 from services.domain.links import Links
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
@@ -96,10 +96,7 @@ class Ledger:
         self.requests: dict[RequestKey, RequestRecord] = {}
         self.attempts: dict[LeaseKey, Attempt] = {}
         self.requirements: dict[str, Requirements] = {}
-        self.gates: dict[QueueKey, Gate] = {}  # of the queues that may refuse a submit
-        self.gates_heard = 0  # the events that they have heard
-        self.requests_read = False  # whether a request id that is not here is certainly new
-        self.doubtful = False  # whether a submit was refused that may be a repeated one
+        self.gates = FlushGates()
         # What the fold made.
         self.created: dict[str, NewTask] = {}
         self.new_requests: list[RequestRecord] = []

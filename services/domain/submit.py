@@ -45,8 +45,8 @@ def refused(ledger: Ledger, new: NewTask) -> QueueRefused | None:
     if new.request_id and (new.namespace, new.request_id) in ledger.requests:
         return None
     answer = refusal(ledger, new)
-    if answer is not None and new.request_id and not ledger.requests_read:
-        ledger.doubtful = True
+    if answer is not None and new.request_id and not ledger.gates.requests_read:
+        ledger.gates.doubtful = True
     return answer
 
 

@@ -129,7 +129,7 @@ class Flusher:
         try:
             touches = touched(commands)
             decided = self._decide(commands, touches, read_requests=read_requests)
-            if decided.ledger.doubtful:
+            if decided.ledger.gates.doubtful:
                 self._requirements = self._cache.unwritten_requirements()  # the fold has put new ones into it
                 decided = self._decide(commands, touches, read_requests=True)
             ledger = decided.ledger
@@ -257,7 +257,7 @@ class Flusher:
         unknown = touches.requests - ledger.requests.keys()
         found = decode_requests(self._reader.rows(statements.READ_REQUESTS, unknown))
         ledger.requests.update(((r.namespace, r.request_id), r) for r in found)
-        ledger.requests_read = True
+        ledger.gates.requests_read = True
 
     def _read_attempts(self, ledger: Ledger, touches: Touches) -> None:
         """The attempts of those leases that are not current: they may be known already."""
