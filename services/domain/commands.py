@@ -16,8 +16,9 @@ from services.domain.errors import MissionControlError
 from services.domain.failure import AttemptOutcome, Failure, Progress
 from services.domain.policy import QueuePolicy
 from services.domain.queue import QueueKey
-from services.domain.requirements import Requirements
+from services.domain.requirements import Requirements, WaitReason
 from services.domain.retry import RetryPolicy
+from services.domain.stuck_group import StuckKey
 from services.domain.task import Task
 
 LeaseKey = tuple[str, int]  # (task id, token)
@@ -304,6 +305,22 @@ class Forget(msgspec.Struct, frozen=True):
     chunks: Sequence[TrimmedChunk]
 
 
+class StuckNote(msgspec.Struct, frozen=True):
+    """Why the tasks of a group cannot be placed; reason NONE: they can."""
+
+    key: StuckKey
+    kind: str
+    reason: WaitReason
+    never: bool = False
+    message: str = ""
+
+
+class NoteStuck(msgspec.Struct, frozen=True):
+    """What the scheduler says of groups is noted, as far as it is news. Answer: None."""
+
+    notes: Sequence[StuckNote]
+
+
 class Renew(msgspec.Struct, frozen=True):
     """Nothing but the fence: shows that this coordinator can still write. Answer: None."""
 
@@ -323,4 +340,5 @@ Command = (
     | ChangeAgent
     | Forget
     | ChangeQueue
+    | NoteStuck
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.domain import admission, grant, report, retention, revoke, submit
+from services.domain import admission, grant, report, retention, revoke, stuck, submit
 from services.domain.commands import (
     AdmitAgent,
     AdoptAgents,
@@ -19,6 +19,7 @@ from services.domain.commands import (
     ExpireAgent,
     Forget,
     GrantLeases,
+    NoteStuck,
     Renew,
     RevokeLeases,
     WakeTasks,
@@ -39,6 +40,7 @@ RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], 
     AdoptAgents: (admission.touch_adopt, admission.adopt_agents),
     ChangeAgent: (admission.touch_change_agent, admission.change_agent),
     ChangeQueue: (admission.touch_queue, admission.change_queue),
+    NoteStuck: (stuck.touch_stuck, stuck.note_stuck),
     Forget: (retention.touch_forget, retention.forget),
     Renew: (lambda _command, _touches: None, lambda _ledger, _command: None),
 }

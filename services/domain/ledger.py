@@ -14,10 +14,11 @@ import msgspec
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import LeaseKey, NewTask, RequestKey, TrimmedChunk
 from services.domain.errors import NotFound
-from services.domain.event import Event, EventData, EventType
+from services.domain.event import Event, EventData, EventType, Stuck
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.stuck_group import StuckGroup, StuckKey
 from services.domain.task import Task
 
 
@@ -31,6 +32,7 @@ class Touches:
         self.holders: set[AgentKey] = set()  # agents of which every lease is wanted
         self.queues: set[QueueKey] = set()
         self.requests: set[RequestKey] = set()
+        self.stuck: set[StuckKey] = set()
         self.leases: list[LeaseKey] = []  # whose attempts are wanted, if they have ended
 
 
@@ -87,6 +89,7 @@ class Ledger:
         self.requests: dict[RequestKey, RequestRecord] = {}
         self.attempts: dict[LeaseKey, Attempt] = {}
         self.requirements: dict[str, Requirements] = {}
+        self.stuck: dict[StuckKey, StuckGroup] = {}
         # What the fold made.
         self.created: dict[str, NewTask] = {}
         self.new_requests: list[RequestRecord] = []
@@ -94,6 +97,7 @@ class Ledger:
         self.changed_tasks: dict[str, None] = {}
         self.changed_agents: dict[AgentKey, None] = {}
         self.changed_queues: dict[QueueKey, None] = {}
+        self.changed_stuck: dict[StuckKey, None] = {}
         self.admitted: set[AgentKey] = set()  # agents of which the whole row is new
         self.ended: list[Attempt] = []
         self.checkpoints: dict[str, bytes] = {}
@@ -185,6 +189,13 @@ class Ledger:
         self.changed_queues[after.key] = None
         data = EventData(version=after.version)
         self.events.append(Event(type_, self.now, after.namespace, after.name, "", "", data))
+
+    def put_stuck(self, after: StuckGroup, type_: EventType) -> None:
+        """Changes what is noted of a group that cannot be placed, and records the event of the change."""
+        self.stuck[after.key] = after
+        self.changed_stuck[after.key] = None
+        stuck = Stuck(after.kind, after.priority, after.needs_id, after.reason, after.never, after.message)
+        self.events.append(Event(type_, self.now, after.namespace, after.queue, "", "", EventData(stuck=stuck)))
 
     def end_attempt(self, attempt: Attempt) -> None:
         """Keeps an attempt that has ended."""

@@ -15,7 +15,7 @@ import msgspec
 
 from services.domain.commands import PlacementOutcome
 from services.domain.policy import QueuePolicy
-from services.domain.requirements import AgentProfile, FilterReason, Requirements
+from services.domain.requirements import AgentProfile, FilterReason, Requirements, WaitReason
 from services.domain.task import Avoided
 
 # The bits of a group's number; the stream's number is above them.
@@ -124,6 +124,19 @@ class ScheduleChanges(msgspec.Struct, frozen=True):
     removed_groups: tuple[int, ...] = ()
 
 
+class Question(msgspec.Struct, frozen=True):
+    """What a person wants to know of tasks like this one, as they are or as they would be, with a policy.
+
+    `simulate` of them are tried out, in addition; 0: none.
+    """
+
+    number: int
+    group: TaskGroup
+    task: ReadyTask
+    policy: QueuePolicy = QueuePolicy()
+    simulate: int = 0
+
+
 class UnplaceableReason(msgspec.Struct, frozen=True):
     """One reason, what was missing, and how many agents it was the first reason for."""
 
@@ -138,3 +151,4 @@ class Unplaceable(msgspec.Struct, frozen=True):
     group_id: int
     reasons: tuple[UnplaceableReason, ...] = ()
     never: bool = False
+    wait: WaitReason = WaitReason.NONE

@@ -22,6 +22,7 @@ from services.domain.standing import Standing, StandingOffers
 from services.domain.unplaceable import report
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics
+from services.scheduler.questions import Questions
 from services.scheduler.session import ScheduleSession
 from services.transport.schedule_convert import schedule_response
 
@@ -34,6 +35,7 @@ class Planner:
         self._metrics = metrics
         self._stopwatch = stopwatch
         self._joined = 0
+        self._questions = Questions()
         self._more = False
         self._report_time = 0
         self._begin()
@@ -57,6 +59,7 @@ class Planner:
 
     def leave(self, session: ScheduleSession) -> None:
         """End a stream, once or more often: what it told is forgotten, and what it holds up goes on."""
+        self._questions.drop(session)
         if self.sessions.pop(session.source, None) is None or not session.snapshot_complete:
             return
         if not any(other.snapshot_complete for other in self.sessions.values()):
@@ -80,6 +83,7 @@ class Planner:
                 self.unplaceable.pop(group_id, None)
             self._check_limits(session.source)
             self._more = self._loads_changed = True
+        self._questions.take(session, request)
 
     # What to say.
 
@@ -89,14 +93,15 @@ class Planner:
         placements = plan(self.view, now)
         self._metrics.planned(len(placements), self._stopwatch() - started)
         self._more = len(placements) == PLACEMENTS_MAX
-        news = [] if self._more or now < self._report_time else self._report(now)
+        news = [] if now < self._report_time else self._report(now)
         offers = [] if self._more else self._revise(now)
-        return list(self._responses(placements, news, offers)) if placements or news or offers else []
+        said = list(self._responses(placements, news, offers)) if placements or news or offers else []
+        return self._questions.with_next_answer(said, self.view, now)
 
     @property
     def more(self) -> bool:
         """Whether `decide` has something to do now."""
-        return self._more
+        return self._more or self._questions.waiting
 
     def next_time(self) -> int | None:
         """Return when `decide` has something to do again if nothing is received, None if never."""
@@ -112,7 +117,7 @@ class Planner:
         return self._standing.revise(self.view, now)
 
     def _report(self, now: int) -> list[Unplaceable]:
-        self._report_time = now + limits.REPORT_INTERVAL_MICROS
+        self._report_time = now + report_interval(len(self.view.backlog.unexplained))
         news = report(self.view, now, needs_max=limits.REPORT_NEEDS_MAX)
         for group in news:
             if group.reasons:
@@ -156,3 +161,9 @@ class Planner:
         ):
             if count > limit:
                 raise ResourceExhausted(f"more than {limit} {what} on one stream: begin a new one")
+
+
+def report_interval(sets: int) -> int:
+    """How long until it is looked again why tasks wait, microseconds, with so many sets of needs to look at."""
+    interval = limits.REPORT_ROUND_MICROS * limits.REPORT_NEEDS_MAX // max(sets, 1)
+    return max(limits.REPORT_INTERVAL_MICROS_MIN, min(interval, limits.REPORT_INTERVAL_MICROS))

@@ -10,7 +10,8 @@ from collections import defaultdict
 import msgspec
 from sqlalchemy import Connection, text
 
-from services.domain.event import EventType
+from services.domain.event import EventType, Stuck
+from services.domain.requirements import WaitReason
 from services.domain.task import HELD, TRANSITIONS
 from services.store import schema
 from services.store.backlog import decode_requirements
@@ -26,7 +27,7 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][0]') AS version, json_extract(e.value, '$[6][1]') AS before,
        json_extract(e.value, '$[6][2]') AS after, json_extract(e.value, '$[6][3]') AS token,
        json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries,
-       json_extract(e.value, '$[6][8]') AS agent_state
+       json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][17]') AS stuck
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
@@ -37,7 +38,7 @@ SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
        (e.value -> 6 ->> 0)::bigint AS version, (e.value -> 6 ->> 1)::int AS before,
        (e.value -> 6 ->> 2)::int AS after, (e.value -> 6 ->> 3)::bigint AS token,
        (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries,
-       (e.value -> 6 ->> 8)::int AS agent_state
+       (e.value -> 6 ->> 8)::int AS agent_state, e.value -> 6 ->> 17 AS stuck
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -102,7 +103,14 @@ IN_USE = "SELECT namespace, id, resources_used FROM agents"
 
 # What the log says of agents and queues, apart from their tasks.
 FLEET_EVENTS = """
-SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows WHERE task_id = '' ORDER BY sequence
+SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows
+WHERE task_id = '' AND stuck IS NULL ORDER BY sequence
+"""
+STUCK_EVENTS = """
+SELECT namespace, queue, stuck FROM event_rows WHERE stuck IS NOT NULL ORDER BY sequence
+"""
+STUCK_GROUPS = """
+SELECT namespace, queue, kind, priority, needs_id, reason, never, message FROM stuck_groups
 """
 AGENTS = "SELECT namespace, id, session, state, cordoned FROM agents"
 QUEUES = "SELECT namespace, name, version, paused FROM queues"
@@ -118,6 +126,7 @@ GROUP BY task_id HAVING count(*) > 1 LIMIT 20
 # Sums of doubles.
 RESOURCE_TOLERANCE = 1e-6
 
+decode_stuck = msgspec.json.Decoder(Stuck).decode
 decode_resources = msgspec.json.Decoder(dict[str, float]).decode
 
 
@@ -177,6 +186,7 @@ def check(connection: Connection) -> list[Finding]:
         *folded(connection),
         *edges(connection),
         *folded_fleet(connection),
+        *folded_stuck(connection),
         *counters(connection),
         *resources(connection),
         *endings(connection),
@@ -254,6 +264,28 @@ def folded_fleet(connection: Connection) -> list[Finding]:
             for key in sorted({*kept_queues, *queues})
             if (kept := kept_queues.get(key)) is None or queues[key] != ToldQueue(kept.version, bool(kept.paused))
         ),
+    ]
+
+
+def folded_stuck(connection: Connection) -> list[Finding]:
+    """What cannot be placed is as the last events tell it. Of a log that was trimmed, nothing can be said."""
+    if connection.execute(text("SELECT first FROM feed")).scalar_one() != 1:
+        return []
+    told: dict[tuple[str, str, int, str], Stuck] = {}
+    for row in connection.execute(text(STUCK_EVENTS)):
+        stuck = decode_stuck(row.stuck)
+        told[(row.namespace, row.queue, stuck.priority, stuck.needs_id)] = stuck
+    left = {key: stuck for key, stuck in told.items() if stuck.reason}
+    kept = {
+        (row.namespace, row.queue, row.priority, row.needs_id): Stuck(
+            row.kind, row.priority, row.needs_id, WaitReason(row.reason), bool(row.never), row.message
+        )
+        for row in connection.execute(text(STUCK_GROUPS))
+    }
+    return [
+        Finding("fold", f"tasks of {key}: {kept.get(key)} in the table, {left.get(key)} in the log")
+        for key in sorted({*kept, *left})
+        if kept.get(key) != left.get(key)
     ]
 
 

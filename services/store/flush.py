@@ -24,11 +24,19 @@ from services.domain.fold import fold, touched
 from services.domain.ledger import CancelOrder, Granted, Ledger, RequestRecord, Revoked, Rules, Touches
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.stuck_group import StuckKey
 from services.domain.task import Task
 from services.store import rows, statements
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
-from services.store.row_reader import RowReader, decode_agents, decode_needs, decode_queues, decode_tasks
+from services.store.row_reader import (
+    RowReader,
+    decode_agents,
+    decode_needs,
+    decode_queues,
+    decode_stuck,
+    decode_tasks,
+)
 from services.store.writer import Batch
 
 
@@ -101,7 +109,7 @@ class Flusher:
             ledger = self._read(touches)
             if read_requests:
                 self._read_requests(ledger, touches)
-            before = Versions(ledger, self._queues)
+            before = Versions(ledger, self._queues, touches.stuck)
             answers = [fold(ledger, command) for command in commands]
             raise_versions(ledger)
             batch = self._batch(ledger, before)
@@ -140,6 +148,8 @@ class Flusher:
             for write in changes:
                 changes[write].sort(key=write.order)
         written = {**changes, **forgotten_rows(ledger)}
+        if ledger.changed_stuck:
+            written.update(stuck_rows(ledger, before))
         self._flush += 1
         writes = [
             (place, written[write], before.of(write, written[write]) if self._shared else [])
@@ -170,6 +180,8 @@ class Flusher:
             found_queues = decode_queues(self._reader.rows(statements.READ_QUEUES, unread_queues))
             ledger.queues.update((queue.key, queue) for queue in found_queues)
         self._cache.take_requests(touches.requests, ledger)
+        if touches.stuck:
+            self._read_stuck(ledger, touches)
         self._read_attempts(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
         return ledger
@@ -179,6 +191,11 @@ class Flusher:
         if unread:
             found = decode_agents(self._reader.rows(statements.READ_AGENTS, unread))
             ledger.agents.update((agent.key, agent) for agent in found)
+
+    def _read_stuck(self, ledger: Ledger, touches: Touches) -> None:
+        unread = self._cache.take_stuck(touches.stuck, ledger)
+        found = decode_stuck(self._reader.rows(statements.READ_STUCK, unread))
+        ledger.stuck.update((group.key, group) for group in found)
 
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
@@ -215,11 +232,13 @@ def is_current(task: Task | None, token: int) -> bool:
 class Versions:
     """The versions of all that a flush has read, and of what it does not change since it is not there: 0."""
 
-    def __init__(self, ledger: Ledger, queues: Iterable[QueueKey]) -> None:
+    def __init__(self, ledger: Ledger, queues: Iterable[QueueKey], stuck: Iterable[StuckKey] = ()) -> None:
         self.tasks = {task_id: task.version for task_id, task in ledger.tasks.items()}
         self.agents = {key: agent.version for key, agent in ledger.agents.items()}
         self.queues = {key: queue.version for key in queues for queue in [ledger.queues.get(key)] if queue is not None}
         self._absent = [key for key in queues if key not in self.queues]
+        self.stuck = {key: group.version for key, group in ledger.stuck.items()}
+        self._absent_stuck = [key for key in stuck if key not in self.stuck]
 
     def of(self, write: statements.Write, rows: list[rows.Row]) -> list[int]:
         """What these rows were, if that has to be so still; empty if it does not matter."""
@@ -229,16 +248,20 @@ class Versions:
             return [self.agents[row[0], row[1]] for row in rows]
         if write is statements.CHANGE_QUEUES:
             return [self.queues[row[0], row[1]] for row in rows]
+        if write is statements.CHANGE_STUCK:
+            return [self.stuck[row[0], row[1], row[2], row[3]] for row in rows]
         return []
 
     def checks(self, ledger: Ledger) -> list[tuple[int, list[rows.Row]]]:
         """What was read and is not changed."""
         queues = [*self.queues.items(), *((key, 0) for key in self._absent)]
+        stuck = [*self.stuck.items(), *((key, 0) for key in self._absent_stuck)]
         changed = ledger.changed_tasks.keys() | {task.id for task in ledger.forgotten}
         found: tuple[list[rows.Row], ...] = (
             [(task_id, version) for task_id, version in self.tasks.items() if task_id not in changed],
             [(*key, version) for key, version in self.agents.items() if key not in ledger.changed_agents],
             [(*key, version) for key, version in queues if key not in ledger.changed_queues],
+            [(*key, version) for key, version in stuck if key not in ledger.changed_stuck],
         )
         return [(place, checked) for place, checked in enumerate(found) if checked]
 
@@ -270,6 +293,17 @@ def changed_rows(ledger: Ledger, before: Versions) -> Written:
         statements.CHANGE_AGENTS: [rows.changed_agent(a) for a in agents if a.key not in ledger.admitted],
         statements.CREATE_QUEUES: [rows.queue(queue) for queue in queues if queue.key not in before.queues],
         statements.CHANGE_QUEUES: [rows.queue(queue) for queue in queues if queue.key in before.queues],
+    }
+
+
+def stuck_rows(ledger: Ledger, before: Versions) -> Written:
+    """What changed of the groups that cannot be placed. One that can be goes, behind the look at its version."""
+    changed = [ledger.stuck[key] for key in sorted(ledger.changed_stuck)]
+    known = [group for group in changed if group.key in before.stuck]
+    return {
+        statements.CREATE_STUCK: [rows.created_stuck(g) for g in changed if g.reason and g.key not in before.stuck],
+        statements.CHANGE_STUCK: [rows.changed_stuck(group) for group in known],
+        statements.FORGET_STUCK: [group.key for group in known if not group.reason],
     }
 
 

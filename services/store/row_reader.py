@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from services.domain.agent import Agent, AgentKey
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.stuck_group import StuckGroup
 from services.domain.task import Task
 from services.store import postgres_dialect, sqlite_dialect
 from services.store.away import explained
@@ -20,6 +21,7 @@ _encode = msgspec.json.Encoder().encode
 decode_tasks = msgspec.json.Decoder(list[Task]).decode
 decode_agents = msgspec.json.Decoder(list[Agent]).decode
 decode_queues = msgspec.json.Decoder(list[Queue]).decode
+decode_stuck = msgspec.json.Decoder(list[StuckGroup]).decode
 decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
 
 

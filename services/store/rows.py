@@ -16,6 +16,7 @@ from services.domain.failure import Attempt, Progress
 from services.domain.ledger import RequestRecord
 from services.domain.queue import Queue
 from services.domain.requirements import Requirements
+from services.domain.stuck_group import StuckGroup
 from services.domain.task import Task
 from services.store import statements
 
@@ -57,6 +58,8 @@ created_task = getter(Task, statements.CREATE_TASKS.columns, json=frozenset({"re
 changed_task = getter(Task, statements.CHANGE_TASKS.columns, json=frozenset({"avoid"}))
 request = getter(RequestRecord, statements.CREATE_REQUESTS.columns)
 attempt_head = getter(Attempt, statements.CREATE_ATTEMPTS.columns[:-3])
+stuck_head = getter(StuckGroup, statements.CREATE_STUCK.columns[:-1])
+stuck_change_head = getter(StuckGroup, statements.CHANGE_STUCK.columns[:-1])
 agent_head = getter(Agent, statements.CREATE_AGENTS.columns[:-3])
 agent_change_head = getter(Agent, statements.CHANGE_AGENTS.columns[:-1])
 
@@ -89,6 +92,16 @@ def attempt(ended: Attempt) -> Row:
 def queue(value: Queue) -> Row:
     """A queue."""
     return (value.namespace, value.name, text(value.policy), value.paused, value.version, value.update_time)
+
+
+def created_stuck(value: StuckGroup) -> Row:
+    """A group that cannot be placed."""
+    return (*stuck_head(value), text(value.history))
+
+
+def changed_stuck(value: StuckGroup) -> Row:
+    """The part of such a group's row that changes."""
+    return (*stuck_change_head(value), text(value.history))
 
 
 def need(pair: tuple[str, Requirements]) -> Row:

@@ -24,10 +24,11 @@ NESTED = {
     "superseded": "[]",
     "profile": "{}",
     "policy": "[]",
+    "history": "[]",
     "requirements": "{}",
 }
 # Columns of the domain's structs that are booleans in JSON and integers in SQLite.
-BOOLEAN = frozenset({"cordoned", "paused"})
+BOOLEAN = frozenset({"cordoned", "paused", "never"})
 # What nobody needs who judges whether a report is known: left empty when attempts are read.
 UNREAD = {"failure": "null", "output": "''", "usage": "''"}
 

@@ -110,6 +110,8 @@ READ_QUEUES = Read(schema.queues, ("namespace", "name"))
 READ_REQUESTS = Read(schema.requests, ("namespace", "request_id"))
 READ_ATTEMPTS = Read(schema.attempts, ("task_id", "token"))
 READ_NEEDS = Read(schema.needs, ("id",))
+STUCK_KEY = ("namespace", "queue", "priority", "needs_id")
+READ_STUCK = Read(schema.stuck_groups, STUCK_KEY)
 
 CREATE_TASKS = insert_into(schema.tasks)
 CHANGE_TASKS = update_of(schema.tasks, key=["id"], columns=changing(schema.tasks, key=["id"], fixed=TASK_FIXED))
@@ -132,6 +134,14 @@ CREATE_QUEUES = insert_into(schema.queues)
 CHANGE_QUEUES = update_of(
     schema.queues, key=QUEUE_KEY, columns=changing(schema.queues, key=QUEUE_KEY, fixed=frozenset())
 )
+CREATE_STUCK = insert_into(schema.stuck_groups)
+CHANGE_STUCK = update_of(
+    schema.stuck_groups,
+    key=STUCK_KEY,
+    columns=changing(schema.stuck_groups, key=STUCK_KEY, fixed=frozenset({"kind"})),
+)
+# Behind their change, which is what looks at the version.
+FORGET_STUCK = delete_from(schema.stuck_groups, key=STUCK_KEY)
 # These two are numbered by the writer.
 APPEND_EVENTS = insert_into(schema.event_chunks)
 NOTE_TASKS = insert_into(schema.event_tasks)
@@ -158,6 +168,9 @@ WRITES: tuple[Write, ...] = (
     CHANGE_AGENTS,
     CREATE_QUEUES,
     CHANGE_QUEUES,
+    CREATE_STUCK,
+    CHANGE_STUCK,
+    FORGET_STUCK,
     FORGET_REQUESTS,
     FORGET_TASKS,
     FORGET_DETAILS,
@@ -171,4 +184,5 @@ WRITES: tuple[Write, ...] = (
 CHECK_TASKS = Check(schema.tasks, ("id",))
 CHECK_AGENTS = Check(schema.agents, ("namespace", "id"))
 CHECK_QUEUES = Check(schema.queues, ("namespace", "name"))
-CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES)
+CHECK_STUCK = Check(schema.stuck_groups, STUCK_KEY)
+CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES, CHECK_STUCK)

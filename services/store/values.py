@@ -15,6 +15,7 @@ from services.domain.agent import Agent
 from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
 from services.domain.queue import Queue
+from services.domain.stuck_group import StuckGroup
 from services.domain.task import Task
 from services.store import schema
 
@@ -33,6 +34,7 @@ def _json_columns(table: Any, names: set[str], *, after: int = 0) -> tuple[int, 
 _TASK_JSON = _json_columns(schema.tasks, {"retry", "avoid"})
 _ATTEMPT_JSON = _json_columns(schema.attempts, {"failure"})
 _AGENT_JSON = _json_columns(schema.agents, {"resources_used", "superseded", "profile"})
+_STUCK_JSON = _json_columns(schema.stuck_groups, {"history"})
 _QUEUE_JSON = _json_columns(schema.queues, {"policy"})
 
 TASK_COLUMNS = len(schema.tasks.columns)
@@ -57,6 +59,11 @@ def agent(row: Sequence[Any]) -> Agent:
 def queue(row: Sequence[Any]) -> Queue:
     """A row of `queues`."""
     return _value(row, Queue, _QUEUE_JSON)
+
+
+def stuck(row: Sequence[Any]) -> StuckGroup:
+    """A row of `stuck_groups`."""
+    return _value(row, StuckGroup, _STUCK_JSON)
 
 
 def progress(text: str | None) -> Progress | None:
