@@ -25,11 +25,14 @@ from services.coordinator.output_relay import OutputRelay
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.queue_service import QueueService
 from services.coordinator.retention import Keep, Retention
+from services.coordinator.routing_service import RoutingService
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.scheduler_link import SchedulerLink
+from services.coordinator.stuck_groups import StuckGroups
 from services.coordinator.tail import Tail
 from services.coordinator.task_service import TaskService
 from services.coordinator.timers import Timers
+from services.coordinator.waits import Waits
 from services.coordinator.watchers import TaskWatchers
 from services.domain.commands import AdoptAgents
 from services.domain.ledger import Rules
@@ -39,6 +42,7 @@ from services.store.journal import Journal
 from services.store.queues import read_configured
 from services.store.readers import Readers
 from services.store.timers import read_present_agents
+from services.store.waits import read_stuck
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,17 @@ class Parts:
     choice: SchedulerChoice
     timers: Timers
     retention: Retention
+    stuck: StuckGroups
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
     event_service: EventService
+    routing_service: RoutingService
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
-        parts = (self.connections, self.link, self.timers, self.retention, *watching)
+        parts = (self.connections, self.link, self.timers, self.retention, self.stuck, *watching)
         return [part.run() for part in parts]
 
 
@@ -105,6 +111,8 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     await choice.start()
     link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id)
     timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
+    stuck = StuckGroups(journal, readers, link.window)
+    link.talk.subscribe(stuck)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(
         journal,
@@ -113,18 +121,20 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         knows=lambda key: connections.knows(key) or link.knows(key),
         others=lambda: membership.others,
     )
-    for listener in (tail, queues, documents, connections, link, timers, watchers, metrics):
+    for listener in (tail, queues, documents, connections, link, stuck, timers, watchers, metrics):
         journal.subscribe(listener.on_committed)
-    for follower in (queues, connections, link, watchers):
+    for follower in (queues, connections, link, stuck, watchers):
         tail.subscribe(follower.on_foreign)
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
+    stuck.found(await journal.read(read_stuck))
     await link.start(membership.shards)
     membership.subscribe(link.look_after)
     alone = storage.engine.dialect.name == "sqlite"
     present = partial(read_present_agents, coordinator_id="" if alone else settings.coordinator_id)
     await journal.submit(AdoptAgents(await journal.read(present)))
     add_gauges(metrics, connections, link, feed)
+    waits = Waits(link.talk, lambda: link.window.shards)
     return Parts(
         storage=storage,
         feed=feed,
@@ -135,10 +145,12 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         choice=choice,
         timers=timers,
         retention=Retention(journal, readers, membership, keep_of(settings)),
-        task_service=TaskService(journal, readers, watchers, relay, link.standing),
+        stuck=stuck,
+        task_service=TaskService(journal, readers, watchers, relay, link.standing, waits),
         queue_service=QueueService(journal, readers),
         agent_service=AgentService(journal, readers, connections),
         event_service=EventService(feed, readers),
+        routing_service=RoutingService(readers, link.talk, waits),
     )
 
 

@@ -17,6 +17,9 @@ NAMED_MAX = 4
 # The line is part of events: it must not make them long, whatever names there are.
 MESSAGE_LENGTH_MAX = 500
 
+# What is kept where only agents that are away could run it.
+AGENT_AWAY = "no agent that is connected can run it; one that is away could: bring it back, or start another like it"
+
 _WAITS = {
     WaitReason.NONE: "nothing keeps it: it is on its way to an agent",
     WaitReason.QUEUE_PAUSED: "queue {queue} is paused: resume it",
@@ -64,20 +67,20 @@ def wait_message(
             said = _no_agent(reasons, queue, counted=counted)
         case WaitReason.RESOURCES:
             short = sorted({each.subject for each in reasons if each.reason is FilterReason.RESOURCES_FULL})
-            said = f"the agents that could run it have too little {_listed(short)} left: some has to come back"
+            said = f"the agents that could run it have too little {listed(short)} left: some has to come back"
         case _:
             said = _WAITS[wait].format(queue=queue)
     return _cut(f"{said}; nearest: {nearest}" if nearest else said)
 
 
-def agents_away_message(names: Sequence[str]) -> str:
-    """No agent that is here may ever run it, but these could, which are away."""
-    return _cut(f"no agent that is connected can run it; {_listed(names)} could, and {_are(names)} away")
+def away_message(names: Sequence[str]) -> str:
+    """No agent that is connected may ever run it, but these could, by name."""
+    return _cut(f"no agent that is connected can run it; {listed(names)} could, and {_are(names)} away")
 
 
 def near_miss_message(agent_id: str, lacks: Sequence[UnplaceableReason], *, queue: str) -> str:
     """What one agent lacks."""
-    return f"{agent_id} {_listed([_phrase(_ONE_LACKS, each, queue) for each in lacks])}"
+    return f"{agent_id} {listed([_phrase(_ONE_LACKS, each, queue) for each in lacks])}"
 
 
 def _no_agent(reasons: Sequence[UnplaceableReason], queue: str, *, counted: bool) -> str:
@@ -87,7 +90,7 @@ def _no_agent(reasons: Sequence[UnplaceableReason], queue: str, *, counted: bool
     if len(found) == 1:
         said = f"no agent {_LACKS[found[0].reason][0].format(subject=found[0].subject, queue=queue)}"
         return f"{said} ({_agents(found[0].agents)} connected)" if counted else said
-    return f"no agent can run it: {_listed(list(_shares(found, queue, counted=counted)))}"
+    return f"no agent can run it: {listed(list(_shares(found, queue, counted=counted)))}"
 
 
 def _shares(found: Sequence[UnplaceableReason], queue: str, *, counted: bool) -> Iterator[str]:
@@ -104,7 +107,7 @@ def _phrase(table: dict[FilterReason, str], reason: UnplaceableReason, queue: st
     return table[reason.reason].format(subject=reason.subject, queue=queue)
 
 
-def _listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
     """ "a, b and c", of many only the first."""
     if len(parts) > NAMED_MAX:
         parts = [*parts[:NAMED_MAX], f"{len(parts) - NAMED_MAX} more"]

@@ -24,7 +24,7 @@ from services.domain.fold import fold, touched
 from services.domain.ledger import CancelOrder, Granted, Ledger, RequestRecord, Revoked, Rules, Touches
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
-from services.domain.stuck_group import StuckKey
+from services.domain.stuck_group import StuckGroup, StuckKey
 from services.domain.task import Task
 from services.store import rows, statements
 from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
@@ -54,6 +54,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     cancels: list[CancelOrder]
     agents: list[Agent]
     queues: list[Queue]
+    stuck: list[StuckGroup]  # with reason NONE: gone
     ended: list[Attempt]
     progress: dict[str, Progress]
     requirements: dict[str, Requirements]  # of the tasks in `ready`
@@ -356,6 +357,7 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         cancels=ledger.cancels,
         agents=changed_agents(ledger),
         queues=[ledger.queues[key] for key in ledger.changed_queues],
+        stuck=[ledger.stuck[key] for key in ledger.changed_stuck],
         ended=ledger.ended,
         progress=ledger.progress,
         requirements={task.needs_id: ledger.requirements[task.needs_id] for task in ledger.ready},

@@ -7,7 +7,7 @@ import pytest
 
 from services.domain.commands import PlacementOutcome
 from services.domain.placement import plan
-from services.domain.requirements import AgentProfile, FilterReason, Requirements
+from services.domain.requirements import AgentProfile, FilterReason, Requirements, WaitReason
 from services.domain.schedule import (
     PlacementResult,
     QueueRule,

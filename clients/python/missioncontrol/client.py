@@ -20,6 +20,7 @@ from missioncontrol.calls.agents import AgentCalls
 from missioncontrol.calls.connection import Connection
 from missioncontrol.calls.events import EventCalls, EventStream
 from missioncontrol.calls.queues import QueueCalls
+from missioncontrol.calls.routing import RoutingCalls
 from missioncontrol.calls.tasks import TaskCalls
 from missioncontrol.channel import DEFAULT_ADDRESS
 from missioncontrol.command import COMMAND_KIND, CommandInput, CommandOutput
@@ -48,7 +49,8 @@ class Client:
 
     Addresses and namespace default to MISSIONCONTROL_ADDRESS and MISSIONCONTROL_NAMESPACE, then to 127.0.0.1:7070 and
     "default". A unary call has `call_seconds` with all its retries; a broken stream is opened again for up to
-    `outage_seconds` without a message. The calls of each service are in `tasks`, `queues`, `agents` and `feed`.
+    `outage_seconds` without a message. The calls of each service are in `tasks`, `queues`, `agents`, `routing` and
+    `feed`.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Client:
         self.queues = QueueCalls(self._connection, self.namespace)
         self.agents = AgentCalls(self._connection, self.namespace)
         self.feed = EventCalls(self._connection, self.namespace)
+        self.routing = RoutingCalls(self._connection, self.namespace)
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -22,12 +22,14 @@ from missioncontrol.errors import CallError, CallStatus, Unavailable, call_error
 from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceStub
 from missioncontrol.v1.event_service_pb2_grpc import EventServiceStub
 from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceStub
+from missioncontrol.v1.routing_service_pb2_grpc import RoutingServiceStub
 from missioncontrol.v1.task_service_pb2_grpc import TaskServiceStub
 
 if TYPE_CHECKING:
     from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceAsyncStub
     from missioncontrol.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from missioncontrol.v1.routing_service_pb2_grpc import RoutingServiceAsyncStub
     from missioncontrol.v1.task_service_pb2_grpc import TaskServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -51,6 +53,7 @@ class Stubs:
     queues: QueueServiceAsyncStub
     agents: AgentServiceAsyncStub
     events: EventServiceAsyncStub
+    routing: RoutingServiceAsyncStub
 
 
 def new_request_id() -> str:
@@ -193,6 +196,7 @@ def _stubs(channel: grpc.aio.Channel) -> Stubs:
         queues=QueueServiceStub(channel),
         agents=AgentServiceStub(channel),
         events=EventServiceStub(channel),
+        routing=RoutingServiceStub(channel),
     )
 
 

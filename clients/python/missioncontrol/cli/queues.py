@@ -1,4 +1,4 @@
-"""`missionctl queues`: list, get, set, pause, resume, stats."""
+"""`missionctl queues`: list, get, set, pause, resume, stats, depths, simulate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from missioncontrol.cli import mapping
+from missioncontrol.cli import mapping, routing
 from missioncontrol.cli.session import Session, connected
 from missioncontrol.cli.task_view import age
 from missioncontrol.cli.values import parse_duration
@@ -14,6 +14,8 @@ from missioncontrol.times import duration_seconds, to_duration
 from missioncontrol.v1 import queue_pb2
 
 app = typer.Typer(help="Looks at queues, configures, pauses and resumes them.", rich_markup_mode=None)
+app.command("depths")(routing.depths)
+app.command("simulate")(routing.simulate)
 
 Name = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
 _COLUMNS = ("QUEUE", "STATE", "STRATEGY", "LEASE TTL", "VERSION", "CHANGED")
