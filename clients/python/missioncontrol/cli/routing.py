@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from missioncontrol.cli import mapping
 from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.printer import write_line
 from missioncontrol.cli.session import Session, connected
+from missioncontrol.cli.submit_options import Many, parsed_selector
 from missioncontrol.cli.task_view import TaskId, reason_name, state_name, waiting_text
 from missioncontrol.cli.values import parse_amounts
 from missioncontrol.requests import task_request
@@ -42,47 +44,52 @@ async def explain_task(session: Session, task_id: TaskId) -> None:
         write_line(f"before: {mapping.to_json(past.since_time)}  {waiting_text(past)}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SimulatedOptions:
+    """The tasks that would be submitted."""
+
+    kind: Annotated[str, typer.Option(help="The kind of the tasks.")]
+    queue: Annotated[str, typer.Option(help="The queue.")] = ""
+    require: Annotated[Many, typer.Option(help="A capability that the agent must have; may be repeated.")] = None
+    selector: Annotated[Many, typer.Option(help='On the agent\'s labels: "zone=eu"; may be repeated.')] = None
+    resource: Annotated[Many, typer.Option(help="NAME=AMOUNT that a task holds; may be repeated.")] = None
+    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher goes first.")] = 0
+    fairness_key: Annotated[str, typer.Option(help="Whose tasks they are.")] = ""
+    affinity_key: Annotated[str, typer.Option(help="Prefer an agent that ran this key before.")] = ""
+
+    def spec(self) -> task_pb2.TaskSpec:
+        """One of them."""
+        request = task_request(
+            self.kind,
+            queue=self.queue,
+            priority=self.priority,
+            capabilities=self.require or (),
+            selectors=[parsed_selector(each) for each in self.selector or ()],
+            resources=parse_amounts(self.resource or (), option="--resource"),
+            affinity_key=self.affinity_key,
+        )
+        request.spec.fairness_key = self.fairness_key
+        return request.spec
+
+
 @connected
 async def simulate(
     session: Session,
     *,
-    kind: Annotated[str, typer.Option(help="The kind of the tasks.")],
-    queue: Annotated[str, typer.Option(help="The queue.")] = "",
-    require: Annotated[
-        list[str] | None, typer.Option(help="A capability that the agent must have; may be repeated.")
-    ] = None,
-    selector: Annotated[
-        list[str] | None, typer.Option(help='On the agent\'s labels: "zone=eu"; may be repeated.')
-    ] = None,
-    resource: Annotated[list[str] | None, typer.Option(help="NAME=AMOUNT that a task holds; may be repeated.")] = None,
-    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher goes first.")] = 0,
-    fairness_key: Annotated[str, typer.Option(help="Whose tasks they are.")] = "",
-    affinity_key: Annotated[str, typer.Option(help="Prefer an agent that ran this key before.")] = "",
     count: Annotated[int, typer.Option(min=1, max=1000, help="So many of them.")] = 1,
     policy: Annotated[
-        Path | None, typer.Option(help="A file with the policy as JSON that the queue would have.")
+        Path | None, typer.Option(help="A file with the policy, as JSON, that the queue would have.")
     ] = None,
+    tasks: SimulatedOptions,
 ) -> None:
     """Shows where tasks would go now, without submitting any."""
-    try:
-        request = task_request(
-            kind,
-            queue=queue,
-            priority=priority,
-            capabilities=require or (),
-            selectors=selector or (),
-            resources=parse_amounts(resource or (), option="--resource"),
-            affinity_key=affinity_key,
-        )
-    except ValueError as error:
-        raise RefusedInputError(f"--selector {error}") from None
-    request.spec.fairness_key = fairness_key
     asked_policy = read_policy(policy) if policy is not None else None
-    response = await session.client.routing.simulate(request.spec, count=count, policy=asked_policy)
+    response = await session.client.routing.simulate(tasks.spec(), count=count, policy=asked_policy)
     if session.printer.is_json:
         session.printer.line(mapping.to_json(response))
         return
-    session.printer.table(_SIMULATED_COLUMNS, _simulated_rows(response.placements), value=None)
+    if response.placements:
+        session.printer.table(_SIMULATED_COLUMNS, _simulated_rows(response.placements), value=None)
     write_line(f"placed: {len(response.placements)} of {count}")
     if len(response.placements) < count:
         session.printer.fields(_explained(response.explanation), value=None)

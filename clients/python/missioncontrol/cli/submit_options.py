@@ -97,7 +97,7 @@ class RoutingOptions:
             "priority": self.priority,
             "labels": parse_pairs(self.label or (), option="--label"),
             "capabilities": self.capability,
-            "selectors": [_selector(each) for each in self.selector or ()],
+            "selectors": [parsed_selector(each) for each in self.selector or ()],
             "resources": parse_amounts(self.resource or (), option="--resource"),
             "affinity_key": self.affinity_key,
             "not_before": parse_instant(self.not_before, now=now, option="--not-before") if self.not_before else None,
@@ -138,7 +138,8 @@ def _given(options: Mapping[str, Any]) -> list[str]:
     return [name for name, value in options.items() if value]
 
 
-def _selector(text: str) -> task_pb2.LabelSelector:
+def parsed_selector(text: str) -> task_pb2.LabelSelector:
+    """A selector as --selector takes it."""
     try:
         return parse_selector(text)
     except ValueError as error:
