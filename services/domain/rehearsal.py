@@ -14,7 +14,7 @@ from itertools import islice
 
 import msgspec
 
-from services.domain.capacity import AgentRecord
+from services.domain.capacity import AgentRecord, Capacity
 from services.domain.explain import Explanation, explain
 from services.domain.placement import plan
 from services.domain.policy import QueuePolicy
@@ -30,12 +30,14 @@ from services.domain.schedule import (
 )
 from services.domain.schedule_view import ScheduleView
 
-AGENTS_MAX = 2_000
-AGENTS_LOOKED_AT_MAX = 20_000
+# As many agents as tasks may be tried out.
+AGENTS_MAX = 1_000
+AGENTS_LOOKED_AT_MAX = 5_000
 TASKS_MAX = 1_000
 
-# The stream that tells of what is tried out; those of coordinators begin with 1.
+# The stream that tells of what is tried out, and its group's number: no coordinator's stream has them.
 SOURCE = 0
+NUMBER = 2**64 - 1
 
 
 class Simulated(msgspec.Struct, frozen=True):
@@ -53,14 +55,14 @@ def rehearse(
     If all were placed, it says that nothing keeps them. The queue is taken for open. With a count of 0 nothing is
     placed, and it says why one would wait.
     """
-    group = msgspec.structs.replace(told, id=group_id_of(SOURCE, 1), unsent=0)
+    group = msgspec.structs.replace(told, id=group_id_of(SOURCE, NUMBER), unsent=0)
     tasks = [
         ReadyTask(group.id, f"{SOURCE}:{number}", task.queued_time, task.avoid, task.affinity_key)
         for number in range(max(count, 1))
     ]
     trial = ScheduleView()
     rule = QueueRule(told.namespace, told.queue, policy=policy)
-    agents = tuple(_loaded(record) for record in _agents(view, told))
+    agents = tuple(_loaded(record) for record in _agents(view.capacity, told))
     trial.apply(ScheduleChanges(source=SOURCE, queues=(rule,), groups=(group,), agents=agents), now)
     for changes in _waiting(view, told):
         trial.apply(changes, now)
@@ -89,20 +91,26 @@ def _placed(trial: ScheduleView, tasks: list[ReadyTask], now: int) -> list[Simul
     return found
 
 
-def _agents(view: ScheduleView, told: TaskGroup) -> Iterator[AgentRecord]:
-    """The agents of the namespace: those that meet the requirements and have most room first, if there are too many."""
-    records = [record for record in view.capacity.by_key.values() if record.agent.namespace == told.namespace]
-    if len(records) <= AGENTS_MAX:
-        return iter(records)
-    records.sort(key=lambda record: record.band)
-    looked_at = records[:AGENTS_LOOKED_AT_MAX]
-    unable = {
-        record.agent.key
-        for record in looked_at
-        if mismatch(record.agent.profile, told.kind, queue=told.queue, requirements=told.requirements)
-    }
-    looked_at.sort(key=lambda record: record.agent.key in unable)  # and by room still
-    return iter(looked_at[:AGENTS_MAX])
+def _agents(capacity: Capacity, told: TaskGroup) -> list[AgentRecord]:
+    """The agents of the namespace, the least loaded first; if there are too many, those that could run the tasks."""
+    found = (record for record in _by_load(capacity) if record.agent.namespace == told.namespace)
+    looked_at = list(islice(found, AGENTS_LOOKED_AT_MAX))
+    if len(looked_at) > AGENTS_MAX:
+        looked_at.sort(key=lambda record: not _is_able(record, told))
+    return looked_at[:AGENTS_MAX]
+
+
+def _by_load(capacity: Capacity) -> Iterator[AgentRecord]:
+    for band in capacity.bands:
+        bits = band
+        while bits:
+            record = capacity.record_at(bits.bit_length() - 1)
+            bits ^= record.bit
+            yield record
+
+
+def _is_able(record: AgentRecord, told: TaskGroup) -> bool:
+    return mismatch(record.agent.profile, told.kind, queue=told.queue, requirements=told.requirements) is None
 
 
 def _loaded(record: AgentRecord) -> SchedulableAgent:

@@ -22,12 +22,12 @@ OUTBOX_MESSAGES_MAX = 1_000
 
 # Why tasks wait is looked at this often, for so many sets of needs at a time; more often where the sets are many, so
 # that all of them have their turn within a round. A group that something was placed of has news with its second turn:
-# within a second, up to 5,000 sets. Beyond that rounds take longer, for this must not take more than a tenth of the
+# within a second, up to 2,500 sets. Beyond that rounds take longer, for this must not take more than a tenth of the
 # time.
 REPORT_INTERVAL_MICROS = 250_000
 REPORT_INTERVAL_MICROS_MIN = 20_000
 REPORT_ROUND_MICROS = 400_000
-REPORT_NEEDS_MAX = 256
+REPORT_NEEDS_MAX = 128
 
 # Questions of one stream that wait for their answers. One is answered with each pass, in some ten milliseconds at most.
 QUESTIONS_MAX = 64

@@ -10,13 +10,14 @@ from missioncontrol import Client
 from missioncontrol.client import Client as ClientType
 from missioncontrol.v1 import event_pb2, task_pb2
 
-from services.fleet.launcher import SCHEDULER, Fleet
+from services.fleet.launcher import COORDINATOR, SCHEDULER, Fleet, names_of
 from tests.conftest import StartFleet, work_agent
 from tests.e2e.waiting import eventually
 from tests.faults.databases import database_findings
 
+FIRST, SECOND = names_of(COORDINATOR, 2)
 NO_AGENT, AWAY = task_pb2.WAIT_REASON_NO_AGENT, task_pb2.WAIT_REASON_AGENTS_NOT_ACCEPTING
-# From the submit to the reason, by the coordinator's own clock: the time that is promised. A busy machine may need more.
+# From the submit to the reason, by the coordinator's own clock. A busy machine may need more.
 PROMISED_SECONDS = 1.0
 
 
@@ -72,6 +73,26 @@ async def test_a_task_that_nobody_can_run_says_so_until_somebody_can(fleet: Flee
         event_pb2.EVENT_TYPE_QUEUE_UNSTUCK,
     ]
     assert events[0].waiting.never
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_of_what_two_coordinators_hear_there_is_one_event(start_fleet: StartFleet, database_url: str) -> None:
+    fleet = await start_fleet(database_url=database_url, coordinators=2, agents=(work_agent("plain"),))
+    async with Client(fleet.listening[FIRST].address) as first, Client(fleet.listening[SECOND].address) as second:
+        handles = [await client.submit("echo", b"x", capabilities=["gpu"]) for client in (first, second) * 3]
+        for client in (first, second):
+            for handle in handles:
+                assert (await waits_for(client, handle.id, NO_AGENT)).waiting.never
+        for client, handle in zip((first, second) * 3, handles, strict=True):
+            await client.handle(handle.id).cancel()
+
+        async def over() -> list[event_pb2.Event] | None:
+            events = await events_of(first)
+            return events if events[-1].type == event_pb2.EVENT_TYPE_QUEUE_UNSTUCK else None
+
+        events = await eventually(over)
+    assert [event.type for event in events] == [event_pb2.EVENT_TYPE_QUEUE_STUCK, event_pb2.EVENT_TYPE_QUEUE_UNSTUCK]
+    assert await database_findings(fleet) == []
 
 
 async def test_an_agent_that_is_offline_and_fits_makes_it_not_now_instead_of_never(fleet: Fleet) -> None:
