@@ -50,7 +50,7 @@ class Link:
         for agent in tables.agents.values():
             self._note_agent(agent)
         for group in tables.groups():
-            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard)
+            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard, group.fairness_key)
             self.window.found(key, group.kind, requirements=group.requirements, count=group.count)
         journal.listeners.append(self.on_committed)
         journal.heralds.append(self)
