@@ -27,11 +27,11 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image test check demo up up-ha bench bench-large faults simulate mutants clean relocate
+.PHONY: help setup proto image test check demo up up-ha bench bench-large routing-study routing-study-full faults simulate mutants clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1 \2/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-12s%s\n", name, $$0}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1 \2/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-20s%s\n", name, $$0}'
 
 setup: relocate $(STAMP) ## Makes the virtual environment in .venv and installs the SDK, the server and the tools into it.
 
@@ -97,6 +97,12 @@ bench: setup ## Measures throughput and latency (about 2 minutes) and writes ben
 
 bench-large: setup ## Measures what a backlog, or a past, of a million tasks costs (about 8 minutes); writes benchmarks/large.json.
 	@$(BIN)/python -m benchmarks.large
+
+routing-study: setup ## Simulates routing for minutes, compares it with queueing theory, writes docs/routing-study.md.
+	@$(BIN)/python -m benchmarks.routing_study
+
+routing-study-full: setup ## The same with high loads and a thousand agents (some hours on one core).
+	@$(BIN)/python -m benchmarks.routing_study --full
 
 faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faults.json and the table in docs/reliability.md.
 	@mkdir -p build; rm -f build/faults.jsonl

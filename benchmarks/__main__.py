@@ -16,6 +16,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import decision
 from benchmarks.follower import Counter
 from benchmarks.load import Loader
 from benchmarks.machine import children, cpu_seconds, machine
@@ -77,9 +78,15 @@ def main() -> int:
     except (FleetError, MissionControlError) as error:
         console.print(f"bench: {error}", markup=False)
         return 1
-    document = {"machine": here, "runs": {name: run.document() for name, run in runs.items()}}
+    speeds = {name: decision.measure(name, console) for name in decision.POLICIES}
+    document = {
+        "machine": here,
+        "runs": {name: run.document() for name, run in runs.items()},
+        "decision": {name: speed.document() for name, speed in speeds.items()},
+    }
     LATEST.write_text(json.dumps(document, indent=2) + "\n")
     console.print(table(runs))
+    console.print(decision.table(speeds))
     console.print(f"bench: {time.monotonic() - begin:.0f} s; written to {LATEST}", markup=False)
     return 0
 

@@ -5,21 +5,27 @@ of two integers: about 0.1 µs for 10,000 agents. No list of agents is walked, c
 agent whose load changes is moved in one place, however many kinds of tasks it may run. (A heap per set of requirements
 was refused: with 200 of them each slot that frees up would be pushed 200 times.)
 
-An agent is always in exactly one band: a level of load while it has a free slot, or FULL, or CLOSED. Levels are
-sixteenths of its slots, exact for agents with up to 16. Which agents may run what is in `needs.py`.
+An agent is always in exactly one band: a level of load while there is room, in a slot or in its own queue, or FULL, or
+CLOSED. Levels are sixteenths of its slots, exact for agents with up to 16. Which agents may run what is in `needs.py`,
+what of them is kept for whom in `pools.py`.
 """
 
 from __future__ import annotations
 
 import heapq
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from services.domain.requirements import missing_resource
 from services.domain.schedule import SchedulableAgent
 
+if TYPE_CHECKING:
+    from services.domain.pools import Pool
+
+# Levels while a slot is free, and in all: beyond eight times its slots all loads count as the same.
 LEVELS: Final = 16
-FULL: Final = LEVELS
-CLOSED: Final = LEVELS + 1
+LEVELS_MAX: Final = 8 * LEVELS
+FULL: Final = LEVELS_MAX
+CLOSED: Final = FULL + 1
 
 
 class AgentRecord:
@@ -32,7 +38,11 @@ class AgentRecord:
         "bit",
         "held",
         "index",
+        "kept",
         "needs_bits",
+        "own",
+        "own_reserved",
+        "pool",
         "refusals",
         "refused",
         "reserved",
@@ -62,11 +72,22 @@ class AgentRecord:
         # The coordinator refused it against our expectation: no more proposals until it changes, or for a while.
         self.refused = False
         self.refusals = 0
+        # The pool that some of its slots are kept for, how many, and what it holds of that pool: leases and
+        # reservations, and of these the reservations.
+        self.pool: Pool | None = None
+        self.kept = 0
+        self.own = 0
+        self.own_reserved = 0
+
+    @property
+    def used(self) -> int:
+        """What leases and reservations hold, in slots and in its own queue."""
+        return self.agent.leases + self.reserved
 
     @property
     def slots_free(self) -> int:
-        """Slots that neither leases nor reservations hold. The room of its own queue is never used."""
-        return max(0, self.agent.slots - self.agent.leases - self.reserved)
+        """Slots that neither leases nor reservations hold. The room of its own queue is not counted."""
+        return max(0, self.agent.slots - self.used)
 
     def proper_band(self) -> int:
         """Where it belongs by its load."""
@@ -74,7 +95,12 @@ class AgentRecord:
         if self.refused or not agent.accepting:
             return CLOSED
         used = agent.leases + self.reserved
-        return FULL if used >= agent.slots else used * LEVELS // agent.slots
+        slots = agent.slots
+        if used < slots:
+            return used * LEVELS // slots
+        if used >= slots + agent.queue_limit or not slots:
+            return FULL
+        return min(used * LEVELS // slots, LEVELS_MAX - 1)
 
     def short_of(self, resources: dict[str, float]) -> str | None:
         """Return the first resource of which too little is left, None if all fit."""
@@ -100,6 +126,8 @@ class AgentRecord:
         """Forget all reservations: they were made for a session that is over, where nothing is granted any more."""
         self.voids += 1
         self.reserved = 0
+        self.own -= self.own_reserved
+        self.own_reserved = 0
         self.reserved_resources.clear()
 
     def refresh_held(self) -> None:
@@ -114,14 +142,17 @@ class AgentRecord:
 class Capacity:
     """All agents, by key, by bit, by how loaded they are, and by the stream that tells of them."""
 
-    __slots__ = ("_vacant", "bands", "by_key", "ready", "records", "told_by")
+    __slots__ = ("_vacant", "bands", "by_key", "occupied", "ready", "records", "roomy", "told_by")
 
     def __init__(self) -> None:
         self.by_key: dict[str, AgentRecord] = {}
         self.records: list[AgentRecord | None] = []
         self.bands = [0] * (CLOSED + 1)
-        # Agents with a free slot: everything that is neither FULL nor CLOSED.
+        # The bands that are not empty, one bit each.
+        self.occupied = 0
+        # Agents with a free slot, and agents with room in a slot or in their own queue.
         self.ready = 0
+        self.roomy = 0
         self.told_by: dict[int, int] = {}
         self._vacant: list[int] = []
 
@@ -136,6 +167,7 @@ class Capacity:
         self.by_key[agent.key] = record
         self.told_by[source] = self.told_by.get(source, 0) | record.bit
         self.bands[CLOSED] |= record.bit
+        self.occupied |= 1 << CLOSED
         return record
 
     def remove(self, record: AgentRecord) -> None:
@@ -154,23 +186,39 @@ class Capacity:
         self.told_by[source] = self.told_by.get(source, 0) | record.bit
 
     def move(self, record: AgentRecord) -> bool:
-        """Put the agent into its proper band. Whether it has just become ready."""
+        """Put the agent into its proper band. Whether it has just become ready, or got room in its own queue."""
         band = record.proper_band()
-        if band == record.band:
+        before = record.band
+        if band == before:
             return False
-        was_ready = record.band < LEVELS
         self._leave_band(record)
         record.band = band
-        self.bands[band] |= record.bit
+        bit = record.bit
+        self.bands[band] |= bit
+        self.occupied |= 1 << band
         if band < LEVELS:
-            self.ready |= record.bit
-        return band < LEVELS and not was_ready
+            self.ready |= bit
+            self.roomy |= bit
+            return before >= LEVELS
+        if band < FULL:
+            self.roomy |= bit
+            return before >= FULL
+        return False
 
     def record_at(self, index: int) -> AgentRecord:
         """Return the agent with that bit."""
         record = self.records[index]
         assert record is not None, f"no agent has bit {index}"
         return record
+
+    def records_of(self, bits: int) -> list[AgentRecord]:
+        """Return the agents with these bits."""
+        found = []
+        while bits:
+            record = self.record_at(bits.bit_length() - 1)
+            bits ^= record.bit
+            found.append(record)
+        return found
 
     def _leave_source(self, record: AgentRecord) -> None:
         rest = self.told_by[record.source] ^ record.bit
@@ -180,6 +228,12 @@ class Capacity:
             del self.told_by[record.source]
 
     def _leave_band(self, record: AgentRecord) -> None:
-        self.bands[record.band] ^= record.bit
-        if record.band < LEVELS:
-            self.ready ^= record.bit
+        band = record.band
+        rest = self.bands[band] ^ record.bit
+        self.bands[band] = rest
+        if not rest:
+            self.occupied ^= 1 << band
+        if band < FULL:
+            self.roomy ^= record.bit
+            if band < LEVELS:
+                self.ready ^= record.bit

@@ -100,6 +100,11 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     data: EventData
 
     @property
+    def changes_task(self) -> bool:
+        """Whether it tells of a change of its task. A schedule's firing names its task, which has an event itself."""
+        return bool(self.task_id) and not self.data.schedule
+
+    @property
     def stuck_key(self) -> StuckKey | None:
         """Which tasks that cannot be placed, or can be again, it tells of; None if it does not."""
         stuck = self.data.stuck

@@ -6,18 +6,21 @@ in `unplaceable.py`; where tasks would go is tried out in `rehearsal.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
+from typing import NamedTuple
 
 import msgspec
 
-from services.domain.capacity import AgentRecord, Capacity
-from services.domain.needs import Group, Needs
-from services.domain.policy import QueuePolicy
+from services.domain.capacity import CLOSED, AgentRecord, Capacity
+from services.domain.needs import Needs
+from services.domain.placement import best_for, shunned_by, wait_until
 from services.domain.requirements import AgentProfile, FilterReason, Requirements, WaitReason, fits, selects
 from services.domain.schedule import ReadyTask, TaskGroup, UnplaceableReason
 from services.domain.schedule_view import ScheduleView
-from services.domain.unplaceable import free_for, left_out, reasons_against, wait_of
+from services.domain.task_order import Place
+from services.domain.turns import Group
+from services.domain.unplaceable import held_back, left_out, reasons_against, reserved, wait_of, with_room
 from services.domain.wait_message import near_miss_message, wait_message
 
 # Agents that are named since they lack least: the contract's limit. Enough to see what to change.
@@ -56,30 +59,29 @@ def find_group(view: ScheduleView, told: TaskGroup, task_id: str) -> Group | Non
     waiting = view.tasks.get(task_id)
     if waiting is not None:
         return view.backlog.groups.get(waiting.task.group_id)
-    for group in view.backlog.groups.values():
-        needs = group.needs
-        like = (needs.namespace, needs.queue, group.priority, needs.name[-1])
-        if like == (told.namespace, told.queue, told.priority, told.needs_id):
-            return group
-    return None
+    return next((group for group in view.backlog.groups.values() if _alike(group.told) == _alike(told)), None)
 
 
-def explain(view: ScheduleView, group: Group, task: ReadyTask, *, policy: QueuePolicy, now: int) -> Explanation:
+def _alike(told: TaskGroup) -> tuple[str, str, int, str, str]:
+    return (told.namespace, told.queue, told.priority, told.needs_id, told.fairness_key)
+
+
+def explain(view: ScheduleView, group: Group, task: ReadyTask, *, now: int) -> Explanation:
     """Why a task of the group waits, or would wait; with NONE nothing is known that keeps it."""
-    needs, capacity = group.needs, view.capacity
-    avoided = _avoided(needs, capacity, task, now)
-    free = 0 if needs.gate.closed else free_for(needs, capacity)
-    filtered = left_out(needs, capacity) if free else reasons_against(needs, capacity)
-    if free & avoided:
-        filtered = (*filtered, UnplaceableReason(FilterReason.AVOIDED, "", (free & avoided).bit_count()))
-    free &= ~avoided
+    needs, capacity, policy = group.needs, view.capacity, group.needs.gate.policy
+    held = held_back(needs.gate, group.fairness_key)
+    passed = _passed_over(view, needs, task, now)
+    free = 0 if held else needs.free(capacity) & ~passed.avoided & ~passed.cold
+    filtered = _filtered(needs, capacity, passed, held)
     ahead = _ahead(view, group, task)
-    lane = policy.lanes[policy.lane_of(group.priority)] if policy.lanes else None
-    reason = wait_of(filtered) if not free else WaitReason.TURN if ahead else WaitReason.NONE
-    misses = _near_misses(needs, capacity, free=free, avoided=avoided)
+    reason = _reason(needs, filtered, held=held, free=free, ahead=ahead)
+    if not held and needs.eligible and _is_aside(view, task):
+        reason = WaitReason.AFFINITY if passed.waits_for_best else WaitReason.AVOIDED
+    misses = _near_misses(needs, capacity, free=free, passed=passed)
+    lane = policy.lanes[needs.lane_place] if policy.lanes else None
     return Explanation(
         reason=reason,
-        never=not needs.eligible and not needs.gate.closed,
+        never=not needs.eligible and held is not WaitReason.QUEUE_PAUSED,
         message=_message(needs, reason, filtered, misses),
         filtered=filtered,
         agents=needs.eligible.bit_count() + sum(needs.mismatches.values()),
@@ -90,6 +92,57 @@ def explain(view: ScheduleView, group: Group, task: ReadyTask, *, policy: QueueP
         ahead=ahead,
         promote_time=task.queued_time + lane.max_wait_micros if lane is not None and lane.max_wait_micros else 0,
     )
+
+
+class PassedOver(NamedTuple):
+    """Agents, one bit each, that are not for one task, whatever is free on them: it avoids them, or waits for warm."""
+
+    avoided: int
+    cold: int
+    waits_for_best: bool
+
+
+def _passed_over(view: ScheduleView, needs: Needs, task: ReadyTask, now: int) -> PassedOver:
+    active = [avoided for avoided in task.avoid if avoided.until_time > now]
+    avoided = shunned_by(view, needs, active) if active else 0
+    best = best_for(view, needs, task.affinity_key, now) & ~avoided
+    until_time = wait_until(needs.gate.policy.affinity, task.queued_time, now)
+    waits = bool(best & ~view.capacity.bands[CLOSED]) and until_time > now
+    return PassedOver(avoided, needs.eligible & ~best & ~avoided if waits else 0, waits)
+
+
+def _filtered(needs: Needs, capacity: Capacity, passed: PassedOver, held: WaitReason) -> tuple[UnplaceableReason, ...]:
+    """The first reason against each agent, counted; of a paused queue there is but one."""
+    if held is WaitReason.QUEUE_PAUSED:
+        return (UnplaceableReason(FilterReason.QUEUE_PAUSED),)
+    free = needs.free(capacity)
+    if not free:
+        return reasons_against(needs, capacity)
+    for_others = (
+        UnplaceableReason(FilterReason.AVOIDED, "", (free & passed.avoided).bit_count()),
+        UnplaceableReason(FilterReason.NOT_WARM, "", (free & passed.cold).bit_count()),
+    )
+    return (*left_out(needs, capacity), *(each for each in for_others if each.agents))
+
+
+def _reason(
+    needs: Needs, filtered: tuple[UnplaceableReason, ...], *, held: WaitReason, free: int, ahead: int
+) -> WaitReason:
+    """What a task waits for. That nobody can run it is more than that its queue is at a limit."""
+    if held is WaitReason.QUEUE_PAUSED:
+        return held
+    if not needs.eligible:
+        return WaitReason.NO_AGENT
+    if held:
+        return held
+    if free:
+        return WaitReason.TURN if ahead else WaitReason.NONE
+    return wait_of(filtered)
+
+
+def _is_aside(view: ScheduleView, task: ReadyTask) -> bool:
+    waiting = view.tasks.get(task.task_id)
+    return waiting is not None and waiting.place is Place.ASIDE
 
 
 def shortfalls(
@@ -120,16 +173,6 @@ def _message(
     return wait_message(reason, filtered, queue=needs.queue, counted=True, nearest=nearest)
 
 
-def _avoided(needs: Needs, capacity: Capacity, task: ReadyTask, now: int) -> int:
-    """The agents, one bit each, that the task must not go to now."""
-    bits = 0
-    for avoided in task.avoid:
-        record = capacity.by_key.get(f"{needs.namespace}/{avoided.agent_id}")
-        if record is not None and avoided.until_time > now:
-            bits |= record.bit
-    return bits
-
-
 def _ahead(view: ScheduleView, group: Group, task: ReadyTask) -> int:
     """How many tasks of the queue in the view, placed ones excluded, go before a task of this group by their order."""
     queue, namespace = group.needs.queue, group.needs.namespace
@@ -149,40 +192,41 @@ def _ahead(view: ScheduleView, group: Group, task: ReadyTask) -> int:
     return ahead
 
 
-def _near_misses(needs: Needs, capacity: Capacity, *, free: int, avoided: int) -> tuple[NearMiss, ...]:
+def _near_misses(needs: Needs, capacity: Capacity, *, free: int, passed: PassedOver) -> tuple[NearMiss, ...]:
     """The agents that lack least, of those that were looked at: those that meet the requirements are among them."""
-    able = (record for record in _records(needs.eligible & ~free, capacity))
+    able = capacity.records_of(needs.eligible & ~free)
     unable = (
         record
         for record in capacity.by_key.values()
         if record.agent.namespace == needs.namespace and not record.bit & needs.eligible
     )
     looked_at = islice(chain(able, unable), AGENTS_LOOKED_AT_MAX)
-    misses = [NearMiss(record.agent.agent_id, tuple(_lacks(needs, record, avoided))) for record in looked_at]
-    misses = [miss for miss in misses if miss.lacks]  # of a closed queue, others lack nothing
+    misses = [NearMiss(record.agent.agent_id, tuple(_lacks(needs, capacity, record, passed))) for record in looked_at]
+    misses = [miss for miss in misses if miss.lacks]  # if it is the queue that keeps it, others lack nothing
     return tuple(sorted(misses, key=lambda miss: (len(miss.lacks), miss.agent_id))[:NEAR_MISSES_MAX])
 
 
-def _records(bits: int, capacity: Capacity) -> Iterable[AgentRecord]:
-    while bits:
-        record = capacity.record_at(bits.bit_length() - 1)
-        bits ^= record.bit
-        yield record
-
-
-def _lacks(needs: Needs, record: AgentRecord, avoided: int) -> Iterator[UnplaceableReason]:
+def _lacks(needs: Needs, capacity: Capacity, record: AgentRecord, passed: PassedOver) -> Iterator[UnplaceableReason]:
     """Everything that keeps one agent from running such a task: for good, and now."""
-    agent = record.agent
-    yield from shortfalls(agent.profile, needs.kind, queue=needs.queue, requirements=needs.requirements)
-    if not agent.accepting:
+    yield from shortfalls(record.agent.profile, needs.kind, queue=needs.queue, requirements=needs.requirements)
+    if record.bit & capacity.bands[CLOSED]:
         yield UnplaceableReason(FilterReason.NOT_ACCEPTING)
-    elif not record.slots_free:
+    elif not record.bit & with_room(needs, capacity):
         yield UnplaceableReason(FilterReason.SLOTS_FULL)
+    yield from _in_use(needs, record)
+    for reason, bits in (
+        (FilterReason.RESERVED, reserved(needs, capacity)),
+        (FilterReason.AVOIDED, passed.avoided),
+        (FilterReason.NOT_WARM, passed.cold),
+    ):
+        if record.bit & bits:
+            yield UnplaceableReason(reason)
+
+
+def _in_use(needs: Needs, record: AgentRecord) -> Iterator[UnplaceableReason]:
+    """The resources that it has, and that are in use."""
     for name, amount in needs.resources.items():
-        declared = agent.profile.resources.get(name, 0.0)
-        if fits(amount, declared=declared, used=0.0) and not fits(
-            amount, declared=declared, used=record.held.get(name, 0.0)
-        ):
+        declared = record.agent.profile.resources.get(name, 0.0)
+        able = fits(amount, declared=declared, used=0.0)
+        if able and not fits(amount, declared=declared, used=record.held.get(name, 0.0)):
             yield UnplaceableReason(FilterReason.RESOURCES_FULL, name)
-    if record.bit & avoided:
-        yield UnplaceableReason(FilterReason.AVOIDED)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from services.domain.capacity import AgentRecord
-from services.domain.needs import Group
 from services.domain.task_order import Waiting
+from services.domain.turns import Group
 
 
 class Outstanding(NamedTuple):

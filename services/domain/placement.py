@@ -1,25 +1,32 @@
 """Which task goes to which agent.
 
-`plan` takes the tasks of a view in their order and gives each the agent that its needs choose, until no task is left
+`plan` takes the tasks of a view in their turn and gives each the agent that its needs choose, until no task is left
 that an agent is free for. The work for each placement depends neither on the number of tasks nor of groups that wait,
 and on the number of agents only by one bit each (see `capacity.py`).
 
-- A task that nobody is free for never blocks the ones behind it: its needs are parked, and cost nothing until an agent
-  that may run it becomes ready.
-- One strategy is known here, the central queue with late binding: `Needs.choose` gives an agent work only up to its
-  free slots, never into its own queue. A further strategy is a further such function, chosen by the queue's policy.
+The parts compose in one order: whose turn it is (lanes, fairness, limits: `turns.py`), what the task requires
+(`needs.py`) and what is kept for others (`pools.py`), what suits it best (here), the queue's strategy (`choice.py`).
+A task that nobody is free for never blocks the ones behind it: its needs are parked, and cost nothing until an agent
+that may run it gets room; one that waits for certain agents is put aside.
 """
 
 from __future__ import annotations
 
-from services.domain.capacity import AgentRecord
+from collections.abc import Iterable
+
+from services.domain.capacity import CLOSED, AgentRecord
 from services.domain.commands import Placement
-from services.domain.needs import Group, Needs
+from services.domain.needs import Needs
+from services.domain.policy import Affinity, AffinityWait
 from services.domain.schedule_view import ScheduleView
+from services.domain.task import Avoided
 from services.domain.task_order import Waiting
+from services.domain.turns import Group
 
 # What one message may carry by the contract, and so what one call decides.
 PLACEMENTS_MAX = 500
+# A task that waits for a warm agent however long it takes looks again after so long whether there still is one.
+WARM_LOOK_MICROS = 30_000_000
 
 
 def plan(view: ScheduleView, now: int, *, placements_max: int = PLACEMENTS_MAX) -> list[Placement]:
@@ -30,39 +37,94 @@ def plan(view: ScheduleView, now: int, *, placements_max: int = PLACEMENTS_MAX) 
     """
     view.wake_due(now)
     placements: list[Placement] = []
-    capacity = view.capacity
-    while len(placements) < placements_max and capacity.ready:
-        needs = view.backlog.line.first()
-        if needs is None:
+    capacity, backlog = view.capacity, view.backlog
+    while len(placements) < placements_max and capacity.roomy:
+        turn = backlog.next(now)
+        if turn is None:
+            if backlog.pools.exist and backlog.wake_borrowers():
+                continue
             break
-        group = needs.line.first()
-        assert group is not None, "needs stand in the line by their first group"
+        needs, group = turn
         waiting = group.tasks.first()
         assert waiting is not None, "a group stands in the line by its first task"
-        record = _choose_avoiding(view, group, waiting, now) if waiting.task.avoid else needs.choose(capacity)
+        task = waiting.task
+        if task.avoid or task.affinity_key or needs.suited:
+            record = _choose_for(view, group, waiting, now)
+        else:
+            record = view.chooser.choose(needs)
         if record is not None:
-            placements.append(view.reserve(group, record))
-        elif not needs.open & capacity.ready:
-            view.backlog.park(needs)
+            placements.append(view.reserve(group, record, now))
+        elif not needs.free(capacity):
+            backlog.park(needs)
     return placements
 
 
-def _choose_avoiding(view: ScheduleView, group: Group, waiting: Waiting, now: int) -> AgentRecord | None:
-    """Choose an agent that the task does not avoid; put the task aside if others than those are free."""
-    active = [avoided for avoided in waiting.task.avoid if avoided.until_time > now]
+def _choose_for(view: ScheduleView, group: Group, waiting: Waiting, now: int) -> AgentRecord | None:
+    """Choose an agent for a task that does not take just any; put it aside if it waits for another than is free."""
     needs = group.needs
-    excluded = _bits_of(view, needs, [avoided.agent_id for avoided in active])
-    record = needs.choose(view.capacity, excluded=excluded)
-    if record is None and needs.open & view.capacity.ready:
+    active = [avoided for avoided in waiting.task.avoid if avoided.until_time > now]
+    shunned = shunned_by(view, needs, active) if active else 0
+    best = best_for(view, needs, waiting.task.affinity_key, now) & ~shunned
+    record = view.chooser.choose(needs, within=best) if best else None
+    if record is not None or not needs.free(view.capacity):
+        return record
+    if best & ~view.capacity.bands[CLOSED] and _waits_for_best(view, group, waiting, best, now):
+        return None
+    record = view.chooser.choose(needs, within=~shunned)
+    if record is None and active and needs.free(view.capacity):
         until_time = min(avoided.until_time for avoided in active)
         view.set_aside(group, frozenset(avoided.agent_id for avoided in active), until_time=until_time)
     return record
 
 
-def _bits_of(view: ScheduleView, needs: Needs, agent_ids: list[str]) -> int:
+def shunned_by(view: ScheduleView, needs: Needs, active: list[Avoided]) -> int:
+    """The agents that a task must not go to now; those that failed it only while another could run it."""
+    bits = {avoided.agent_id: _bit_of(view, needs, avoided.agent_id) for avoided in active}
+    lost = _union(bits[avoided.agent_id] for avoided in active if not avoided.if_others)
+    every = _union(bits.values())
+    others = needs.eligible & ~view.capacity.bands[CLOSED] & ~every
+    return every if others else lost
+
+
+def _bit_of(view: ScheduleView, needs: Needs, agent_id: str) -> int:
+    record = view.capacity.by_key.get(f"{needs.namespace}/{agent_id}")
+    return 0 if record is None else record.bit
+
+
+def _union(sets: Iterable[int]) -> int:
+    """The union of sets of agents."""
     bits = 0
-    for agent_id in agent_ids:
-        record = view.capacity.by_key.get(f"{needs.namespace}/{agent_id}")
-        if record is not None:
-            bits |= record.bit
+    for each in sets:
+        bits |= each
     return bits
+
+
+def best_for(view: ScheduleView, needs: Needs, key: str, now: int) -> int:
+    """The agents that suit a task best: warm for its key, or else those that the queue's selectors find."""
+    if key:
+        since = now - needs.gate.policy.affinity.warm_micros
+        warm = view.roster.warm.bits(needs.namespace, key, since=since) & needs.eligible
+        if warm:
+            return warm
+    return needs.suited
+
+
+def _waits_for_best(view: ScheduleView, group: Group, waiting: Waiting, best: int, now: int) -> bool:
+    """Whether a task waits for an agent that suits it best, although another is free; puts it aside then."""
+    until_time = wait_until(group.needs.gate.policy.affinity, waiting.task.queued_time, now)
+    if now >= until_time:
+        return False
+    key = waiting.task.affinity_key
+    view.wait_for_warm(group, "" if best == group.needs.suited else key, until_time=until_time)
+    return True
+
+
+def wait_until(affinity: Affinity, queued_time: int, now: int) -> int:
+    """Until when a task waits for an agent that suits it best although another is free; not after now: not at all."""
+    match affinity.mode:
+        case AffinityWait.NEVER:
+            return now
+        case AffinityWait.BOUNDED:
+            return queued_time + affinity.wait_micros
+        case AffinityWait.ALWAYS:
+            return now + WARM_LOOK_MICROS

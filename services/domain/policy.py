@@ -100,6 +100,21 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, array_like=True):
     exempt_priority: int | None = None
     pending_max: int = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it never refuses a task."""
+        return not self.counts and self.state in (AdmissionState.BY_DEPTH, AdmissionState.NORMAL)
+
+    @property
+    def by_depth(self) -> bool:
+        """Whether the depth changes the state."""
+        return self.state is AdmissionState.BY_DEPTH and bool(self.throttle_pending or self.shed_pending)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the queue's depth has to be known."""
+        return bool(self.pending_max) or self.by_depth
+
 
 class QueuePolicy(msgspec.Struct, frozen=True, array_like=True):
     """What a queue does with its tasks. `lanes` stand highest first; fairness None: first come, first served."""
@@ -118,18 +133,17 @@ class QueuePolicy(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_plain(self) -> bool:
         """Whether a task may be placed without knowing of others: no lanes, fairness, limits, wait for warm agents."""
-        return (
-            self.strategy is Strategy.CENTRAL_QUEUE
-            and not self.lanes
-            and self.fairness is None
-            and self.limits == Limits()
-            and self.affinity == Affinity()
-        )
+        return self.strategy is Strategy.CENTRAL_QUEUE and not self.is_ordered and self.affinity == Affinity()
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the queue chooses among its own tasks, by more than priority and age: lanes, fairness, limits."""
+        return bool(self.lanes) or self.fairness is not None or self.limits != Limits()
 
     @property
     def counts_leases(self) -> bool:
         """Whether the scheduler has to know what an agent's leases are of, and not only how many there are."""
-        return bool(self.lanes) or self.fairness is not None or self.limits != Limits()
+        return self.is_ordered or self.strategy.binds_early
 
     def lane_of(self, priority: int) -> int:
         """The place in `lanes` of a task with this priority; 0 if there are none."""

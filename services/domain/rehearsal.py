@@ -9,17 +9,19 @@ counted is then counted among these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
 
 from services.domain.capacity import AgentRecord, Capacity
 from services.domain.explain import Explanation, explain
+from services.domain.outstanding import Outstanding
 from services.domain.placement import plan
 from services.domain.policy import QueuePolicy
 from services.domain.requirements import mismatch
 from services.domain.schedule import (
+    LeaseLoad,
     QueueRule,
     ReadyTask,
     SchedulableAgent,
@@ -29,11 +31,15 @@ from services.domain.schedule import (
     source_of,
 )
 from services.domain.schedule_view import ScheduleView
+from services.domain.turns import QueueGate
 
 # As many agents as tasks may be tried out.
 AGENTS_MAX = 1_000
 AGENTS_LOOKED_AT_MAX = 5_000
 TASKS_MAX = 1_000
+
+# What was placed a moment ago makes its agent warm, however the instants are told.
+WARM_NOW = 2**63 - 1
 
 # The stream that tells of what is tried out, and its group's number: no coordinator's stream has them.
 SOURCE = 0
@@ -62,8 +68,11 @@ def rehearse(
     ]
     trial = ScheduleView()
     rule = QueueRule(told.namespace, told.queue, policy=policy)
-    agents = tuple(_loaded(record) for record in _agents(view.capacity, told))
-    trial.apply(ScheduleChanges(source=SOURCE, queues=(rule,), groups=(group,), agents=agents), now)
+    loads = _reserved_loads(view)
+    agents = tuple(_loaded(record, loads.get(record, ())) for record in _agents(view.capacity, told))
+    rules = (rule, *_rules_of_pools(view, told))
+    trial.apply(ScheduleChanges(source=SOURCE, queues=rules, groups=(group,), agents=agents), now)
+    _copy_rate(view.backlog.gates.get((told.namespace, told.queue)), trial.backlog.gate(told.namespace, told.queue))
     for changes in _waiting(view, told):
         trial.apply(changes, now)
     trial.apply(ScheduleChanges(source=SOURCE, ready=tuple(tasks)), now)
@@ -72,7 +81,7 @@ def rehearse(
     if count and len(placed) == count:
         return Explanation(message=f"{'it' if count == 1 else f'all {count}'} would be placed now"), placed
     known = trial.backlog.groups[group.id]
-    return explain(trial, known, first, policy=policy, now=now), placed
+    return explain(trial, known, first, now=now), placed
 
 
 def _placed(trial: ScheduleView, tasks: list[ReadyTask], now: int) -> list[Simulated]:
@@ -113,16 +122,48 @@ def _is_able(record: AgentRecord, told: TaskGroup) -> bool:
     return mismatch(record.agent.profile, told.kind, queue=told.queue, requirements=told.requirements) is None
 
 
-def _loaded(record: AgentRecord) -> SchedulableAgent:
+def _loaded(record: AgentRecord, reserved: Iterable[Outstanding]) -> SchedulableAgent:
     """An agent as it is, with what is reserved on it."""
     if not record.reserved and not record.refused:
         return record.agent
+    agent = record.agent
+    loads, warm_keys = list(agent.loads), dict(agent.warm_keys)
+    for known in reserved:
+        told = known.group.told
+        loads.append(LeaseLoad(told.queue, told.priority, told.fairness_key, 1))
+        if known.waiting.task.affinity_key:
+            warm_keys[known.waiting.task.affinity_key] = WARM_NOW
     return msgspec.structs.replace(
-        record.agent,
-        accepting=record.agent.accepting and not record.refused,
-        leases=record.agent.leases + record.reserved,
+        agent,
+        accepting=agent.accepting and not record.refused,
+        leases=agent.leases + record.reserved,
         resources_used=dict(record.held),
+        loads=tuple(loads),
+        warm_keys=warm_keys,
     )
+
+
+def _reserved_loads(view: ScheduleView) -> dict[AgentRecord, list[Outstanding]]:
+    """What is reserved on agents, by the placements whose results have not come."""
+    found: dict[AgentRecord, list[Outstanding]] = {}
+    for known in view.outstanding.values():
+        if known.voids == known.record.voids:
+            found.setdefault(known.record, []).append(known)
+    return found
+
+
+def _rules_of_pools(view: ScheduleView, told: TaskGroup) -> Iterator[QueueRule]:
+    """The other queues of the namespace that keep agents for themselves."""
+    gates = {pool.gate.queue: pool.gate for pool in view.backlog.pools.all_of(told.namespace)}
+    for gate in gates.values():
+        if gate.queue != told.queue:
+            yield QueueRule(gate.namespace, gate.queue, policy=gate.policy)
+
+
+def _copy_rate(real: QueueGate | None, trial: QueueGate) -> None:
+    """What the rate limit of the queue lets through now, if it is the same one that is tried out."""
+    if real is not None and real.policy.limits == trial.policy.limits:
+        trial.tokens, trial.tokens_time, trial.rate_until = real.tokens, real.tokens_time, real.rate_until
 
 
 def _waiting(view: ScheduleView, told: TaskGroup) -> Iterator[ScheduleChanges]:
@@ -135,13 +176,5 @@ def _waiting(view: ScheduleView, told: TaskGroup) -> Iterator[ScheduleChanges]:
         tasks = tuple(waiting.task for waiting in islice(group.tasks, room))
         room -= len(tasks)
         if tasks:
-            again = TaskGroup(
-                id=group.id,
-                namespace=needs.namespace,
-                queue=needs.queue,
-                priority=group.priority,
-                kind=needs.kind,
-                requirements=needs.requirements,
-                needs_id=needs.name[-1],
-            )
+            again = msgspec.structs.replace(group.told, unsent=0)
             yield ScheduleChanges(source=source_of(group.id), groups=(again,), ready=tasks)

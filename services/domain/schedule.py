@@ -97,10 +97,22 @@ class SchedulableAgent(msgspec.Struct, frozen=True):
     slots: int
     leases: int = 0
     resources_used: Mapping[str, float] = {}
+    started: int = 0
     queue_limit: int = 0
     loads: tuple[LeaseLoad, ...] = ()
     warm_keys: Mapping[str, int] = {}
     last_grant_time: int = 0
+
+
+class Recall(msgspec.Struct, frozen=True):
+    """Leases of a queue to take back from an agent, as far as they have not started. `source` is its stream."""
+
+    namespace: str
+    agent_id: str
+    session: int
+    queue: str
+    count: int
+    source: int
 
 
 class PlacementResult(msgspec.Struct, frozen=True, gc=False):
@@ -146,7 +158,10 @@ class UnplaceableReason(msgspec.Struct, frozen=True):
 
 
 class Unplaceable(msgspec.Struct, frozen=True):
-    """A group that cannot be placed now; `never`: by no known agent as it is. No reasons: it can be placed again."""
+    """A group that cannot be placed now; `never`: by no known agent as it is. `wait` NONE: it can be placed again.
+
+    Without reasons against agents it is its queue that keeps it.
+    """
 
     group_id: int
     reasons: tuple[UnplaceableReason, ...] = ()

@@ -6,9 +6,9 @@ no chance in it. What to do with the view is in `placement.py`, why something wa
 
 Rules that hold between any two calls:
 - a task is queued, aside, delayed or placed, and never two of them, however many streams tell of it;
-- an agent is of one stream, the one that told the highest session, and placements on it are that stream's;
+- placements on an agent are the stream's that has it (`roster.py`);
 - an agent's reservations are the placements of its current session whose results have not come;
-- needs that are parked have no agent that is open to them and ready: only an agent that becomes so wakes them.
+- needs that are parked have no agent that is open to them and has room: only an agent that becomes so wakes them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from collections.abc import Sequence
 import msgspec
 
 from services.domain.backlog import Backlog
-from services.domain.capacity import LEVELS, AgentRecord, Capacity
+from services.domain.capacity import AgentRecord, Capacity
+from services.domain.choice import Chooser
 from services.domain.commands import Placement, PlacementOutcome
-from services.domain.needs import Group, QueueGate
 from services.domain.outstanding import Outstanding
-from services.domain.schedule import PlacementResult, ReadyTask, SchedulableAgent, ScheduleChanges, source_of
+from services.domain.roster import Roster
+from services.domain.schedule import PlacementResult, ReadyTask, ScheduleChanges, source_of
 from services.domain.second_word import SecondWords
 from services.domain.task import Avoided
 from services.domain.task_order import Place, Waiting
+from services.domain.turns import Group, QueueGate
 
 # A task that is not visible yet is committed within a flush or two; each further try doubles the wait, up to the limit.
 EARLY_RETRY_MICROS = 1_000
@@ -42,16 +44,16 @@ _DOUBLINGS_MAX = 16
 
 
 class ScheduleView:
-    """See the module. `apply` takes changes in; `reserve`, `park` and `set_aside` are what `plan` decides."""
+    """See the module. `apply` takes changes in; `reserve`, `set_aside` and `wait_for_warm` are what `plan` decides."""
 
     def __init__(self) -> None:
         self.capacity = Capacity()
         self.backlog = Backlog(self.capacity)
+        self.roster = Roster(self.capacity, self.backlog)
+        self.chooser = Chooser(self.capacity)
         self.tasks: dict[str, Waiting] = {}
         self.outstanding: dict[int, Outstanding] = {}
         self._twins: SecondWords[ReadyTask] = SecondWords()
-        self._claims: SecondWords[SchedulableAgent] = SecondWords()
-        self._unsettled: dict[AgentRecord, bool] = {}
         self._timers: list[tuple[int, int, Waiting | AgentRecord | QueueGate]] = []
         self._timers_set = 0
         self._arrivals = 0
@@ -67,7 +69,8 @@ class ScheduleView:
         """
         source = changes.source
         for rule in changes.queues:
-            self.backlog.put_queue(rule)
+            if self.backlog.put_queue(rule):
+                self.roster.recount(self.backlog.gate(rule.namespace, rule.name), self.outstanding.values())
         for group in changes.groups:
             self.backlog.put_group(group)
         for result in changes.results:
@@ -76,9 +79,9 @@ class ScheduleView:
             self._withdraw_task(task_id, source)
         self._put_tasks(changes.ready)
         for key in changes.removed_agents:
-            self._withdraw_agent(key, source)
+            self.roster.withdraw(key, source)
         for agent in changes.agents:
-            self._put_agent(agent, source)
+            self.roster.put(agent, source)
         for group_id in changes.removed_groups:
             self.backlog.remove_group(group_id)
         self._settle()
@@ -88,10 +91,8 @@ class ScheduleView:
         for number in [number for number, known in self.outstanding.items() if known.source == source]:
             self._take_back(self.outstanding.pop(number))
         self._twins.drop_source(source)
-        self._claims.drop_source(source)
         self._remove_tasks_of(source)
-        for key in [key for key, record in self.capacity.by_key.items() if record.source == source]:
-            self._withdraw_agent(key, source)
+        self.roster.remove_source(source)
         self._settle()
 
     def wake_due(self, now: int) -> None:
@@ -102,11 +103,16 @@ class ScheduleView:
                 self.backlog.requeue_from_wait(subject)
             elif isinstance(subject, AgentRecord):
                 subject.refused = False
-                self._unsettled.setdefault(subject, False)
+                self.roster.touch(subject)
             else:
                 subject.refused = False
+                if subject.rate_until <= now:
+                    subject.rate_until = 0
                 self.backlog.relist_queue(subject)
         self._settle()
+
+    def _settle(self) -> None:
+        self.roster.settle(self.outstanding.values())
 
     def next_time(self) -> int | None:
         """Return when `wake_due` has something to do next, None if nothing waits for a time."""
@@ -114,22 +120,32 @@ class ScheduleView:
 
     # What `plan` decides.
 
-    def reserve(self, group: Group, record: AgentRecord) -> Placement:
+    def reserve(self, group: Group, record: AgentRecord, now: int) -> Placement:
         """Propose the group's first task for the agent, and hold its slot and resources until the result comes."""
         waiting = group.tasks.pop()
         waiting.place = Place.PLACED
         self._number += 1
-        agent = record.agent
+        needs, agent = group.needs, record.agent
         self.outstanding[self._number] = Outstanding(waiting, group, record, record.voids, record.source)
-        record.reserve(group.needs.resources)
-        self.capacity.move(record)
+        self.roster.reserve(group, record, affinity_key=waiting.task.affinity_key)
         group.placed = True
+        gate = needs.gate
+        if gate.takes_turns:
+            gate.travel(needs.lane_place)
+            gate.take_token(now)
+            if gate.rate_until:
+                self._set_timer(gate.rate_until, gate)
+            self.backlog.relist_key(gate, group.fairness_key)
         self.backlog.relist(group)
-        return Placement(self._number, waiting.task.task_id, agent.agent_id, agent.session, group.needs.namespace)
+        return Placement(self._number, waiting.task.task_id, agent.agent_id, agent.session, needs.namespace)
 
     def set_aside(self, group: Group, avoided: frozenset[str], *, until_time: int) -> None:
         """Put the group's first task aside: every agent that is free for it is one that it avoids until then."""
         self._set_timer(until_time, self.backlog.set_aside(group, avoided))
+
+    def wait_for_warm(self, group: Group, key: str, *, until_time: int) -> None:
+        """Put the group's first task aside: it waits until then for an agent that is warm for the key ("": suits)."""
+        self._set_timer(until_time, self.backlog.wait_for_warm(group, key))
 
     # Tasks.
 
@@ -228,7 +244,9 @@ class ScheduleView:
         if known is None or known.source != source:
             return  # unknown, or not this one's to answer
         del self.outstanding[result.number]
-        held = self._release(known)
+        held = self.roster.release(known)
+        if result.outcome is not PlacementOutcome.GRANTED:
+            known.group.needs.gate.give_token_back()
         waiting, record = known.waiting, known.record
         if waiting.place is Place.GONE:
             return
@@ -252,18 +270,10 @@ class ScheduleView:
                 if held:
                     self._refuse_agent(record, now)
 
-    def _release(self, known: Outstanding) -> bool:
-        """Give back what a placement took. Whether the agent held it still."""
-        _, group, record, voids, _ = known
-        if record.index < 0 or record.voids != voids:
-            return False
-        record.release(group.needs.resources)
-        self._unsettled.setdefault(record, False)
-        return True
-
     def _take_back(self, known: Outstanding) -> None:
         """A placement that nobody will answer for: as if it had not been made."""
-        self._release(known)
+        self.roster.release(known)
+        known.group.needs.gate.give_token_back()
         if known.waiting.place is not Place.GONE:
             self.backlog.requeue(known.waiting, self.backlog.groups[known.waiting.task.group_id])
 
@@ -308,93 +318,3 @@ class ScheduleView:
     def _set_timer(self, time: int, subject: Waiting | AgentRecord | QueueGate) -> None:
         self._timers_set += 1
         heapq.heappush(self._timers, (time, self._timers_set, subject))
-
-    # Agents.
-
-    def _put_agent(self, agent: SchedulableAgent, source: int) -> None:
-        record = self.capacity.by_key.get(agent.key)
-        if record is None:
-            record = self.capacity.add(agent, source=source)
-            self._judge(record)
-        elif (record.source != source and not self._has_moved(record, agent, source=source)) or agent == record.agent:
-            return
-        else:
-            self._replace_agent(record, agent)
-        self._unsettled.setdefault(record, False)
-
-    def _has_moved(self, record: AgentRecord, agent: SchedulableAgent, *, source: int) -> bool:
-        """Whether a further stream that tells of an agent has it now: the higher session counts.
-
-        What the other says is remembered, in case that its word is the only one left.
-        """
-        if agent.session <= record.agent.session:
-            self._claims.put(agent.key, source, said=agent)
-            return False
-        self._claims.drop(agent.key, source)
-        self._claims.put(agent.key, record.source, said=record.agent)
-        self.capacity.hand_over(record, source)
-        return True
-
-    def _withdraw_agent(self, key: str, source: int) -> None:
-        """A stream says that an agent left, or ended. If another tells of it, it is that one's."""
-        record = self.capacity.by_key.get(key)
-        if record is None:
-            return
-        claims = self._claims.of(key)
-        if record.source != source:
-            self._claims.drop(key, source)
-        elif not claims:
-            self._remove_agent(record)
-        else:
-            heir = max(claims, key=lambda claimant: claims[claimant].session)
-            agent = claims[heir]
-            self._claims.drop(key, heir)
-            self.capacity.hand_over(record, heir)
-            self._replace_agent(record, agent)
-            self._unsettled.setdefault(record, False)
-
-    def _replace_agent(self, record: AgentRecord, agent: SchedulableAgent) -> None:
-        old = record.agent
-        if agent.session != old.session:
-            record.void_reservations()
-            record.refusals = 0
-        record.refused = False
-        if agent.profile is old.profile or agent.profile == old.profile:
-            record.agent = agent
-            return
-        self._dismiss(record)
-        record.agent = agent
-        self._judge(record)
-
-    def _judge(self, record: AgentRecord) -> None:
-        for needs in self.backlog.needs.values():
-            needs.admit(record)
-        self._unsettled[record] = True
-
-    def _dismiss(self, record: AgentRecord) -> None:
-        for needs in self.backlog.needs.values():
-            needs.dismiss(record)
-        record.shut_by.clear()
-
-    def _remove_agent(self, record: AgentRecord) -> None:
-        self._dismiss(record)
-        self.capacity.remove(record)
-        self._unsettled.pop(record, None)
-
-    def _settle(self) -> None:
-        """Put the agents that changed into their bands, and wake the needs that they can now serve."""
-        for record, judged in self._unsettled.items():
-            if record.index < 0:
-                continue
-            record.refresh_held()
-            reopened = self._reopen(record) if record.shut_by else 0
-            became_ready = self.capacity.move(record)
-            if record.band < LEVELS:
-                self.backlog.wake(record, opened=record.needs_bits if became_ready or judged else reopened)
-        self._unsettled.clear()
-
-    def _reopen(self, record: AgentRecord) -> int:
-        reopened = [index for index in record.shut_by if self.backlog.needs[index].open_to(record)]
-        if reopened:
-            record.shut_by = [index for index in record.shut_by if index not in reopened]
-        return sum(1 << index for index in reopened)

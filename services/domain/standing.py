@@ -14,8 +14,9 @@ from itertools import islice
 import msgspec
 
 from services.domain.capacity import CLOSED, LEVELS, Capacity
-from services.domain.needs import Group, Needs
+from services.domain.needs import Needs
 from services.domain.schedule_view import ScheduleView
+from services.domain.turns import Group
 
 # Agents of one offer, by the contract: enough to spread work over, few enough to say again when loads change.
 AGENTS_MAX = 32
@@ -106,18 +107,23 @@ def contested(view: ScheduleView) -> int:
 
 def has_waiting(needs: Needs) -> bool:
     """Whether a task with these needs waits, here or behind the window; one that was just proposed does not."""
-    return bool(needs.asides) or any(group.unsent or group.tasks.first() is not None for group in needs.groups.values())
+    return bool(needs.asides or needs.warm_asides) or any(
+        group.unsent or group.tasks.first() is not None for group in needs.groups.values()
+    )
 
 
 def usable(group: Group, capacity: Capacity, free: int) -> int:
-    """The agents that may be offered: of the same stream, eligible, accepting, and nobody waits for them.
+    """The agents that may be offered: of the same stream, eligible, accepting, kept for nobody, nobody waits for them.
 
-    They may be full just now.
+    They may be full just now. Where more decides than who is free, nothing is offered.
     """
     needs = group.needs
-    if needs.gate.closed:
+    if needs.gate.closed or needs.tiers or not needs.gate.policy.is_plain:
         return 0
-    return needs.open & free & ~capacity.bands[CLOSED] & capacity.told_by.get(group.source, 0)
+    bits = needs.open & free & ~capacity.bands[CLOSED] & capacity.told_by.get(group.source, 0)
+    for pool in needs.foreign:
+        bits &= ~pool.members
+    return bits
 
 
 def still_stands(said: Standing, group: Group, capacity: Capacity, free: int) -> bool:

@@ -17,8 +17,9 @@ import msgspec
 
 from services.domain.schedule import ReadyTask
 
-# (-priority, queued time, number of arrival) of the first task of a source: the smallest is served first.
-Order = tuple[int, int, int]
+# (rank, -priority, queued time, number of arrival) of the first task of a source: the smallest is served first. A rank
+# is that of a fairness key, and 0 elsewhere.
+Order = tuple[int, int, int, int]
 
 # Lazily deleted entries are cleared out once they are more than half, but not before this many: clearing has a price.
 STALE_ENTRIES_MIN = 64

@@ -15,14 +15,15 @@ from missioncontrol.v1 import scheduler_service_pb2 as pb
 from services.domain.commands import Placement
 from services.domain.errors import ResourceExhausted
 from services.domain.placement import PLACEMENTS_MAX, plan
-from services.domain.requirements import FilterReason
-from services.domain.schedule import Unplaceable, source_of
+from services.domain.rebalance import rebalance
+from services.domain.requirements import FilterReason, WaitReason
+from services.domain.schedule import Recall, Unplaceable, source_of
 from services.domain.schedule_view import ScheduleView
 from services.domain.standing import Standing, StandingOffers
 from services.domain.unplaceable import report
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics
-from services.scheduler.questions import Questions
+from services.scheduler.questions import Questions, Said
 from services.scheduler.session import ScheduleSession
 from services.transport.schedule_convert import schedule_response
 
@@ -43,8 +44,8 @@ class Planner:
     def _begin(self) -> None:
         """Know nothing: nobody has told anything yet, or nobody is left who did."""
         self.view = ScheduleView()
-        # The groups that were reported as not placeable, by their first reason.
-        self.unplaceable: dict[int, FilterReason] = {}
+        # The groups that were reported as not placeable, by the first reason against agents, or by what their queue lacks.
+        self.unplaceable: dict[int, FilterReason | WaitReason] = {}
         self._standing = StandingOffers()
         # Whether something was received since the offers were last revised at their own time.
         self._loads_changed = False
@@ -83,6 +84,8 @@ class Planner:
                 self.unplaceable.pop(group_id, None)
             self._check_limits(session.source)
             self._more = self._loads_changed = True
+        if request.snapshot_complete:
+            self.view.roster.arrivals.clear()  # they were there before: nothing is to be recalled for them
         self._questions.take(session, request)
 
     # What to say.
@@ -95,7 +98,10 @@ class Planner:
         self._more = len(placements) == PLACEMENTS_MAX
         news = [] if now < self._report_time else self._report(now)
         offers = [] if self._more else self._revise(now)
-        said = list(self._responses(placements, news, offers)) if placements or news or offers else []
+        recalls = [] if self._more else rebalance(self.view)
+        said: Said = []
+        if placements or news or offers or recalls:
+            said = list(self._responses(placements, news, offers, recalls))
         return self._questions.with_next_answer(said, self.view, now)
 
     @property
@@ -120,21 +126,21 @@ class Planner:
         self._report_time = now + report_interval(len(self.view.backlog.unexplained))
         news = report(self.view, now, needs_max=limits.REPORT_NEEDS_MAX)
         for group in news:
-            if group.reasons:
-                self.unplaceable[group.group_id] = group.reasons[0].reason
+            if group.wait:
+                self.unplaceable[group.group_id] = group.reasons[0].reason if group.reasons else group.wait
             else:
                 self.unplaceable.pop(group.group_id, None)
         return news
 
     def _responses(
-        self, placements: list[Placement], news: list[Unplaceable], offers: list[Standing]
+        self, placements: list[Placement], news: list[Unplaceable], offers: list[Standing], recalls: list[Recall]
     ) -> Iterable[tuple[ScheduleSession, pb.ScheduleResponse]]:
         if len(self.sessions) == 1:
             (session,) = self.sessions.values()
-            yield session, schedule_response(placements, news, offers)
+            yield session, schedule_response(placements, news, offers, recalls)
             return
-        shares: dict[int, tuple[list[Placement], list[Unplaceable], list[Standing]]] = {
-            source: ([], [], []) for source in self.sessions
+        shares: dict[int, tuple[list[Placement], list[Unplaceable], list[Standing], list[Recall]]] = {
+            source: ([], [], [], []) for source in self.sessions
         }
         outstanding = self.view.outstanding
         for placement in placements:
@@ -144,6 +150,8 @@ class Planner:
         for offer in offers:
             if source_of(offer.group_id) in shares:  # or else it is withdrawn from nobody
                 shares[source_of(offer.group_id)][2].append(offer)
+        for recall in recalls:
+            shares[recall.source][3].append(recall)
         for source, share in shares.items():
             if any(share):
                 yield self.sessions[source], schedule_response(*share)

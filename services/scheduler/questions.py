@@ -58,7 +58,7 @@ def answer(view: ScheduleView, asked: Question, now: int) -> pb.RoutingAnswer:
     """The answer to a question: by the view as it is, if the task is in it and nothing is to be tried out."""
     group = None if asked.simulate else find_group(view, asked.group, asked.task.task_id)
     if group is not None:
-        explanation = explain(view, group, asked.task, policy=asked.policy, now=now)
+        explanation = explain(view, group, asked.task, now=now)
         return convert_explanation.answer(asked.number, explanation)
     explanation, placed = rehearse(view, asked.group, asked.task, policy=asked.policy, count=asked.simulate, now=now)
     return convert_explanation.answer(asked.number, explanation, placed)

@@ -10,23 +10,28 @@ from sqlalchemy import Connection, and_, bindparam, literal, select
 
 from services.domain.errors import NotFound
 from services.domain.event import Position
-from services.domain.failure import Attempt, AttemptOutcome, Progress
+from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
 from services.domain.stuck_group import StuckGroup
 from services.domain.task import Task, TaskState
+from services.domain.task_filter import TaskFilter
 from services.store import values
 from services.store.feed import read_position
 from services.store.limits import PAGE_DOCUMENT_BYTES_MAX
 from services.store.schema import agents, attempts, stuck_groups, task_details, tasks
-from services.store.task_index import TaskFilter, find_tasks
+from services.store.task_index import find_tasks
 
 
 class StoredTask(msgspec.Struct, frozen=True):
-    """A task with what lies apart from its row. `attempt` is the last one that ended, if no other was granted since."""
+    """A task with what lies apart from its row. `attempt` is the last one that ended, if no other was granted since.
+
+    `failure` says why it ended, if no attempt does.
+    """
 
     row: Task
     document: bytes
     progress: Progress | None
     attempt: Attempt | None
+    failure: Failure | None = None
     stuck: StuckGroup | None = None  # in PENDING: what is noted of all tasks with the same needs
 
 
@@ -60,7 +65,7 @@ _JOINED = (
     .outerjoin(attempts, _LAST_ATTEMPT)
     .outerjoin(stuck_groups, _LIKE_IT)
 )
-_DETAILS = (task_details.c.document, task_details.c.progress)
+_DETAILS = (task_details.c.document, task_details.c.progress, task_details.c.failure)
 _LIGHT_ATTEMPT = [column if column.name not in {"output", "usage"} else literal(b"") for column in attempts.columns]
 
 _GET = select(*tasks.columns, *_DETAILS, *attempts.columns, *stuck_groups.columns).select_from(_JOINED)
@@ -92,7 +97,7 @@ def list_tasks(connection: Connection, filter_: TaskFilter, *, before: str, limi
     """The newest tasks that the filter wants. A page may be short without being the last."""
     page = find_tasks(connection, filter_, before=before, limit=limit)
     found = _read_many(connection, filter_.namespace, page.ids) if page.ids else []
-    more = page.before if len(found) == len(page.ids) else found[-1].row.id
+    more = page.last if len(found) == len(page.ids) else found[-1].row.id
     return TaskPage(found, more, read_position(connection))
 
 
@@ -122,12 +127,11 @@ def _read_many(connection: Connection, namespace: str, task_ids: Sequence[str]) 
 
 def _stored(row: Sequence[Any]) -> StoredTask:
     task = values.task(row[: values.TASK_COLUMNS])
-    document, progress = row[values.TASK_COLUMNS], row[values.TASK_COLUMNS + 1]
-    last = row[values.TASK_COLUMNS + 2 : values.TASK_COLUMNS + 2 + values.ATTEMPT_COLUMNS]
+    document, progress, failure, *joined = row[values.TASK_COLUMNS :]
+    last, group = joined[: values.ATTEMPT_COLUMNS], joined[values.ATTEMPT_COLUMNS :]
     attempt = values.attempt(last) if last[0] is not None else None
-    group = row[values.TASK_COLUMNS + 2 + values.ATTEMPT_COLUMNS :]
     stuck = values.stuck(group) if group[0] is not None else None
-    return StoredTask(task, document, values.progress(progress), attempt, stuck)
+    return StoredTask(task, document, values.progress(progress), attempt, values.failure(failure), stuck)
 
 
 def _read_attempts(connection: Connection, task_id: str, *, after: int, limit: int) -> tuple[list[Attempt], bool]:

@@ -15,9 +15,9 @@ from missioncontrol.cli import mapping
 from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.printer import write_line
 from missioncontrol.cli.session import Session, connected
-from missioncontrol.cli.submit_options import Many, parsed_selector
+from missioncontrol.cli.submit_options import Many
 from missioncontrol.cli.task_view import TaskId, reason_name, state_name, waiting_text
-from missioncontrol.cli.values import parse_amounts
+from missioncontrol.cli.values import parse_amounts, read_selector
 from missioncontrol.requests import task_request
 from missioncontrol.v1 import queue_pb2, scheduler_service_pb2, task_pb2
 
@@ -64,7 +64,7 @@ class SimulatedOptions:
             queue=self.queue,
             priority=self.priority,
             capabilities=self.require or (),
-            selectors=[parsed_selector(each) for each in self.selector or ()],
+            selectors=[read_selector(each) for each in self.selector or ()],
             resources=parse_amounts(self.resource or (), option="--resource"),
             affinity_key=self.affinity_key,
         )

@@ -571,7 +571,9 @@ class SchedulableAgent(_message.Message):
 
     @_builtins.property
     def warm_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___WarmKey]:
-        """The affinity keys that it is warm for, newest first."""
+        """The affinity keys that it is warm for, newest first; at most 64. Sent when they changed. Empty: as they were told last of this
+        session on this stream, or none.
+        """
 
     def __init__(
         self,
@@ -951,10 +953,10 @@ class Unplaceable(_message.Message):
     never: _builtins.bool
     """True if no known agent could ever run it as it is; false if it only has to wait."""
     wait: _task_pb2.WaitReason.ValueType
-    """What it waits for."""
+    """What it waits for. Unset: it can be placed again."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnplaceableReason]:
-        """Why. Empty: it can be placed again."""
+        """Why agents were left out. Empty if its queue keeps it, whoever is free, and if it can be placed again."""
 
     def __init__(
         self,
