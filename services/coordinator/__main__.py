@@ -31,6 +31,7 @@ from services.coordinator.event_service import add_event_service
 from services.coordinator.parts import Parts, connect_parts, open_storage
 from services.domain.errors import MissionControlError
 from services.metrics_listener import MetricsListener
+from services.store.away import wait_for_database
 from services.store.database import open_database, prepare_schema
 from services.store.origin import keep_origin
 from services.telemetry import configure_logging, configure_tracing, new_registry, shutdown_tracing
@@ -73,6 +74,7 @@ async def serve(settings: CoordinatorSettings) -> bool:
         stack.push_async_callback(listener.stop)
         engine = open_database(settings.database_url)
         stack.callback(engine.dispose)
+        await wait_for_database(engine)
         prepare_schema(engine)
         keep_origin(engine)
         storage = open_storage(engine, settings, address=server.address)

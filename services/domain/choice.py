@@ -7,8 +7,6 @@ left out from then on.
 
 from __future__ import annotations
 
-from random import Random
-
 from services.domain.capacity import LEVELS, LEVELS_MAX, AgentRecord, Capacity
 from services.domain.needs import Needs
 from services.domain.policy import Strategy
@@ -23,7 +21,7 @@ class Chooser:
 
     def __init__(self, capacity: Capacity, *, seed: int = 0) -> None:
         self._capacity = capacity
-        self._random = Random(seed)  # noqa: S311 - spreads work, guards nothing
+        self._state = seed
 
     def choose(self, needs: Needs, *, within: int = -1) -> AgentRecord | None:
         """Return the agent for the next task, of those `within`; None if there is none now."""
@@ -110,9 +108,14 @@ class Chooser:
     def _at_random(self, candidates: int) -> AgentRecord:
         size = candidates.bit_length()
         for _ in range(DRAWS_MAX):
-            index = int(self._random.random() * size)
+            index = self._draw(size)
             if candidates >> index & 1:
                 return self._capacity.record_at(index)
         # Few of many: the next one below a random place.
-        bits = candidates & ((1 << int(self._random.random() * size) + 1) - 1)
+        bits = candidates & ((1 << self._draw(size) + 1) - 1)
         return self._capacity.record_at((bits or candidates).bit_length() - 1)
+
+    def _draw(self, size: int) -> int:
+        """A number below `size`, from the upper bits of a linear congruential generator (D. Knuth's MMIX)."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+        return (self._state >> 32) * size >> 32
