@@ -74,9 +74,10 @@ def explain(view: ScheduleView, group: Group, task: ReadyTask, *, now: int) -> E
     free = 0 if held else needs.free(capacity) & ~passed.avoided & ~passed.cold
     filtered = _filtered(needs, capacity, passed, held)
     ahead = _ahead(view, group, task)
-    reason = _reason(needs, filtered, held=held, free=free, ahead=ahead)
-    if not held and needs.eligible and _is_aside(view, task):
-        reason = WaitReason.AFFINITY if passed.waits_for_best else WaitReason.AVOIDED
+    if free:
+        reason = WaitReason.TURN if ahead else WaitReason.NONE
+    else:
+        reason = _reason(needs, filtered, held, aside=_aside(view, task, passed))
     misses = _near_misses(needs, capacity, free=free, passed=passed)
     lane = policy.lanes[needs.lane_place] if policy.lanes else None
     return Explanation(
@@ -126,23 +127,25 @@ def _filtered(needs: Needs, capacity: Capacity, passed: PassedOver, held: WaitRe
 
 
 def _reason(
-    needs: Needs, filtered: tuple[UnplaceableReason, ...], *, held: WaitReason, free: int, ahead: int
+    needs: Needs, filtered: tuple[UnplaceableReason, ...], held: WaitReason, *, aside: WaitReason
 ) -> WaitReason:
-    """What a task waits for. That nobody can run it is more than that its queue is at a limit."""
+    """What a task waits for that nobody is free for. That nobody can run it is more than that its queue is at a limit.
+
+    It is what is told of its group: one that was put aside waits for the same, whether others are free or not.
+    """
     if held is WaitReason.QUEUE_PAUSED:
         return held
     if not needs.eligible:
         return WaitReason.NO_AGENT
-    if held:
-        return held
-    if free:
-        return WaitReason.TURN if ahead else WaitReason.NONE
-    return wait_of(filtered)
+    return held or aside or wait_of(filtered)
 
 
-def _is_aside(view: ScheduleView, task: ReadyTask) -> bool:
+def _aside(view: ScheduleView, task: ReadyTask, passed: PassedOver) -> WaitReason:
+    """What a task was put aside for; NONE if it was not."""
     waiting = view.tasks.get(task.task_id)
-    return waiting is not None and waiting.place is Place.ASIDE
+    if waiting is None or waiting.place is not Place.ASIDE:
+        return WaitReason.NONE
+    return WaitReason.AFFINITY if passed.waits_for_best else WaitReason.AVOIDED
 
 
 def shortfalls(

@@ -29,7 +29,7 @@ _WAITS = {
     WaitReason.AGENTS_NOT_ACCEPTING: "the agents that could run it take no work now: all are cordoned or draining",
     WaitReason.SLOTS: "the agents that could run it have all their slots in use: it waits for one, more would help",
     WaitReason.RESERVED: "the slots that are free for it are kept for a higher lane",
-    WaitReason.AFFINITY: "it waits for an agent that is warm for it; others are free",
+    WaitReason.AFFINITY: "it waits for an agent that is warm for it, although others could run it",
     WaitReason.AVOIDED: "the agents that are free for it rejected, failed or lost it a moment ago",
     WaitReason.TURN: "an agent is free for it, and others go first",
     WaitReason.NO_SCHEDULER: "no scheduler is there: nothing is placed until one is",

@@ -44,7 +44,7 @@ class Planner:
     def _begin(self) -> None:
         """Know nothing: nobody has told anything yet, or nobody is left who did."""
         self.view = ScheduleView()
-        # The groups that were reported as not placeable, by the first reason against agents, or by what their queue lacks.
+        # The groups that were reported as not placeable: by the first reason against agents, or what holds them back.
         self.unplaceable: dict[int, FilterReason | WaitReason] = {}
         self._standing = StandingOffers()
         # Whether something was received since the offers were last revised at their own time.

@@ -52,6 +52,10 @@ def view_of(**changes: object) -> ScheduleView:
     return view
 
 
+def rule(policy: QueuePolicy, *, paused: bool = False) -> QueueRule:
+    return QueueRule("default", "q", paused, 1, policy)
+
+
 def lacks(reason: FilterReason, subject: str = "") -> UnplaceableReason:
     return UnplaceableReason(reason, subject)
 
@@ -59,7 +63,7 @@ def lacks(reason: FilterReason, subject: str = "") -> UnplaceableReason:
 def test_the_nearest_agents_come_first_with_everything_that_they_lack() -> None:
     agents = (agent("far"), agent("near", "gpu"), agent("full", zone="eu", leases=1))
     view = view_of(groups=(group(),), agents=agents, ready=(task(),))
-    found = explain(view, view.backlog.groups[1], task(), policy=PLAIN, now=NOW)
+    found = explain(view, view.backlog.groups[1], task(), now=NOW)
 
     assert (found.reason, found.never) == (Wait.NO_AGENT, True)
     assert (found.agents, found.eligible, found.free) == (3, 0, 0)
@@ -80,7 +84,7 @@ def test_the_nearest_agents_come_first_with_everything_that_they_lack() -> None:
 
 def test_no_more_than_a_few_agents_are_named() -> None:
     view = view_of(groups=(group(),), agents=tuple(agent(f"a{n}") for n in range(30)), ready=(task(),))
-    found = explain(view, view.backlog.groups[1], task(), policy=PLAIN, now=NOW)
+    found = explain(view, view.backlog.groups[1], task(), now=NOW)
     assert len(found.near_misses) == NEAR_MISSES_MAX
 
 
@@ -89,30 +93,30 @@ def test_a_task_behind_others_says_how_many_go_first() -> None:
     plain = Requirements()
     groups = (group(1, needs=plain), group(2, needs=plain, priority=1), group(3, needs=plain, priority=-1))
     view = view_of(groups=groups, agents=(agent("a", leases=1),), ready=ready)
-    found = explain(view, view.backlog.groups[1], task("t2", time=3), policy=PLAIN, now=NOW)
+    found = explain(view, view.backlog.groups[1], task("t2", time=3), now=NOW)
     assert (found.reason, found.ahead) == (Wait.SLOTS, 2)
 
 
 def test_only_an_agent_that_the_task_avoids_is_free() -> None:
     avoiding = task(avoid=(Avoided("a", NOW + 1),))
     view = view_of(groups=(group(needs=Requirements()),), agents=(agent("a"),), ready=(avoiding,))
-    found = explain(view, view.backlog.groups[1], avoiding, policy=PLAIN, now=NOW)
+    found = explain(view, view.backlog.groups[1], avoiding, now=NOW)
     assert (found.reason, found.free) == (Wait.AVOIDED, 0)
     assert found.near_misses[0].lacks == (lacks(FilterReason.AVOIDED),)
-    later = explain(view, view.backlog.groups[1], avoiding, policy=PLAIN, now=NOW + 1)
+    later = explain(view, view.backlog.groups[1], avoiding, now=NOW + 1)
     assert (later.reason, later.free) == (Wait.NONE, 1)
 
 
 def test_a_closed_queue_is_the_only_reason() -> None:
     view = view_of(groups=(group(),), agents=(agent("a"),), ready=(task(),), queues=(QueueRule("default", "q", True),))
-    found = explain(view, view.backlog.groups[1], task(), policy=PLAIN, now=NOW)
+    found = explain(view, view.backlog.groups[1], task(), now=NOW)
     assert (found.reason, found.never, found.message) == (Wait.QUEUE_PAUSED, False, "queue q is paused: resume it")
 
 
 def test_the_lane_and_when_it_goes_first_at_the_latest() -> None:
     policy = QueuePolicy(lanes=(Lane("high", 10), Lane("low", -100, max_wait_micros=60)))
-    view = view_of(groups=(group(),), ready=(task(),))
-    found = explain(view, view.backlog.groups[1], task(time=5), policy=policy, now=NOW)
+    view = view_of(groups=(group(),), ready=(task(),), queues=(rule(policy),))
+    found = explain(view, view.backlog.groups[1], task(time=5), now=NOW)
     assert (found.lane, found.promote_time) == ("low", 65)
 
 
