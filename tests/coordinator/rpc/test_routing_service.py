@@ -48,6 +48,18 @@ async def test_a_scheduled_task_waits_for_its_time(coordinator: Coordinator) -> 
     assert response.since_time == task.create_time
 
 
+async def test_a_blocked_task_waits_for_those_that_it_depends_on_and_have_not_ended(coordinator: Coordinator) -> None:
+    first, second = await coordinator.create(), await coordinator.create()
+    depends = {"depends_on": [first.id, second.id], "dependency_policy": task_pb2.DEPENDENCY_POLICY_RUN}
+    task = await coordinator.create(**depends)
+    await coordinator.tasks.CancelTask(task_service_pb2.CancelTaskRequest(task_id=first.id))
+    response = await explained(coordinator, task.id)
+    assert response.explanation.reason == task_pb2.WAIT_REASON_DEPENDENCIES
+    assert response.explanation.message == f"it waits for 1 of the tasks that it depends on: {second.id}"
+    assert list(response.blocked_by) == [second.id]
+    assert response.since_time == task.create_time
+
+
 async def test_a_task_of_a_paused_queue_waits_for_that_whatever_else(coordinator: Coordinator) -> None:
     task = await coordinator.create(queue="q")
     await coordinator.queues.PauseQueue(queue_service_pb2.PauseQueueRequest(name="q"))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from google.protobuf import json_format
 
 from missioncontrol.cli import mapping
 from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.printer import write_line
+from missioncontrol.cli.queue_files import read_queue_files
 from missioncontrol.cli.session import Session, connected
 from missioncontrol.cli.submit_options import Many
 from missioncontrol.cli.task_view import TaskId, reason_name, state_name, waiting_text
@@ -78,12 +77,12 @@ async def simulate(
     *,
     count: Annotated[int, typer.Option(min=1, max=1000, help="So many of them.")] = 1,
     policy: Annotated[
-        Path | None, typer.Option(help="A file with the policy, as JSON, that the queue would have.")
-    ] = None,
+        str, typer.Option(help="A file as `queues apply` takes it, with the policy that the queue would have.")
+    ] = "",
     tasks: SimulatedOptions,
 ) -> None:
     """Shows where tasks would go now, without submitting any."""
-    asked_policy = read_policy(policy) if policy is not None else None
+    asked_policy = read_policy(policy, tasks.queue) if policy else None
     response = await session.client.routing.simulate(tasks.spec(), count=count, policy=asked_policy)
     if session.printer.is_json:
         session.printer.line(mapping.to_json(response))
@@ -120,14 +119,16 @@ async def depths(session: Session, queue: Annotated[str, typer.Option(help="Only
         session.printer.table(columns, rows, value=None)
 
 
-def read_policy(path: Path) -> queue_pb2.QueuePolicy:
-    """A policy from a file, in protobuf's own JSON."""
+def read_policy(file: str, queue: str) -> queue_pb2.QueuePolicy:
+    """The policy in a file as `queues apply` takes it: of several queues, the one of that name."""
     try:
-        return json_format.Parse(path.read_text(), queue_pb2.QueuePolicy())
+        documents = read_queue_files([file])
     except OSError as error:
-        raise RefusedInputError(f"--policy {path}: {error.strerror}") from None
-    except (json_format.ParseError, UnicodeDecodeError) as error:
-        raise RefusedInputError(f"--policy {path} holds no policy: {error}") from None
+        raise RefusedInputError(f"--policy {file}: {error.strerror}") from None
+    chosen = documents if len(documents) == 1 else [document for document in documents if document.name == queue]
+    if not chosen:
+        raise RefusedInputError(f"--policy {file} has {len(documents)} queues: name one of them with --queue")
+    return chosen[0].policy
 
 
 def _explained(explanation: scheduler_service_pb2.Explanation) -> dict[str, str]:
