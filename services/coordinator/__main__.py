@@ -20,6 +20,7 @@ import uvloop
 from missioncontrol.v1 import (
     agent_service_pb2_grpc,
     queue_service_pb2_grpc,
+    routing_service_pb2_grpc,
     schedule_service_pb2_grpc,
     task_service_pb2_grpc,
 )
@@ -102,6 +103,7 @@ def add_services(server: RpcServer, parts: Parts) -> None:
     server.add(agent_service_pb2_grpc.add_AgentServiceServicer_to_server, parts.agent_service)
     server.add(schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server, parts.schedule_service)
     server.add(add_event_service, parts.event_service)
+    server.add(routing_service_pb2_grpc.add_RoutingServiceServicer_to_server, parts.routing_service)
 
 
 async def until_stopped(stopping: asyncio.Event, parts: Parts, loops: Sequence[asyncio.Future[None]]) -> bool:

@@ -69,6 +69,14 @@ PLACEMENT_BATCHES_MAX = 16
 SCHEDULER_RECONNECT_SECONDS_MIN = 0.05
 SCHEDULER_RECONNECT_SECONDS_MAX = 1.0
 
+SCHEDULER_CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    # Each stream has a channel of its own, and its loop waits between them. Channels that share connections share
+    # gRPC's wait, too, which grows to two minutes while the scheduler is away.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
 # With several schedulers: how often the row that names the active one is looked at, how often that one is asked whether
 # it lives, and how long another one has for saying that it would serve. Placements come again within 3 s: see
 # `domain/scheduler_choice.py`.
@@ -84,6 +92,20 @@ PAGE_SIZE_DEFAULT = 100
 
 # Bytes of items in one page: gRPC peers accept messages of 4 MiB, unless they are told otherwise.
 PAGE_BYTES_MAX = 3 * 1024 * 1024
+
+# Why tasks wait is noted of so many groups at a time, and of one group again after this time: one that changes all the
+# time costs two small transactions a second.
+STUCK_NOTES_MAX = 200
+STUCK_NOTE_SECONDS = 1.0
+
+# By then a scheduler has said of every group why it waits: what is noted and not said is looked at then, and once in a
+# while after that, in case that whoever noted it is gone.
+STUCK_SETTLE_SECONDS = 3.0
+STUCK_LOOK_SECONDS = 10.0
+
+# Questions to the scheduler that wait for an answer, and for how long, seconds: it answers with its next pass.
+QUESTIONS_MAX = 32
+ANSWER_SECONDS = 2.0
 
 # The latest events, kept in memory for the followers of the feed: seconds of the highest rate, hours of a
 # usual one. A follower that falls behind all of them has to begin again from the database.

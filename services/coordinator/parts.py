@@ -28,13 +28,16 @@ from services.coordinator.output_relay import OutputRelay
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.queue_service import QueueService
 from services.coordinator.retention import Keep, Retention
+from services.coordinator.routing_service import RoutingService
 from services.coordinator.schedule_service import ScheduleService
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.scheduler_link import SchedulerLink
 from services.coordinator.schedules import Schedules
+from services.coordinator.stuck_groups import StuckGroups
 from services.coordinator.tail import Tail
 from services.coordinator.task_service import TaskService
 from services.coordinator.timers import Timers
+from services.coordinator.waits import Waits
 from services.coordinator.watchers import TaskWatchers
 from services.domain.commands import AdoptAgents
 from services.domain.ledger import Rules
@@ -44,6 +47,7 @@ from services.store.journal import Journal
 from services.store.queues import read_configured
 from services.store.readers import Readers
 from services.store.timers import read_present_agents
+from services.store.waits import read_stuck
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,19 @@ class Parts:
     retention: Retention
     drains: Drains
     backpressure: Backpressure
+    stuck: StuckGroups
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
     event_service: EventService
     schedule_service: ScheduleService
+    routing_service: RoutingService
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
         working = (self.timers, self.dependents, self.schedules, self.retention, self.drains, self.backpressure)
-        parts = (self.connections, self.link, *working, *watching)
+        parts = (self.connections, self.link, *working, self.stuck, *watching)
         return [part.run() for part in parts]
 
 
@@ -119,6 +125,8 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     dependents = Dependents(journal, readers, membership)
     schedules = Schedules(journal, readers, membership)
     backpressure = Backpressure(journal, readers, membership)
+    stuck = StuckGroups(journal, readers, link.window)
+    link.talk.subscribe(stuck)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(
         journal,
@@ -128,13 +136,14 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         others=lambda: membership.others,
     )
     looking_on = (watchers, metrics, backpressure)
-    for listener in (tail, queues, documents, connections, link, timers, dependents, schedules, *looking_on):
+    for listener in (tail, queues, documents, connections, link, stuck, timers, dependents, schedules, *looking_on):
         journal.subscribe(listener.on_committed)
-    for follower in (queues, connections, link, schedules, watchers, backpressure):
+    for follower in (queues, connections, link, stuck, schedules, watchers, backpressure):
         tail.subscribe(follower.on_foreign)
     tail.subscribe_events(backpressure.on_foreign_events)
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
+    stuck.found(await journal.read(read_stuck))
     backpressure.found(queues.all())
     await backpressure.start()
     await link.start(membership.shards)
@@ -145,6 +154,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     present = partial(read_present_agents, coordinator_id="" if alone else settings.coordinator_id)
     await journal.submit(AdoptAgents(await journal.read(present)))
     add_gauges(metrics, connections, link, feed)
+    waits = Waits(link.talk, lambda: link.window.shards)
     return Parts(
         storage=storage,
         feed=feed,
@@ -157,14 +167,16 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         dependents=dependents,
         schedules=schedules,
         retention=Retention(journal, readers, membership, keep_of(settings)),
+        stuck=stuck,
         task_service=TaskService(
-            journal, readers, watchers, relay, link.standing, membership, on_refused=metrics.refused
+            journal, readers, watchers, relay, link.standing, waits, membership, on_refused=metrics.refused
         ),
         drains=Drains(journal, readers, membership),
         backpressure=backpressure,
         queue_service=QueueService(journal, readers, backpressure),
         agent_service=AgentService(journal, readers, connections, link.agents, queues),
         event_service=EventService(feed, readers),
+        routing_service=RoutingService(readers, link.talk, waits),
         schedule_service=ScheduleService(journal, readers),
     )
 

@@ -27,10 +27,12 @@ from services.coordinator.limits import (
     PLACEMENTS_MAX,
     REFILL_RETRY_SECONDS,
     SCHEDULE_PAUSE_SECONDS,
+    SCHEDULER_CHANNEL_OPTIONS,
     SCHEDULER_RECONNECT_SECONDS_MAX,
     SCHEDULER_RECONNECT_SECONDS_MIN,
 )
 from services.coordinator.queue_book import QueueBook
+from services.coordinator.routing_talk import RoutingTalk
 from services.coordinator.schedule_messages import Messages, ready_messages
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.standing import StandingPlacements
@@ -55,14 +57,6 @@ from services.transport import convert_schedule
 
 log = structlog.get_logger(__name__)
 
-CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.keepalive_time_ms", 30_000),
-    # Each stream has a channel of its own, and `run` waits between them. Channels that share connections share gRPC's
-    # wait, too, which grows to two minutes while the scheduler is away.
-    ("grpc.use_local_subchannel_pool", 1),
-]
-
 
 class SchedulerLink:
     """See the module. Listens to the journal; `run` keeps the stream."""
@@ -81,6 +75,7 @@ class SchedulerLink:
         # Tasks with a placement of this stream that waits for its result, and whether they are in our window.
         self._placed: dict[str, bool] = {}
         self._wake = asyncio.Event()
+        self.talk = RoutingTalk(wake=self._wake.set)
         self._later: asyncio.TimerHandle | None = None
         self._alone = False
         self._streaming = False
@@ -240,12 +235,13 @@ class SchedulerLink:
 
     async def _stream(self) -> None:
         """One stream, from its snapshot to its end."""
-        async with grpc.aio.insecure_channel(self._address, options=CHANNEL_OPTIONS) as channel:
+        async with grpc.aio.insecure_channel(self._address, options=SCHEDULER_CHANNEL_OPTIONS) as channel:
             call = SchedulerServiceStub(channel).Schedule()
             answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]] = asyncio.Queue(PLACEMENT_BATCHES_MAX)
             self._placed.clear()
             self._results.clear()
             self.standing.withdraw_all()
+            self.talk.begin()
             parts = [
                 asyncio.ensure_future(self._tell(call)),
                 asyncio.ensure_future(self._hear(call, answers)),
@@ -259,6 +255,7 @@ class SchedulerLink:
             finally:
                 self._streaming = False
                 self.standing.withdraw_all()
+                self.talk.end()
                 for part in parts:
                     part.cancel()
                 await asyncio.gather(*parts, return_exceptions=True)
@@ -291,6 +288,7 @@ class SchedulerLink:
             if response is grpc.aio.EOF:
                 return
             self._note_presence()
+            self.talk.hear(response)
             for standing in response.standing:
                 self._take_offer(standing)
             for recall in response.recalls:
@@ -373,6 +371,7 @@ class SchedulerLink:
         messages = Messages()
         first = messages.requests[0]
         first.ping = self._choice.take_ping()
+        first.questions.extend(self.talk.take_questions())
         for number, outcome in self._results:
             first.results.add(number=number, outcome=convert_schedule.outcome(outcome))
         first.removed_task_ids.extend(changes.removed)

@@ -17,12 +17,15 @@ from services.coordinator.bulk_changes import BulkChanges
 from services.coordinator.membership import Membership
 from services.coordinator.output_relay import OutputFollower, OutputRelay
 from services.coordinator.standing import StandingPlacements
+from services.coordinator.waits import Waits
 from services.coordinator.watchers import TaskWatch, TaskWatchers
 from services.domain.commands import CancelTask, CreateAnswer, CreateTasks, NewTask, RequestKey
 from services.domain.errors import FailedPrecondition, MissionControlError
 from services.domain.event import Position
 from services.domain.ledger import RequestRecord
 from services.domain.membership import DEPENDENCIES_PROGRAM
+from services.domain.stuck_group import StuckKey
+from services.domain.task import Task, TaskState
 from services.domain.task_filter import TaskFilter
 from services.store.journal import Journal
 from services.store.readers import Readers
@@ -44,6 +47,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         watchers: TaskWatchers,
         relay: OutputRelay,
         standing: StandingPlacements,
+        waits: Waits,
         membership: Membership,
         *,
         on_refused: Callable[[MissionControlError], None],
@@ -54,6 +58,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         self._readers = readers
         self._watchers = watchers
         self._relay = relay
+        self._waits = waits
         self._membership = membership
         self._bulk = BulkChanges(journal, readers, self._submit)
 
@@ -79,14 +84,14 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
     async def GetTask(self, request: wire.GetTaskRequest, context: Any) -> wire.GetTaskResponse:
         """Reads one task whole."""
         stored, position = await self._read(request.namespace, request.task_id)
-        return wire.GetTaskResponse(task=whole_task(stored), position=str(position))
+        return wire.GetTaskResponse(task=self._whole(stored), position=str(position))
 
     async def ListTasks(self, request: wire.ListTasksRequest, context: Any) -> wire.ListTasksResponse:
         """Lists tasks, newest first."""
         before = read_page_token(request, "")
         limit = pages.size_of(request.page_size)
         page = await self._readers.run(partial(list_tasks, filter_=task_filter(request), before=before, limit=limit))
-        tasks = pages.fitting(light_task(stored) for stored in page.tasks)
+        tasks = pages.fitting(self._waits.put_into(light_task(stored), stored) for stored in page.tasks)
         more = page.before if len(tasks) == len(page.tasks) else tasks[-1].id
         token = write_page_token(request, more)
         return wire.ListTasksResponse(tasks=tasks, next_page_token=token, position=str(page.position))
@@ -96,7 +101,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         namespace = request.namespace or DEFAULT_NAMESPACE
         with self._watchers.watch(request.task_id) as watch:
             stored, _ = await self._read(namespace, request.task_id)
-            yield wire.WatchTaskResponse(task=whole_task(stored))
+            yield wire.WatchTaskResponse(task=self._whole(stored))
             if stored.row.terminal:
                 return
             follow = self._relay.follow(namespace, request.task_id, wake=watch.wake)
@@ -178,19 +183,28 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
     async def _read(self, namespace: str, task_id: str) -> tuple[StoredTask, Position]:
         return await self._readers.run(partial(get_task, namespace=namespace or DEFAULT_NAMESPACE, task_id=task_id))
 
+    def _whole(self, stored: StoredTask) -> task_pb2.Task:
+        """A task with payload, output and usage, and why it waits."""
+        return self._waits.put_into(whole_task(stored), stored)
+
     async def _updates(
         self, sent: StoredTask, watch: TaskWatch, output: OutputFollower | None
     ) -> AsyncGenerator[wire.WatchTaskResponse]:
         """What comes after the first message: output as it arrives, and the task when it changed, the last one last."""
-        row = sent.row
-        while not row.terminal:
+        while not sent.row.terminal:
+            watch.wait_with(group_of(sent.row))
             changed = await watch.wait()
-            stored = (await self._read(row.namespace, row.id))[0] if changed else None
+            stored = (await self._read(sent.row.namespace, sent.row.id))[0] if changed else sent
             for chunk in output.take() if output is not None else ():
                 yield wire.WatchTaskResponse(output=chunk)
-            if stored is not None and stored.row.version > row.version:
-                row = stored.row
-                yield wire.WatchTaskResponse(task=whole_task(stored))
+            if stored.row.version > sent.row.version or stored.stuck != sent.stuck:
+                sent = stored
+                yield wire.WatchTaskResponse(task=self._whole(stored))
+
+
+def group_of(row: Task) -> StuckKey | None:
+    """What a task waits with for an agent; None if it does not."""
+    return (row.namespace, row.queue, row.priority, row.needs_id) if row.state is TaskState.PENDING else None
 
 
 def put_result(response: wire.BatchCreateTasksResponse, answer: CreateAnswer) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from services.coordinator.tail import Foreign
 from services.domain.errors import Unavailable
+from services.domain.stuck_group import StuckKey
 from services.store.flush import Committed
 
 
@@ -17,6 +18,8 @@ class TaskWatch:
 
     def __init__(self) -> None:
         self.wake = asyncio.Event()
+        self._group: StuckKey | None = None
+        self._group_known = False
         self._changed = False
         self._closed = False
 
@@ -24,6 +27,14 @@ class TaskWatch:
         """The task changed."""
         self._changed = True
         self.wake.set()
+
+    def wait_with(self, group: StuckKey | None) -> None:
+        """What the task waits with for an agent; None if it does not. Until this is said, any group may be its own."""
+        self._group, self._group_known = group, True
+
+    def is_of(self, groups: Collection[StuckKey]) -> bool:
+        """Whether the task may wait with one of these groups."""
+        return not self._group_known or self._group in groups
 
     def close(self) -> None:
         """Ends the watch."""
@@ -68,12 +79,26 @@ class TaskWatchers:
         for task_id in committed.tasks.keys() & self._watches.keys():
             for watch in self._watches[task_id]:
                 watch.note_change()
+        if committed.stuck:
+            self._note_groups({group.key for group in committed.stuck})
 
     def on_foreign(self, foreign: Foreign) -> None:
         """Tells those whose task was changed by another coordinator."""
+        if not self._watches:
+            return
         for task_id in {event.task_id for event in foreign.events} & self._watches.keys():
             for watch in self._watches[task_id]:
                 watch.note_change()
+        self._note_groups({key for event in foreign.events if (key := event.stuck_key) is not None})
+
+    def _note_groups(self, keys: Collection[StuckKey]) -> None:
+        """Tells those whose task waits with others, of which something else is noted now."""
+        if not keys:
+            return
+        for watches in self._watches.values():
+            for watch in watches:
+                if watch.is_of(keys):
+                    watch.note_change()
 
     def close(self) -> None:
         """Ends all watches."""

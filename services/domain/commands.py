@@ -16,9 +16,10 @@ from services.domain.errors import MissionControlError
 from services.domain.failure import AttemptOutcome, Failure, Progress
 from services.domain.policy import QueuePolicy
 from services.domain.queue import QueueKey
-from services.domain.requirements import LabelSelector, Requirements
+from services.domain.requirements import LabelSelector, Requirements, WaitReason
 from services.domain.retry import RetryPolicy
 from services.domain.schedule_commands import ScheduleCommand
+from services.domain.stuck_group import StuckKey
 from services.domain.task import Task
 from services.domain.task_changes import ChangeTasks
 
@@ -344,6 +345,22 @@ class SettleDependents(msgspec.Struct, frozen=True):
     task_ids: Sequence[str]
 
 
+class StuckNote(msgspec.Struct, frozen=True):
+    """Why the tasks of a group cannot be placed; reason NONE: they can."""
+
+    key: StuckKey
+    kind: str
+    reason: WaitReason
+    never: bool = False
+    message: str = ""
+
+
+class NoteStuck(msgspec.Struct, frozen=True):
+    """What the scheduler says of groups is noted, as far as it is news. Answer: None."""
+
+    notes: Sequence[StuckNote]
+
+
 class Renew(msgspec.Struct, frozen=True):
     """Nothing but the fence: shows that this coordinator can still write. Answer: None."""
 
@@ -369,4 +386,5 @@ Command = (
     | SettleDependents
     | ScheduleCommand
     | ReviewAdmission
+    | NoteStuck
 )

@@ -13,6 +13,7 @@ import msgspec
 from services.domain.errors import InvalidArgument
 from services.domain.failure import Failure, Progress
 from services.domain.requirements import WaitReason
+from services.domain.stuck_group import StuckKey
 
 
 class EventType(IntEnum):
@@ -102,6 +103,12 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def changes_task(self) -> bool:
         """Whether it tells of a change of its task. A schedule's firing names its task, which has an event itself."""
         return bool(self.task_id) and not self.data.schedule
+
+    @property
+    def stuck_key(self) -> StuckKey | None:
+        """Which tasks that cannot be placed, or can be again, it tells of; None if it does not."""
+        stuck = self.data.stuck
+        return None if stuck is None else (self.namespace, self.queue, stuck.priority, stuck.needs_id)
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from services.domain import (
     retention,
     revoke,
     schedules,
+    stuck,
     submit,
 )
 from services.domain.commands import (
@@ -33,6 +34,7 @@ from services.domain.commands import (
     ExpireAgent,
     Forget,
     GrantLeases,
+    NoteStuck,
     Renew,
     ReviewAdmission,
     RevokeLeases,
@@ -65,6 +67,7 @@ RULES: dict[type, tuple[Callable[[Any, Touches], None], Callable[[Ledger, Any], 
     DeleteSchedule: (schedules.touch_schedule, schedules.delete_schedule),
     FireSchedule: (schedules.touch_fire, schedules.fire_schedule),
     ReviewAdmission: (backpressure.touch_review, backpressure.review_admission),
+    NoteStuck: (stuck.touch_stuck, stuck.note_stuck),
     Forget: (retention.touch_forget, retention.forget),
     SettleDependents: (dependencies.touch_settle, dependencies.settle_dependents),
     Renew: (lambda _command, _touches: None, lambda _ledger, _command: None),

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from services.domain.capacity import CLOSED, AgentRecord
 from services.domain.commands import Placement
 from services.domain.needs import Needs
-from services.domain.policy import AffinityWait
+from services.domain.policy import Affinity, AffinityWait
 from services.domain.schedule_view import ScheduleView
 from services.domain.task import Avoided
 from services.domain.task_order import Waiting
@@ -63,8 +63,8 @@ def _choose_for(view: ScheduleView, group: Group, waiting: Waiting, now: int) ->
     """Choose an agent for a task that does not take just any; put it aside if it waits for another than is free."""
     needs = group.needs
     active = [avoided for avoided in waiting.task.avoid if avoided.until_time > now]
-    shunned = _shunned(view, needs, active) if active else 0
-    best = _best(view, needs, waiting.task.affinity_key, now) & ~shunned
+    shunned = shunned_by(view, needs, active) if active else 0
+    best = best_for(view, needs, waiting.task.affinity_key, now) & ~shunned
     record = view.chooser.choose(needs, within=best) if best else None
     if record is not None or not needs.free(view.capacity):
         return record
@@ -77,7 +77,7 @@ def _choose_for(view: ScheduleView, group: Group, waiting: Waiting, now: int) ->
     return record
 
 
-def _shunned(view: ScheduleView, needs: Needs, active: list[Avoided]) -> int:
+def shunned_by(view: ScheduleView, needs: Needs, active: list[Avoided]) -> int:
     """The agents that a task must not go to now; those that failed it only while another could run it."""
     bits = {avoided.agent_id: _bit_of(view, needs, avoided.agent_id) for avoided in active}
     lost = _union(bits[avoided.agent_id] for avoided in active if not avoided.if_others)
@@ -99,7 +99,7 @@ def _union(sets: Iterable[int]) -> int:
     return bits
 
 
-def _best(view: ScheduleView, needs: Needs, key: str, now: int) -> int:
+def best_for(view: ScheduleView, needs: Needs, key: str, now: int) -> int:
     """The agents that suit a task best: warm for its key, or else those that the queue's selectors find."""
     if key:
         since = now - needs.gate.policy.affinity.warm_micros
@@ -111,16 +111,20 @@ def _best(view: ScheduleView, needs: Needs, key: str, now: int) -> int:
 
 def _waits_for_best(view: ScheduleView, group: Group, waiting: Waiting, best: int, now: int) -> bool:
     """Whether a task waits for an agent that suits it best, although another is free; puts it aside then."""
-    affinity = group.needs.gate.policy.affinity
-    match affinity.mode:
-        case AffinityWait.NEVER:
-            return False
-        case AffinityWait.BOUNDED:
-            until_time = waiting.task.queued_time + affinity.wait_micros
-        case AffinityWait.ALWAYS:
-            until_time = now + WARM_LOOK_MICROS
+    until_time = wait_until(group.needs.gate.policy.affinity, waiting.task.queued_time, now)
     if now >= until_time:
         return False
     key = waiting.task.affinity_key
     view.wait_for_warm(group, "" if best == group.needs.suited else key, until_time=until_time)
     return True
+
+
+def wait_until(affinity: Affinity, queued_time: int, now: int) -> int:
+    """Until when a task waits for an agent that suits it best although another is free; not after now: not at all."""
+    match affinity.mode:
+        case AffinityWait.NEVER:
+            return now
+        case AffinityWait.BOUNDED:
+            return queued_time + affinity.wait_micros
+        case AffinityWait.ALWAYS:
+            return now + WARM_LOOK_MICROS

@@ -15,7 +15,7 @@ import msgspec
 
 from services.domain.commands import PlacementOutcome
 from services.domain.policy import QueuePolicy
-from services.domain.requirements import AgentProfile, FilterReason, Requirements
+from services.domain.requirements import AgentProfile, FilterReason, Requirements, WaitReason
 from services.domain.task import Avoided
 
 # The bits of a group's number; the stream's number is above them.
@@ -136,6 +136,19 @@ class ScheduleChanges(msgspec.Struct, frozen=True):
     removed_groups: tuple[int, ...] = ()
 
 
+class Question(msgspec.Struct, frozen=True):
+    """What a person wants to know of tasks like this one, as they are or as they would be, with a policy.
+
+    `simulate` of them are tried out, in addition; 0: none.
+    """
+
+    number: int
+    group: TaskGroup
+    task: ReadyTask
+    policy: QueuePolicy = QueuePolicy()
+    simulate: int = 0
+
+
 class UnplaceableReason(msgspec.Struct, frozen=True):
     """One reason, what was missing, and how many agents it was the first reason for."""
 
@@ -145,8 +158,12 @@ class UnplaceableReason(msgspec.Struct, frozen=True):
 
 
 class Unplaceable(msgspec.Struct, frozen=True):
-    """A group that cannot be placed now; `never`: by no known agent as it is. No reasons: it can be placed again."""
+    """A group that cannot be placed now; `never`: by no known agent as it is. `wait` NONE: it can be placed again.
+
+    Without reasons against agents it is its queue that keeps it.
+    """
 
     group_id: int
     reasons: tuple[UnplaceableReason, ...] = ()
     never: bool = False
+    wait: WaitReason = WaitReason.NONE

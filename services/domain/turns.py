@@ -24,8 +24,9 @@ RANK_UNIT = 1_000_000
 
 
 class Report(NamedTuple):
-    """What was last said of a group that could not be placed."""
+    """What was last said of a group that could not be placed. Without reasons it is the queue that keeps it."""
 
+    wait: WaitReason
     reasons: tuple[UnplaceableReason, ...]
     never: bool
     time: int

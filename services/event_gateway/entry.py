@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 import orjson
 from missioncontrol.v1 import event_pb2
 
-from services.event_gateway.event_names import AGENT_STATES, FAILURE_REASONS, OUTCOMES, TASK_STATES, name_of
+from services.event_gateway.event_names import (
+    AGENT_STATES,
+    FAILURE_REASONS,
+    OUTCOMES,
+    TASK_STATES,
+    WAIT_REASONS,
+    name_of,
+)
 
 TYPE_PREFIX = "missioncontrol."
 _PLAIN = ("namespace", "task_id", "queue", "kind", "agent_id", "token", "version", "retry_of", "schedule", "message")
@@ -93,7 +100,17 @@ def _data(event: event_pb2.Event) -> dict[str, Any]:
         data["failure"] = _failure(event.failure)
     if event.HasField("progress"):
         data["progress"] = _progress(event.progress)
+    if event.HasField("group"):
+        group = event.group
+        data["group"] = {"kind": group.kind, "priority": group.priority, "needs_id": group.needs_id}
+    if event.HasField("waiting"):
+        data["waiting"] = _waiting(event.waiting)
     return data
+
+
+def _waiting(waiting: Any) -> dict[str, Any]:
+    reason = WAIT_REASONS.get(waiting.reason, str(waiting.reason))
+    return {"reason": reason, "never": waiting.never, "message": waiting.message}
 
 
 def _failure(failure: Any) -> dict[str, Any]:

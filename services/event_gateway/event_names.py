@@ -24,6 +24,7 @@ NOUNS = sorted({name.split(".", 1)[0] for name in TYPES})
 TASK_STATES: Mapping[int, str] = _names(task_pb2.TaskState, "TASK_STATE_")
 AGENT_STATES: Mapping[int, str] = _names(agent_pb2.AgentState, "AGENT_STATE_")
 OUTCOMES: Mapping[int, str] = _names(task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME_")
+WAIT_REASONS: Mapping[int, str] = _names(task_pb2.WaitReason, "WAIT_REASON_")
 FAILURE_REASONS: Mapping[int, str] = _names(task_pb2.FailureReason, "FAILURE_REASON_")
 RESET_REASONS: Mapping[int, str] = {
     number: name.lower() for number, name in _names(event_service_pb2.ResetReason, "RESET_REASON_").items()

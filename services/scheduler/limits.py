@@ -20,10 +20,17 @@ SNAPSHOT_ITEMS_MAX = TASKS_MAX + GROUPS_MAX + AGENTS_MAX
 # placements a pass at most, and some fifty offers a second. One that is so far behind would refuse most of them anyway.
 OUTBOX_MESSAGES_MAX = 1_000
 
-# Why tasks wait is looked at this often, for so many sets of needs at a time: news within half a second where the sets
-# are few, and a bounded share of the time where they are many.
+# Why tasks wait is looked at this often, for so many sets of needs at a time; more often where the sets are many, so
+# that all of them have their turn within a round. A group that something was placed of has news with its second turn:
+# within a second, up to 2,500 sets. Beyond that rounds take longer, for this must not take more than a tenth of the
+# time.
 REPORT_INTERVAL_MICROS = 250_000
-REPORT_NEEDS_MAX = 64
+REPORT_INTERVAL_MICROS_MIN = 20_000
+REPORT_ROUND_MICROS = 400_000
+REPORT_NEEDS_MAX = 128
+
+# Questions of one stream that wait for their answers. One is answered with each pass, in some ten milliseconds at most.
+QUESTIONS_MAX = 64
 
 # A stopping scheduler ends its streams at once, with a status; this is for the statuses to get out.
 STOP_GRACE_SECONDS = 1.0

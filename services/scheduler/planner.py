@@ -16,13 +16,14 @@ from services.domain.commands import Placement
 from services.domain.errors import ResourceExhausted
 from services.domain.placement import PLACEMENTS_MAX, plan
 from services.domain.rebalance import rebalance
-from services.domain.requirements import FilterReason
+from services.domain.requirements import FilterReason, WaitReason
 from services.domain.schedule import Recall, Unplaceable, source_of
 from services.domain.schedule_view import ScheduleView
 from services.domain.standing import Standing, StandingOffers
 from services.domain.unplaceable import report
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics
+from services.scheduler.questions import Questions, Said
 from services.scheduler.session import ScheduleSession
 from services.transport.schedule_convert import schedule_response
 
@@ -35,6 +36,7 @@ class Planner:
         self._metrics = metrics
         self._stopwatch = stopwatch
         self._joined = 0
+        self._questions = Questions()
         self._more = False
         self._report_time = 0
         self._begin()
@@ -42,8 +44,8 @@ class Planner:
     def _begin(self) -> None:
         """Know nothing: nobody has told anything yet, or nobody is left who did."""
         self.view = ScheduleView()
-        # The groups that were reported as not placeable, by their first reason.
-        self.unplaceable: dict[int, FilterReason] = {}
+        # The groups that were reported as not placeable: by the first reason against agents, or what holds them back.
+        self.unplaceable: dict[int, FilterReason | WaitReason] = {}
         self._standing = StandingOffers()
         # Whether something was received since the offers were last revised at their own time.
         self._loads_changed = False
@@ -58,6 +60,7 @@ class Planner:
 
     def leave(self, session: ScheduleSession) -> None:
         """End a stream, once or more often: what it told is forgotten, and what it holds up goes on."""
+        self._questions.drop(session)
         if self.sessions.pop(session.source, None) is None or not session.snapshot_complete:
             return
         if not any(other.snapshot_complete for other in self.sessions.values()):
@@ -83,6 +86,7 @@ class Planner:
             self._more = self._loads_changed = True
         if request.snapshot_complete:
             self.view.roster.arrivals.clear()  # they were there before: nothing is to be recalled for them
+        self._questions.take(session, request)
 
     # What to say.
 
@@ -92,17 +96,18 @@ class Planner:
         placements = plan(self.view, now)
         self._metrics.planned(len(placements), self._stopwatch() - started)
         self._more = len(placements) == PLACEMENTS_MAX
-        news = [] if self._more or now < self._report_time else self._report(now)
+        news = [] if now < self._report_time else self._report(now)
         offers = [] if self._more else self._revise(now)
         recalls = [] if self._more else rebalance(self.view)
-        if not (placements or news or offers or recalls):
-            return []
-        return list(self._responses(placements, news, offers, recalls))
+        said: Said = []
+        if placements or news or offers or recalls:
+            said = list(self._responses(placements, news, offers, recalls))
+        return self._questions.with_next_answer(said, self.view, now)
 
     @property
     def more(self) -> bool:
         """Whether `decide` has something to do now."""
-        return self._more
+        return self._more or self._questions.waiting
 
     def next_time(self) -> int | None:
         """Return when `decide` has something to do again if nothing is received, None if never."""
@@ -118,11 +123,11 @@ class Planner:
         return self._standing.revise(self.view, now)
 
     def _report(self, now: int) -> list[Unplaceable]:
-        self._report_time = now + limits.REPORT_INTERVAL_MICROS
+        self._report_time = now + report_interval(len(self.view.backlog.unexplained))
         news = report(self.view, now, needs_max=limits.REPORT_NEEDS_MAX)
         for group in news:
-            if group.reasons:
-                self.unplaceable[group.group_id] = group.reasons[0].reason
+            if group.wait:
+                self.unplaceable[group.group_id] = group.reasons[0].reason if group.reasons else group.wait
             else:
                 self.unplaceable.pop(group.group_id, None)
         return news
@@ -164,3 +169,9 @@ class Planner:
         ):
             if count > limit:
                 raise ResourceExhausted(f"more than {limit} {what} on one stream: begin a new one")
+
+
+def report_interval(sets: int) -> int:
+    """How long until it is looked again why tasks wait, microseconds, with so many sets of needs to look at."""
+    interval = limits.REPORT_ROUND_MICROS * limits.REPORT_NEEDS_MAX // max(sets, 1)
+    return max(limits.REPORT_INTERVAL_MICROS_MIN, min(interval, limits.REPORT_INTERVAL_MICROS))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from services.domain.agent import Agent, change
 from services.domain.ledger import Ledger
 from services.domain.queue import QueueKey
+from services.domain.stuck_group import StuckKey
 from services.store import rows, statements
 from services.store.limits import CHUNK_EVENTS_MAX
 
@@ -17,12 +18,14 @@ Written = dict[statements.Write, list[rows.Row]]
 class Versions:
     """The versions of all that a flush has read, and of what it does not change since it is not there: 0."""
 
-    def __init__(self, ledger: Ledger, queues: Iterable[QueueKey]) -> None:
+    def __init__(self, ledger: Ledger, queues: Iterable[QueueKey], stuck: Iterable[StuckKey]) -> None:
         self.tasks = {task_id: task.version for task_id, task in ledger.tasks.items()}
         self.agents = {key: agent.version for key, agent in ledger.agents.items()}
         self.queues = {key: queue.version for key in queues for queue in [ledger.queues.get(key)] if queue is not None}
         self.schedules = {key: schedule.version if schedule else 0 for key, schedule in ledger.schedules.rows.items()}
         self._absent = [key for key in queues if key not in self.queues]
+        self.stuck = {key: group.version for key, group in ledger.stuck.items()}
+        self._absent_stuck = [key for key in stuck if key not in self.stuck]
 
     def of(self, write: statements.Write, rows: list[rows.Row]) -> list[int]:
         """What these rows were, if that has to be so still; empty if it does not matter."""
@@ -34,11 +37,14 @@ class Versions:
             return [self.queues[row[0], row[1]] for row in rows]
         if write in (statements.CHANGE_SCHEDULES, statements.FIRE_SCHEDULES, statements.DELETE_SCHEDULES):
             return [self.schedules[row[0], row[1]] for row in rows]
+        if write is statements.CHANGE_STUCK:
+            return [self.stuck[row[0], row[1], row[2], row[3]] for row in rows]
         return []
 
     def checks(self, ledger: Ledger, settled: Iterable[str]) -> list[tuple[int, list[rows.Row]]]:
         """What was read and is not changed; and that no other task has begun to wait for those that are settled."""
         queues = [*self.queues.items(), *((key, 0) for key in self._absent)]
+        stuck = [*self.stuck.items(), *((key, 0) for key in self._absent_stuck)]
         changed = ledger.changed_tasks.keys() | {task.id for task in ledger.forgotten}
         found: tuple[list[rows.Row], ...] = (
             [(task_id, version) for task_id, version in self.tasks.items() if task_id not in changed],
@@ -46,6 +52,7 @@ class Versions:
             [(*key, version) for key, version in queues if key not in ledger.changed_queues],
             [(task_id, 0) for task_id in settled],
             [(*key, version) for key, version in self.schedules.items() if key not in ledger.schedules.changed],
+            [(*key, version) for key, version in stuck if key not in ledger.changed_stuck],
         )
         return [(place, checked) for place, checked in enumerate(found) if checked]
 

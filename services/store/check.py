@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, text
 
-from services.domain.event import EventType
+from services.domain.event import EventType, Stuck
 from services.domain.policy import AdmissionState
+from services.domain.requirements import WaitReason
 from services.domain.task import HELD, TERMINAL, TRANSITIONS, TaskState
 from services.store import schema
 from services.store.backlog import decode_requirements
@@ -32,7 +33,8 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][15]') AS blockers,
        json_extract(e.value, '$[6][7]') AS schedule_time,
        coalesce(json_extract(e.value, '$[6][16]'), '') AS schedule,
-       json_extract(e.value, '$[6][9]') AS priority, json_extract(e.value, '$[6][12]') AS message
+       json_extract(e.value, '$[6][9]') AS priority, json_extract(e.value, '$[6][12]') AS message,
+       json_extract(e.value, '$[6][17]') AS stuck
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
@@ -46,7 +48,7 @@ SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
        (e.value -> 6 ->> 8)::int AS agent_state, (e.value -> 6 ->> 15)::int AS blockers,
        (e.value -> 6 ->> 7)::bigint AS schedule_time,
        coalesce(e.value -> 6 ->> 16, '') AS schedule, (e.value -> 6 ->> 9)::int AS priority,
-       e.value -> 6 ->> 12 AS message
+       e.value -> 6 ->> 12 AS message, e.value -> 6 ->> 17 AS stuck
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -141,7 +143,13 @@ IN_USE = "SELECT namespace, id, resources_used FROM agents"
 # What the log says of agents and queues, apart from their tasks.
 FLEET_EVENTS = """
 SELECT type, namespace, queue, agent_id, version, agent_state, message FROM event_rows
-WHERE task_id = '' AND schedule = '' ORDER BY sequence
+WHERE task_id = '' AND schedule = '' AND stuck IS NULL ORDER BY sequence
+"""
+STUCK_EVENTS = """
+SELECT namespace, queue, stuck FROM event_rows WHERE stuck IS NOT NULL ORDER BY sequence
+"""
+STUCK_GROUPS = """
+SELECT namespace, queue, kind, priority, needs_id, reason, never, message FROM stuck_groups
 """
 AGENTS = "SELECT namespace, id, session, state, cordoned, drain_mode, leases FROM agents"
 QUEUES = "SELECT namespace, name, version, paused, admission FROM queues"
@@ -157,6 +165,7 @@ GROUP BY task_id HAVING count(*) > 1 LIMIT 20
 # Sums of doubles.
 RESOURCE_TOLERANCE = 1e-6
 
+decode_stuck = msgspec.json.Decoder(Stuck).decode
 decode_resources = msgspec.json.Decoder(dict[str, float]).decode
 
 
@@ -225,6 +234,7 @@ def check(connection: Connection) -> list[Finding]:
         *edges(connection),
         *folded_fleet(connection),
         *(Finding("fold", message) for message in schedule_faults(connection)),
+        *folded_stuck(connection),
         *counters(connection),
         *resources(connection),
         *blockers(connection),
@@ -307,6 +317,28 @@ def folded_fleet(connection: Connection) -> list[Finding]:
             if (kept := kept_queues.get(key)) is None
             or queues[key] != ToldQueue(kept.version, bool(kept.paused), kept.admission)
         ),
+    ]
+
+
+def folded_stuck(connection: Connection) -> list[Finding]:
+    """What cannot be placed is as the last events tell it. Of a log that was trimmed, nothing can be said."""
+    if connection.execute(text("SELECT first FROM feed")).scalar_one() != 1:
+        return []
+    told: dict[tuple[str, str, int, str], Stuck] = {}
+    for row in connection.execute(text(STUCK_EVENTS)):
+        stuck = decode_stuck(row.stuck)
+        told[(row.namespace, row.queue, stuck.priority, stuck.needs_id)] = stuck
+    left = {key: stuck for key, stuck in told.items() if stuck.reason}
+    kept = {
+        (row.namespace, row.queue, row.priority, row.needs_id): Stuck(
+            row.kind, row.priority, row.needs_id, WaitReason(row.reason), bool(row.never), row.message
+        )
+        for row in connection.execute(text(STUCK_GROUPS))
+    }
+    return [
+        Finding("fold", f"tasks of {key}: {kept.get(key)} in the table, {left.get(key)} in the log")
+        for key in sorted({*kept, *left})
+        if kept.get(key) != left.get(key)
     ]
 
 

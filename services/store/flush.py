@@ -25,6 +25,7 @@ from services.domain.fold import fold, touched
 from services.domain.ledger import CancelOrder, Granted, Ledger, Revoked, Rules, Touches
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.stuck_group import StuckGroup, StuckKey
 from services.domain.task import Task
 from services.store import statements
 from services.store.changes import (
@@ -47,9 +48,11 @@ from services.store.row_reader import (
     decode_queues,
     decode_requests,
     decode_schedules,
+    decode_stuck,
     decode_tasks,
 )
 from services.store.schedule_rows import schedule_rows
+from services.store.stuck_rows import stuck_rows
 from services.store.writer import Batch
 
 
@@ -68,6 +71,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     agents: list[Agent]
     holdings: dict[AgentKey, list[Task]]  # all that they hold, of agents that came here: by a Hello, or adopted
     queues: list[Queue]
+    stuck: list[StuckGroup]  # with reason NONE: gone
     ended: list[Attempt]
     progress: dict[str, Progress]
     unsettled: list[str]  # tasks that have ended, and whose dependents were not all moved on
@@ -147,7 +151,7 @@ class Flusher:
         self.gates.open(touches, ledger, unwritten=self._cache.unwritten)
         if read_requests or (ledger.gates and may_refuse(ledger, coming=len(touches.created))):
             self._read_requests(ledger, touches)
-        before = Versions(ledger, self._queues)
+        before = Versions(ledger, self._queues, touches.stuck)
         dependents = Dependents(self._reader, self._cache, ledger, before.tasks)
         answers = []
         for command in commands:
@@ -189,6 +193,8 @@ class Flusher:
             for write in changes:
                 changes[write].sort(key=write.order)
         written = {**changes, **forgotten_rows(ledger), **link_rows(ledger)}
+        if ledger.changed_stuck:
+            written.update(stuck_rows(ledger, before.stuck))
         self._flush += 1
         writes = [
             (place, written[write], before.of(write, written[write]) if self._shared else [])
@@ -221,6 +227,8 @@ class Flusher:
         if touches.schedules:
             self._read_schedules(ledger, touches.schedules)
         self._cache.take_requests(touches.requests, ledger)
+        if touches.stuck:
+            self._read_stuck(ledger, touches.stuck)
         self._read_attempts(ledger, touches)
         self._read_dependencies(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
@@ -237,6 +245,11 @@ class Flusher:
         ledger.schedules.rows.update(dict.fromkeys(unread))
         for schedule in decode_schedules(self._reader.rows(statements.READ_SCHEDULES, unread)):
             ledger.schedules.rows[schedule.key] = schedule
+
+    def _read_stuck(self, ledger: Ledger, wanted: set[StuckKey]) -> None:
+        unread = self._cache.take_stuck(wanted, ledger)
+        found = decode_stuck(self._reader.rows(statements.READ_STUCK, unread))
+        ledger.stuck.update((group.key, group) for group in found)
 
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
@@ -297,6 +310,7 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         agents=changed_agents(ledger),
         holdings=ledger.holdings(),
         queues=[ledger.queues[key] for key in ledger.changed_queues],
+        stuck=[ledger.stuck[key] for key in ledger.changed_stuck],
         ended=ledger.ended,
         progress=ledger.progress,
         unsettled=list(ledger.unsettled),

@@ -96,3 +96,17 @@ POSTGRES_NETWORK = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+
+# Agents that are looked at for one that could run what no connected one can: a large fleet with its past.
+AGENTS_SCAN_MAX = 20_000
+
+# How many tasks that go before another are counted, and in how many groups: the contract's limit, and some
+# milliseconds.
+AHEAD_MAX = 10_000
+AHEAD_GROUPS_MAX = 1_000
+
+# Tasks that another one waits for, as far as they are named: the contract's limit.
+BLOCKERS_MAX = 64
+
+# Agents that are listed by how deep their queues are: the contract's limit.
+DEPTHS_AGENTS_MAX = 1_000

@@ -60,7 +60,13 @@ ATTEMPTS_MAX = 5
 RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 # Rows that another coordinator may have made in between.
 MADE_BY_OTHERS = frozenset(
-    write.table.name for write in (statements.CREATE_AGENTS, statements.CREATE_QUEUES, statements.CREATE_SCHEDULES)
+    write.table.name
+    for write in (
+        statements.CREATE_AGENTS,
+        statements.CREATE_QUEUES,
+        statements.CREATE_SCHEDULES,
+        statements.CREATE_STUCK,
+    )
 )
 # The database's own trouble, which has nothing to do with the rows.
 TROUBLE = (psycopg.OperationalError, errors.InternalError_, errors.ReadOnlySqlTransaction)

@@ -17,6 +17,7 @@ from services.domain.ledger import Ledger, RequestRecord
 from services.domain.links import Link
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.stuck_group import StuckKey
 from services.domain.task import Task
 from services.store.limits import CACHED_AGENTS_MAX, CACHED_QUEUES_MAX, CACHED_REQUESTS_MAX, CACHED_TASKS_MAX
 
@@ -79,6 +80,17 @@ class RowCache:
                     break
             else:
                 missing.append(key)
+        return missing
+
+    def take_stuck(self, wanted: Iterable[StuckKey], ledger: Ledger) -> list[StuckKey]:
+        """Puts those groups into the ledger that were changed and are not written yet; returns those to be read."""
+        missing = []
+        for key in wanted:
+            earlier = next((each for each in reversed(self._unwritten) if key in each.changed_stuck), None)
+            if earlier is None:
+                missing.append(key)
+            elif earlier.stuck[key].reason:  # or else its row is gone when this is written
+                ledger.stuck[key] = earlier.stuck[key]
         return missing
 
     def correct_held(self, holders: Container[AgentKey], ledger: Ledger) -> None:

@@ -15,6 +15,7 @@ from services.domain.ledger import RequestRecord
 from services.domain.links import Link
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.stuck_group import StuckGroup
 from services.domain.task import Task
 from services.store import postgres_dialect, sqlite_dialect
 from services.store.away import explained
@@ -28,6 +29,7 @@ decode_agents = msgspec.json.Decoder(list[Agent]).decode
 decode_queues = msgspec.json.Decoder(list[Queue]).decode
 decode_requests = msgspec.json.Decoder(list[RequestRecord]).decode
 decode_schedules = msgspec.json.Decoder(list[Schedule]).decode
+decode_stuck = msgspec.json.Decoder(list[StuckGroup]).decode
 decode_needs = msgspec.json.Decoder(list[tuple[str, Requirements]]).decode
 
 

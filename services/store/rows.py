@@ -17,6 +17,7 @@ from services.domain.failure import Attempt, Failure, Progress
 from services.domain.ledger import RequestRecord
 from services.domain.queue import Queue
 from services.domain.requirements import Requirements
+from services.domain.stuck_group import StuckGroup
 from services.domain.task import Task
 from services.store import statements
 
@@ -61,6 +62,8 @@ request = getter(RequestRecord, statements.CREATE_REQUESTS.columns)
 attempt_head = getter(Attempt, statements.CREATE_ATTEMPTS.columns[:-3])
 schedule_head = getter(Schedule, statements.CREATE_SCHEDULES.columns[:-1])
 fired_schedule = getter(Schedule, statements.FIRE_SCHEDULES.columns)
+stuck_head = getter(StuckGroup, statements.CREATE_STUCK.columns[:-1])
+stuck_change_head = getter(StuckGroup, statements.CHANGE_STUCK.columns[:-1])
 agent_head = getter(Agent, statements.CREATE_AGENTS.columns[:-3])
 agent_change_head = getter(Agent, statements.CHANGE_AGENTS.columns[:-1])
 
@@ -99,6 +102,16 @@ def queue(value: Queue) -> Row:
 def schedule(value: Schedule, document: bytes) -> Row:
     """A schedule."""
     return (*schedule_head(value), document)
+
+
+def created_stuck(value: StuckGroup) -> Row:
+    """A group that cannot be placed."""
+    return (*stuck_head(value), text(value.history))
+
+
+def changed_stuck(value: StuckGroup) -> Row:
+    """The part of such a group's row that changes."""
+    return (*stuck_change_head(value), text(value.history))
 
 
 def need(pair: tuple[str, Requirements]) -> Row:

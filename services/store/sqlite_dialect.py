@@ -24,10 +24,11 @@ NESTED = {
     "superseded": "[]",
     "profile": "{}",
     "policy": "[]",
+    "history": "[]",
     "requirements": "{}",
 }
 # Columns of the domain's structs that are booleans in JSON and integers in SQLite.
-BOOLEAN = frozenset({"cordoned", "paused", "has_dependents"})
+BOOLEAN = frozenset({"cordoned", "paused", "has_dependents", "never"})
 # Left empty when they are read: what nobody needs who judges whether a report is known, or changes a schedule.
 UNREAD = {"failure": "null", "output": "''", "usage": "''", "document": "''"}
 

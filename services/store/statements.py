@@ -116,6 +116,8 @@ READ_SCHEDULES = Read(schema.schedules, ("namespace", "name"))
 READ_REQUESTS = Read(schema.requests, ("namespace", "request_id"))
 READ_ATTEMPTS = Read(schema.attempts, ("task_id", "token"))
 READ_NEEDS = Read(schema.needs, ("id",))
+STUCK_KEY = ("namespace", "queue", "priority", "needs_id")
+READ_STUCK = Read(schema.stuck_groups, STUCK_KEY)
 
 CREATE_TASKS = insert_into(schema.tasks)
 CHANGE_TASKS = update_of(schema.tasks, key=["id"], columns=changing(schema.tasks, key=["id"], fixed=TASK_FIXED))
@@ -158,6 +160,14 @@ FIRE_SCHEDULES = update_of(
     only="schedules.create_time = r.create_time",
 )
 DELETE_SCHEDULES = delete_from(schema.schedules, key=SCHEDULE_KEY)
+CREATE_STUCK = insert_into(schema.stuck_groups)
+CHANGE_STUCK = update_of(
+    schema.stuck_groups,
+    key=STUCK_KEY,
+    columns=changing(schema.stuck_groups, key=STUCK_KEY, fixed=frozenset({"kind"})),
+)
+# Behind their change, which is what looks at the version.
+FORGET_STUCK = delete_from(schema.stuck_groups, key=STUCK_KEY)
 # These two are numbered by the writer.
 APPEND_EVENTS = insert_into(schema.event_chunks)
 NOTE_TASKS = insert_into(schema.event_tasks)
@@ -194,6 +204,9 @@ WRITES: tuple[Write, ...] = (
     CHANGE_SCHEDULES,
     FIRE_SCHEDULES,
     DELETE_SCHEDULES,
+    CREATE_STUCK,
+    CHANGE_STUCK,
+    FORGET_STUCK,
     FORGET_REQUESTS,
     FORGET_TASKS,
     FORGET_DETAILS,
@@ -210,4 +223,5 @@ CHECK_QUEUES = Check(schema.queues, ("namespace", "name"), "coalesce(queues.vers
 # Links have no version: there is none, or there is.
 CHECK_LINKS = Check(schema.dependencies, ("depends_on",), "(dependencies.task_id IS NOT NULL)::integer")
 CHECK_SCHEDULES = Check(schema.schedules, ("namespace", "name"), "coalesce(schedules.version, 0)")
-CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES, CHECK_LINKS, CHECK_SCHEDULES)
+CHECK_STUCK = Check(schema.stuck_groups, STUCK_KEY, "coalesce(stuck_groups.version, 0)")
+CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES, CHECK_LINKS, CHECK_SCHEDULES, CHECK_STUCK)

@@ -11,12 +11,13 @@ from sqlalchemy import Connection, and_, bindparam, literal, select
 from services.domain.errors import NotFound
 from services.domain.event import Position
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
-from services.domain.task import Task
+from services.domain.stuck_group import StuckGroup
+from services.domain.task import Task, TaskState
 from services.domain.task_filter import TaskFilter
 from services.store import values
 from services.store.feed import read_position
 from services.store.limits import PAGE_DOCUMENT_BYTES_MAX
-from services.store.schema import agents, attempts, task_details, tasks
+from services.store.schema import agents, attempts, stuck_groups, task_details, tasks
 from services.store.task_index import find_tasks
 
 
@@ -31,6 +32,7 @@ class StoredTask(msgspec.Struct, frozen=True):
     progress: Progress | None
     attempt: Attempt | None
     failure: Failure | None = None
+    stuck: StuckGroup | None = None  # in PENDING: what is noted of all tasks with the same needs
 
 
 class TaskPage(msgspec.Struct, frozen=True):
@@ -51,13 +53,24 @@ class AttemptPage(msgspec.Struct, frozen=True):
 
 
 _LAST_ATTEMPT = and_(attempts.c.task_id == tasks.c.id, attempts.c.token == tasks.c.token)
-_JOINED = tasks.join(task_details, task_details.c.task_id == tasks.c.id).outerjoin(attempts, _LAST_ATTEMPT)
+_LIKE_IT = and_(
+    tasks.c.state == int(TaskState.PENDING),
+    stuck_groups.c.namespace == tasks.c.namespace,
+    stuck_groups.c.queue == tasks.c.queue,
+    stuck_groups.c.priority == tasks.c.priority,
+    stuck_groups.c.needs_id == tasks.c.needs_id,
+)
+_JOINED = (
+    tasks.join(task_details, task_details.c.task_id == tasks.c.id)
+    .outerjoin(attempts, _LAST_ATTEMPT)
+    .outerjoin(stuck_groups, _LIKE_IT)
+)
 _DETAILS = (task_details.c.document, task_details.c.progress, task_details.c.failure)
 _LIGHT_ATTEMPT = [column if column.name not in {"output", "usage"} else literal(b"") for column in attempts.columns]
 
-_GET = select(*tasks.columns, *_DETAILS, *attempts.columns).select_from(_JOINED)
+_GET = select(*tasks.columns, *_DETAILS, *attempts.columns, *stuck_groups.columns).select_from(_JOINED)
 _GET = _GET.where(tasks.c.namespace == bindparam("namespace"), tasks.c.id == bindparam("task_id"))
-_GET_MANY = select(*tasks.columns, *_DETAILS, *_LIGHT_ATTEMPT).select_from(_JOINED)
+_GET_MANY = select(*tasks.columns, *_DETAILS, *_LIGHT_ATTEMPT, *stuck_groups.columns).select_from(_JOINED)
 _GET_MANY = _GET_MANY.where(
     tasks.c.namespace == bindparam("namespace"), tasks.c.id.in_(bindparam("task_ids", expanding=True))
 ).order_by(tasks.c.id.desc())
@@ -114,9 +127,11 @@ def _read_many(connection: Connection, namespace: str, task_ids: Sequence[str]) 
 
 def _stored(row: Sequence[Any]) -> StoredTask:
     task = values.task(row[: values.TASK_COLUMNS])
-    document, progress, failure, *last = row[values.TASK_COLUMNS :]
+    document, progress, failure, *joined = row[values.TASK_COLUMNS :]
+    last, group = joined[: values.ATTEMPT_COLUMNS], joined[values.ATTEMPT_COLUMNS :]
     attempt = values.attempt(last) if last[0] is not None else None
-    return StoredTask(task, document, values.progress(progress), attempt, values.failure(failure))
+    stuck = values.stuck(group) if group[0] is not None else None
+    return StoredTask(task, document, values.progress(progress), attempt, values.failure(failure), stuck)
 
 
 def _read_attempts(connection: Connection, task_id: str, *, after: int, limit: int) -> tuple[list[Attempt], bool]:

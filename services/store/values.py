@@ -16,6 +16,7 @@ from services.domain.cron_schedule import Schedule
 from services.domain.event import Event
 from services.domain.failure import Attempt, Failure, Progress
 from services.domain.queue import Queue
+from services.domain.stuck_group import StuckGroup
 from services.domain.task import Task
 from services.store import schema
 
@@ -35,6 +36,7 @@ def _json_columns(table: Any, names: set[str], *, after: int = 0) -> tuple[int, 
 _TASK_JSON = _json_columns(schema.tasks, {"retry", "avoid"})
 _ATTEMPT_JSON = _json_columns(schema.attempts, {"failure"})
 _AGENT_JSON = _json_columns(schema.agents, {"resources_used", "superseded", "profile"})
+_STUCK_JSON = _json_columns(schema.stuck_groups, {"history"})
 _QUEUE_JSON = _json_columns(schema.queues, {"policy"})
 
 TASK_COLUMNS = len(schema.tasks.columns)
@@ -64,6 +66,11 @@ def queue(row: Sequence[Any]) -> Queue:
 def schedule(row: Sequence[Any]) -> Schedule:
     """A row of `schedules`, but for its last column, the document."""
     return _value(row[:-1], Schedule, ())
+
+
+def stuck(row: Sequence[Any]) -> StuckGroup:
+    """A row of `stuck_groups`."""
+    return _value(row, StuckGroup, _STUCK_JSON)
 
 
 def progress(text: str | None) -> Progress | None:

@@ -12,11 +12,11 @@ from missioncontrol.v1 import scheduler_service_pb2 as wire
 from missioncontrol.v1 import task_pb2
 
 from services.domain.agent import Agent
-from services.domain.commands import PlacementOutcome
+from services.domain.commands import NewTask, PlacementOutcome
 from services.domain.queue import Queue
 from services.domain.requirements import Preference, Requirements
 from services.domain.schedule import LeaseLoad
-from services.domain.task import Avoided
+from services.domain.task import Avoided, Task
 from services.transport import convert_queue, convert_selector
 from services.transport.convert_time import timestamp
 
@@ -76,6 +76,42 @@ def group(value: Group) -> wire.TaskGroup:
     )
 
 
+def group_of(task: Task, needs: Requirements) -> wire.TaskGroup:
+    """The group of a task that somebody asks about."""
+    return _asked_group(task, needs)
+
+
+def group_of_new(task: NewTask) -> wire.TaskGroup:
+    """The group of a task that somebody would submit."""
+    return _asked_group(task, task.requirements)
+
+
+def _asked_group(task: Task | NewTask, needs: Requirements) -> wire.TaskGroup:
+    return wire.TaskGroup(
+        namespace=task.namespace,
+        queue=task.queue,
+        priority=task.priority,
+        kind=task.kind,
+        requirements=requirements(needs),
+        needs_id=task.needs_id,
+        fairness_key=task.fairness_key,
+        preferences=[preference(each) for each in needs.preferences],
+        run_time_limit_millis=needs.run_limit_millis,
+    )
+
+
+def ready_of(task: Task) -> wire.ReadyTask:
+    """A task that somebody asks about."""
+    message = wire.ReadyTask(task_id=task.id, queued_time_micros=task.queued_time, affinity_key=task.affinity_key)
+    _add_avoided(message, task.avoid)
+    return message
+
+
+def new_ready(task: NewTask, *, now: int) -> wire.ReadyTask:
+    """A task that somebody would submit now."""
+    return wire.ReadyTask(task_id=task.id, queued_time_micros=now, affinity_key=task.affinity_key)
+
+
 def requirements(value: Requirements) -> task_pb2.Requirements:
     """A set of requirements for the wire."""
     return task_pb2.Requirements(
@@ -97,10 +133,15 @@ def add_ready(request: wire.ScheduleRequest, group_id: int, tasks: Iterable[Read
         message = add(task_id=task.task_id, queued_time_micros=task.queued_time)
         if task.affinity_key:
             message.affinity_key = task.affinity_key
-        for avoided in task.avoid:
-            message.avoid.add(
-                agent_id=avoided.agent_id, until_time=timestamp(avoided.until_time), if_others=avoided.if_others
-            )
+        if task.avoid:
+            _add_avoided(message, task.avoid)
+
+
+def _add_avoided(message: wire.ReadyTask, avoid: Iterable[Avoided]) -> None:
+    for avoided in avoid:
+        message.avoid.add(
+            agent_id=avoided.agent_id, until_time=timestamp(avoided.until_time), if_others=avoided.if_others
+        )
 
 
 def agent(

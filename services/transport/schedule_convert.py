@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from missioncontrol.v1 import queue_pb2
+from missioncontrol.v1 import queue_pb2, task_pb2
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 
 from services.domain.commands import Placement, PlacementOutcome
@@ -18,6 +18,7 @@ from services.domain.requirements import AgentProfile, Preference, Requirements
 from services.domain.schedule import (
     LeaseLoad,
     PlacementResult,
+    Question,
     QueueRule,
     ReadyTask,
     Recall,
@@ -113,6 +114,18 @@ class ScheduleDecoder:
         return profile
 
 
+def question(message: pb.RoutingQuestion) -> Question:
+    """Read a question. Raises InvalidArgument for what the contract does not have."""
+    group = _group(message.group, 0)
+    return Question(
+        number=message.number,
+        group=group,
+        task=_ready_task(group.id, message.task),
+        policy=convert_queue.queue_policy(message.policy),
+        simulate=message.simulate,
+    )
+
+
 def schedule_response(
     placements: Iterable[Placement],
     unplaceable: Iterable[Unplaceable],
@@ -148,7 +161,8 @@ def schedule_response(
 
 
 def _add_unplaceable(response: pb.ScheduleResponse, group: Unplaceable) -> None:
-    item = response.unplaceable.add(group_id=number_of(group.group_id), never=group.never)
+    wait = task_pb2.WaitReason.ValueType(group.wait)
+    item = response.unplaceable.add(group_id=number_of(group.group_id), never=group.never, wait=wait)
     for reason in group.reasons:
         value = pb.FilterReason.ValueType(reason.reason)
         item.reasons.add(reason=value, subject=reason.subject, agents=reason.agents)
@@ -195,14 +209,18 @@ def _ready_tasks(request: pb.ScheduleRequest, source: int) -> Iterable[ReadyTask
     for ready in request.ready:
         group_id = group_id_of(source, ready.group_id)
         for task in ready.tasks:
-            avoid = task.avoid
-            yield ReadyTask(
-                group_id,
-                task.task_id,
-                task.queued_time_micros,
-                tuple(_avoided(agent) for agent in avoid) if avoid else (),
-                task.affinity_key,
-            )
+            yield _ready_task(group_id, task)
+
+
+def _ready_task(group_id: int, task: pb.ReadyTask) -> ReadyTask:
+    avoid = task.avoid
+    return ReadyTask(
+        group_id,
+        task.task_id,
+        task.queued_time_micros,
+        tuple(_avoided(agent) for agent in avoid) if avoid else (),
+        task.affinity_key,
+    )
 
 
 def _avoided(agent: pb.AvoidedAgent) -> Avoided:

@@ -7,7 +7,7 @@ import pytest
 
 from services.domain.commands import PlacementOutcome
 from services.domain.placement import plan
-from services.domain.requirements import AgentProfile, FilterReason, Requirements
+from services.domain.requirements import AgentProfile, FilterReason, Requirements, WaitReason
 from services.domain.schedule import (
     PlacementResult,
     QueueRule,
@@ -240,7 +240,9 @@ def test_the_reasons_name_what_is_missing_and_count_agents() -> None:
     view = view_of(
         ScheduleChanges(groups=(group(1, requirements=needs),), agents=(agent("a"), agent("b")), ready=(task("t"),))
     )
-    assert told(view) == [Unplaceable(1, (UnplaceableReason(FilterReason.CAPABILITY, "gpu", 2),), never=True)]
+    assert told(view) == [
+        Unplaceable(1, (UnplaceableReason(FilterReason.CAPABILITY, "gpu", 2),), never=True, wait=WaitReason.NO_AGENT)
+    ]
     assert told(view) == []
 
 
@@ -251,7 +253,7 @@ def test_a_group_that_waits_for_room_is_not_lost_for_ever() -> None:
         UnplaceableReason(FilterReason.NOT_ACCEPTING, "", 1),
         UnplaceableReason(FilterReason.SLOTS_FULL, "", 1),
     )
-    assert told(view) == [Unplaceable(1, reasons, never=False)]
+    assert told(view) == [Unplaceable(1, reasons, never=False, wait=WaitReason.SLOTS)]
     view.apply(ScheduleChanges(agents=(agent("b"),)), NOW)
     assert told(view) == [Unplaceable(1)]
 
@@ -266,6 +268,8 @@ def test_other_counts_alone_are_told_only_now_and_then() -> None:
 
 def test_no_agent_and_a_paused_queue_are_reasons_of_their_own() -> None:
     view = view_of(ScheduleChanges(groups=(group(1),), ready=(task("t"),)))
-    assert told(view) == [Unplaceable(1, (UnplaceableReason(FilterReason.NO_AGENT),), never=True)]
+    nobody = (UnplaceableReason(FilterReason.NO_AGENT),)
+    assert told(view) == [Unplaceable(1, nobody, never=True, wait=WaitReason.NO_AGENT)]
     view.apply(ScheduleChanges(queues=(QueueRule("default", "q", True),)), NOW)
-    assert told(view) == [Unplaceable(1, (UnplaceableReason(FilterReason.QUEUE_PAUSED),), never=False)]
+    paused = (UnplaceableReason(FilterReason.QUEUE_PAUSED),)
+    assert told(view) == [Unplaceable(1, paused, never=False, wait=WaitReason.QUEUE_PAUSED)]

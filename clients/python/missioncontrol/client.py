@@ -21,6 +21,7 @@ from missioncontrol.calls.connection import Connection
 from missioncontrol.calls.events import EventCalls, EventStream
 from missioncontrol.calls.queues import QueueCalls
 from missioncontrol.calls.room import WaitForRoom
+from missioncontrol.calls.routing import RoutingCalls
 from missioncontrol.calls.schedules import ScheduleCalls
 from missioncontrol.calls.tasks import TaskCalls
 from missioncontrol.channel import DEFAULT_ADDRESS
@@ -50,7 +51,8 @@ class Client:
 
     Addresses and namespace default to MISSIONCONTROL_ADDRESS and MISSIONCONTROL_NAMESPACE, then to 127.0.0.1:7070 and
     "default". A unary call has `call_seconds` with all its retries; a broken stream is opened again for up to
-    `outage_seconds` without a message. The calls of each service are in `tasks`, `queues`, `schedules`, `agents` and
+    `outage_seconds` without a message. The calls of each service are in `tasks`, `queues`, `schedules`, `agents`,
+    `routing` and
     `feed`.
     """
 
@@ -70,6 +72,7 @@ class Client:
         self.schedules = ScheduleCalls(self._connection, self.namespace)
         self.agents = AgentCalls(self._connection, self.namespace)
         self.feed = EventCalls(self._connection, self.namespace)
+        self.routing = RoutingCalls(self._connection, self.namespace)
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from missioncontrol.v1 import (
     agent_service_pb2,
     event_service_pb2,
     queue_service_pb2,
+    routing_service_pb2,
     schedule_service_pb2,
     task_service_pb2,
 )
@@ -19,7 +20,14 @@ from missioncontrol.v1 import (
 from services.transport.validation import validate
 from tests.coordinator.rpc.harness import Coordinator, reading, refusal
 
-CONTRACT = [agent_service_pb2, event_service_pb2, queue_service_pb2, schedule_service_pb2, task_service_pb2]
+CONTRACT = [
+    agent_service_pb2,
+    event_service_pb2,
+    queue_service_pb2,
+    routing_service_pb2,
+    schedule_service_pb2,
+    task_service_pb2,
+]
 FIELDS = {"namespace": "", "filter": "namespace", "spec": "namespace", "schedule": "namespace"}
 
 
@@ -52,7 +60,7 @@ def complaints(namespace: str) -> dict[str, bool]:
 def test_a_malformed_namespace_is_complained_of_in_every_request(namespace: str) -> None:
     found = complaints(namespace)
 
-    assert len(found) == 28
+    assert len(found) == 31
     assert all(found.values()), found
 
 

@@ -22,6 +22,7 @@ from missioncontrol.errors import CallError, CallStatus, QueueRefused, Unavailab
 from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceStub
 from missioncontrol.v1.event_service_pb2_grpc import EventServiceStub
 from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceStub
+from missioncontrol.v1.routing_service_pb2_grpc import RoutingServiceStub
 from missioncontrol.v1.schedule_service_pb2_grpc import ScheduleServiceStub
 from missioncontrol.v1.task_service_pb2_grpc import TaskServiceStub
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceAsyncStub
     from missioncontrol.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from missioncontrol.v1.routing_service_pb2_grpc import RoutingServiceAsyncStub
     from missioncontrol.v1.schedule_service_pb2_grpc import ScheduleServiceAsyncStub
     from missioncontrol.v1.task_service_pb2_grpc import TaskServiceAsyncStub
 
@@ -54,6 +56,7 @@ class Stubs:
     schedules: ScheduleServiceAsyncStub
     agents: AgentServiceAsyncStub
     events: EventServiceAsyncStub
+    routing: RoutingServiceAsyncStub
 
 
 def new_request_id() -> str:
@@ -197,6 +200,7 @@ def _stubs(channel: grpc.aio.Channel) -> Stubs:
         schedules=ScheduleServiceStub(channel),
         agents=AgentServiceStub(channel),
         events=EventServiceStub(channel),
+        routing=RoutingServiceStub(channel),
     )
 
 

@@ -16,7 +16,7 @@ from missioncontrol.cli import exit_codes, mapping
 from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.printer import note, write_line
 from missioncontrol.cli.session import Session, connected
-from missioncontrol.cli.task_view import failure_text, progress_text
+from missioncontrol.cli.task_view import failure_text, progress_text, waiting_text
 from missioncontrol.client import Client
 from missioncontrol.event_names import event_name, event_type
 from missioncontrol.feed_fold import FeedFold
@@ -197,4 +197,8 @@ def _text(event: event_pb2.Event) -> str:
         parts.append(failure_text(event.failure))
     if event.HasField("progress"):
         parts.append(progress_text(event.progress))
+    if event.HasField("group"):
+        parts.append(f"{event.group.kind} (priority {event.group.priority})")
+    if event.HasField("waiting"):
+        parts.append(waiting_text(event.waiting))
     return "  ".join((*parts, event.message) if event.message else parts)

@@ -1,4 +1,4 @@
-"""`missionctl queues`: list, get, set, apply, diff, pause, resume, stats."""
+"""`missionctl queues`: list, get, set, apply, diff, pause, resume, stats, depths, simulate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from missioncontrol.cli import exit_codes, mapping
+from missioncontrol.cli import exit_codes, mapping, routing
 from missioncontrol.cli.printer import write_line
 from missioncontrol.cli.queue_changes import Result, carry_out, look
 from missioncontrol.cli.queue_files import queue_text, read_queue_files
@@ -19,6 +19,8 @@ from missioncontrol.times import duration_seconds, to_duration
 from missioncontrol.v1 import queue_pb2
 
 app = typer.Typer(help="Looks at queues, configures, pauses and resumes them.", rich_markup_mode=None)
+app.command("depths")(routing.depths)
+app.command("simulate")(routing.simulate)
 
 Name = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
 Files = Annotated[

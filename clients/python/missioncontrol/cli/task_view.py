@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from missioncontrol.cli import mapping
 from missioncontrol.cli.session import Session
@@ -11,6 +13,8 @@ from missioncontrol.errors import failure_label
 from missioncontrol.payload import decode_payload
 from missioncontrol.times import duration_seconds, to_datetime
 from missioncontrol.v1 import task_pb2
+
+TaskId = Annotated[str, typer.Argument(metavar="TASK_ID", help="The task's id.")]
 
 COLUMNS = ("ID", "STATE", "QUEUE", "KIND", "PRIORITY", "TRY", "AGENT", "AGE", "WHAT")
 ATTEMPT_COLUMNS = ("TRY", "OUTCOME", "AGENT", "GRANTED", "WAITED", "RAN", "WHAT")
@@ -50,9 +54,22 @@ def state_name(task: task_pb2.Task) -> str:
 def _what(task: task_pb2.Task) -> str:
     if task.HasField("failure"):
         return failure_text(task.failure)
+    if task.HasField("waiting"):
+        return f"waits: {reason_name(task.waiting.reason)}{' (never)' if task.waiting.never else ''}"
     if task.blockers:
         return f"waits for {task.blockers} {'task' if task.blockers == 1 else 'tasks'}"
     return progress_text(task.progress) if task.HasField("progress") and not task.HasField("end_time") else ""
+
+
+def reason_name(reason: int) -> str:
+    """What is waited for: "NO_AGENT"; empty if nothing is."""
+    return mapping.short_enum(task_pb2.WaitReason.DESCRIPTOR, reason) or ""
+
+
+def waiting_text(waiting: task_pb2.Waiting) -> str:
+    """Why a task waits in one line: "NO_AGENT (never): no agent has capability gpu"."""
+    never = " (never)" if waiting.never else ""
+    return f"{reason_name(waiting.reason)}{never}: {waiting.message}"
 
 
 def failure_text(failure: task_pb2.Failure) -> str:
@@ -106,6 +123,8 @@ def _fields(task: task_pb2.Task) -> dict[str, str]:
         "depends on": _dependencies(task),
         "created": shown.get("create", ""),
         "ready from": shown.get("schedule", ""),
+        "waits for": waiting_text(task.waiting) if task.HasField("waiting") else "",
+        "waits since": mapping.to_json(task.waiting.since_time) if task.waiting.HasField("since_time") else "",
         "started": shown.get("start", ""),
         "ended": shown.get("end", ""),
         "cancel asked for": shown.get("cancel_request", ""),

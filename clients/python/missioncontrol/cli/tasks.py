@@ -1,4 +1,4 @@
-"""`missionctl tasks`: list, get, attempts, cancel, retry, watch."""
+"""`missionctl tasks`: list, get, explain, attempts, cancel, retry, watch."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Annotated
 import typer
 
 from missioncontrol import limits
-from missioncontrol.cli import mapping, task_view
+from missioncontrol.cli import mapping, routing, task_view
 from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.session import Session, connected
+from missioncontrol.cli.task_view import TaskId
 from missioncontrol.cli.values import parse_pairs
 from missioncontrol.cli.watching import watch_to_end
 from missioncontrol.requests import failure_reason
 from missioncontrol.v1 import task_pb2, task_service_pb2
 
-app = typer.Typer(help="Looks at tasks, cancels and retries them.", rich_markup_mode=None)
-
-TaskId = Annotated[str, typer.Argument(metavar="TASK_ID", help="The task's id.")]
+app = typer.Typer(help="Looks at tasks, explains, cancels and retries them.", rich_markup_mode=None)
+app.command("explain")(routing.explain_task)
 
 
 @app.command("list")

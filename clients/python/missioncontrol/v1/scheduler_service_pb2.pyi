@@ -953,10 +953,10 @@ class Unplaceable(_message.Message):
     never: _builtins.bool
     """True if no known agent could ever run it as it is; false if it only has to wait."""
     wait: _task_pb2.WaitReason.ValueType
-    """What it waits for."""
+    """What it waits for. Unset: it can be placed again."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnplaceableReason]:
-        """Why. Empty: it can be placed again."""
+        """Why agents were left out. Empty if its queue keeps it, whoever is free, and if it can be placed again."""
 
     def __init__(
         self,
