@@ -20,9 +20,10 @@ from typing import Any
 import msgspec
 from missioncontrol.v1 import agent_service_pb2, task_pb2, task_service_pb2
 
+from services.coordinator.batch import Batch
 from services.coordinator.feed import Chunk
 from services.coordinator.outbox import Offer, Outbox
-from services.coordinator.task_service import prepare, put_result
+from services.coordinator.task_service import put_result
 from services.domain.agent import AgentKey, Declaration
 from services.domain.commands import Admission, AdmitAgent, ApplyReports, Command, CreateTasks, NewTask, Placement
 from services.domain.ledger import Rules
@@ -64,13 +65,14 @@ class HotPath:
             decode = tolerant_of_items(task_service_pb2.BatchCreateTasksRequest.FromString)
             decoded = [unwrapped(decode(request)) for request in requests]
         with self._timed("convert submit"):
-            prepared = [prepare(request) for request in decoded]
-        commands = [CreateTasks(tasks, self._placements(tasks)) for tasks in prepared]  # type: ignore[arg-type]
+            submits = [Batch(request) for request in decoded]
+            prepared = [submit.tasks for submit in submits]
+        commands = [CreateTasks(tasks, self._placements(tasks)) for tasks in prepared]
         answers, committed = self._flush(*commands, label="submit")
         with self._timed("answer submit"):
-            for answer in answers:
+            for submit, answer in zip(submits, answers, strict=True):
                 response = task_service_pb2.BatchCreateTasksResponse()
-                for result in answer:
+                for result in submit.results(answer):
                     put_result(response, result)
                 response.SerializeToString()
         self._feed(committed)

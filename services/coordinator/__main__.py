@@ -20,6 +20,7 @@ import uvloop
 from missioncontrol.v1 import (
     agent_service_pb2_grpc,
     queue_service_pb2_grpc,
+    schedule_service_pb2_grpc,
     task_service_pb2_grpc,
 )
 
@@ -29,6 +30,7 @@ from services.coordinator.event_service import add_event_service
 from services.coordinator.parts import Parts, connect_parts, open_storage
 from services.domain.errors import MissionControlError
 from services.metrics_listener import MetricsListener
+from services.store.away import wait_for_database
 from services.store.database import open_database, prepare_schema
 from services.store.origin import keep_origin
 from services.telemetry import configure_logging, configure_tracing, new_registry, shutdown_tracing
@@ -71,6 +73,7 @@ async def serve(settings: CoordinatorSettings) -> bool:
         stack.push_async_callback(listener.stop)
         engine = open_database(settings.database_url)
         stack.callback(engine.dispose)
+        await wait_for_database(engine)
         prepare_schema(engine)
         keep_origin(engine)
         storage = open_storage(engine, settings, address=server.address)
@@ -97,6 +100,7 @@ def add_services(server: RpcServer, parts: Parts) -> None:
     server.add(task_service_pb2_grpc.add_TaskServiceServicer_to_server, parts.task_service)
     server.add(queue_service_pb2_grpc.add_QueueServiceServicer_to_server, parts.queue_service)
     server.add(agent_service_pb2_grpc.add_AgentServiceServicer_to_server, parts.agent_service)
+    server.add(schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server, parts.schedule_service)
     server.add(add_event_service, parts.event_service)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from typing import Any
 
@@ -10,28 +11,32 @@ from missioncontrol.v1 import agent_pb2, agent_service_pb2_grpc
 from missioncontrol.v1 import agent_service_pb2 as wire
 
 from services.coordinator import pages
+from services.coordinator.agent_changes import AgentChanges, drain_limit, drain_mode
+from services.coordinator.agent_news import AgentNews
 from services.coordinator.connections import Connections
-from services.domain.agent import Agent, AgentKey, DrainMode
+from services.coordinator.queue_book import QueueBook
+from services.domain.agent import Agent, AgentKey
 from services.domain.commands import AgentAction, ChangeAgent
-from services.domain.errors import InvalidArgument
-from services.store.agents import AgentFilter, get_agent, list_agents
+from services.store.agents import AgentFilter, LeaseDepth, list_agents, read_agent
 from services.store.journal import Journal
 from services.store.readers import Readers
 from services.transport import convert_agent
 from services.transport.convert_task import DEFAULT_NAMESPACE
-from services.transport.convert_time import duration_micros
 from services.transport.page_token import read_page_token, write_page_token
-
-DRAIN_MICROS_MAX = 365 * 24 * 3600 * 1_000_000
 
 
 class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
     """See the contract."""
 
-    def __init__(self, journal: Journal, readers: Readers, connections: Connections) -> None:
+    def __init__(
+        self, journal: Journal, readers: Readers, connections: Connections, agents: AgentNews, queues: QueueBook
+    ) -> None:
         self._journal = journal
         self._readers = readers
         self._connections = connections
+        self._agents = agents
+        self._queues = queues
+        self._changes = AgentChanges(journal, readers, self._message)
 
     async def Connect(  # type: ignore[override]  # it writes to the context, which the generated types do not know
         self, request_iterator: AsyncIterator[wire.AgentMessage], context: Any
@@ -52,8 +57,9 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
     async def GetAgent(self, request: wire.GetAgentRequest, context: Any) -> wire.GetAgentResponse:
         """Reads one agent."""
         namespace, agent_id = key_of(request)
-        agent, position = await self._readers.run(partial(get_agent, namespace=namespace, agent_id=agent_id))
-        return wire.GetAgentResponse(agent=self._message(agent), position=str(position))
+        agent, leases, position = await self._readers.run(partial(read_agent, namespace=namespace, agent_id=agent_id))
+        lanes = [self._lane(namespace, depth) for depth in leases]
+        return wire.GetAgentResponse(agent=self._message(agent, lanes), position=str(position))
 
     async def CordonAgent(self, request: wire.CordonAgentRequest, context: Any) -> wire.CordonAgentResponse:
         """No new work for this agent."""
@@ -61,33 +67,37 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
         return wire.CordonAgentResponse(agent=self._message(agent))
 
     async def UncordonAgent(self, request: wire.UncordonAgentRequest, context: Any) -> wire.UncordonAgentResponse:
-        """New work again."""
-        agent = await self._journal.submit(ChangeAgent(key_of(request), AgentAction.UNCORDON))
+        """New work again: takes off a cordon and an ordered drain."""
+        agent = await self._journal.submit(ChangeAgent(key_of(request), AgentAction.REOPEN))
         return wire.UncordonAgentResponse(agent=self._message(agent))
 
     async def ChangeAgents(self, request: wire.ChangeAgentsRequest, context: Any) -> wire.ChangeAgentsResponse:
         """Does one thing with many agents."""
-        raise NotImplementedError
+        return await self._changes.page(request)
 
     async def DrainAgent(self, request: wire.DrainAgentRequest, context: Any) -> wire.DrainAgentResponse:
-        """Cordons the agent and orders it to end what it has."""
-        limit = duration_micros(request.time_limit, field="time_limit")
-        if limit > DRAIN_MICROS_MAX:
-            reason = "must be at most 365 days"
-            raise InvalidArgument(f"time_limit: {reason}", fields=[("time_limit", reason)])
+        """Orders the agent to end what it has, and to take nothing new."""
         order = ChangeAgent(
             key_of(request),
             AgentAction.DRAIN,
-            drain_mode=DrainMode(request.mode or DrainMode.FINISH),
-            drain_limit_micros=limit,
+            drain_mode=drain_mode(request.mode),
+            drain_limit_micros=drain_limit(request),
         )
         agent = await self._journal.submit(order)
         return wire.DrainAgentResponse(agent=self._message(agent))
 
-    def _message(self, agent: Agent) -> agent_pb2.Agent:
-        """The agent for the wire, with the newest heartbeat that is known here."""
+    def _message(self, agent: Agent, lanes: Iterable[agent_pb2.LaneDepth] = ()) -> agent_pb2.Agent:
+        """The agent for the wire, with the newest heartbeat and the warm keys that are known here."""
         heard = self._connections.last_heartbeat(agent.key) or 0
-        return convert_agent.agent(agent, heartbeat_time=max(agent.seen_time, heard))
+        warm = self._agents.warm.keys(agent.key, time.time_ns() // 1000)
+        return convert_agent.agent(agent, heartbeat_time=max(agent.seen_time, heard), warm_keys=warm, lanes=lanes)
+
+    def _lane(self, namespace: str, depth: LeaseDepth) -> agent_pb2.LaneDepth:
+        """What an agent holds of one queue and priority, with the lane that it came through."""
+        lane = self._queues.lane_name((namespace, depth.queue), depth.priority)
+        return agent_pb2.LaneDepth(
+            queue=depth.queue, priority=depth.priority, lane=lane, leased=depth.leased, running=depth.running
+        )
 
 
 def key_of(request: Any) -> AgentKey:

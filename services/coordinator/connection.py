@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -57,6 +57,7 @@ class Connection:
         self.outbox = Outbox()
         self.goodbye: str | None = None
         self.drain = (DrainMode.NONE, 0)  # as the agent was told
+        self.leaves = False  # whether it drains by itself
         self.on_delivered: Callable[[AgentKey, list[LeaseKey]], None] = lambda _key, _leases: None
         self._journal = journal
         self._relay = relay
@@ -75,6 +76,16 @@ class Connection:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(error)
+
+    def recall(self, leases: Sequence[LeaseKey]) -> None:
+        """Orders these leases back, as far as their work has not started."""
+        for lease in leases:
+            self.session.recall(lease)
+            self.outbox.order("recall", lease)
+
+    def note_leaving(self) -> asyncio.Future[Any]:
+        """Records that the agent drains by itself."""
+        return self._journal.submit(ChangeAgent(self.session.key, AgentAction.NOTICE, session=self.session.number))
 
     def flush_progress(self, now: float) -> None:
         """Records the newest progress of those whose last one came too early."""
@@ -136,8 +147,8 @@ class Connection:
         elif kind == "output":
             self._hear_output(message.output)
         elif kind == "drain_notice":
-            notice = ChangeAgent(self.session.key, AgentAction.NOTICE, session=self.session.number)
-            await self._journal.submit(notice)
+            self.leaves = True
+            await self.note_leaving()
         elif kind == "goodbye":
             self.goodbye = message.goodbye.message
         elif kind == "hello":

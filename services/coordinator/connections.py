@@ -89,6 +89,12 @@ class Connections:
         """How many agents hold a stream."""
         return len(self._live)
 
+    def recall(self, key: AgentKey, session: int, leases: list[LeaseKey]) -> None:
+        """Asks an agent to give these back, as far as they have not started, if it is on that session still."""
+        connection = self._live.get(key)
+        if connection is not None and connection.session.number == session:
+            connection.recall(leases)
+
     # The stream.
 
     async def converse(self, messages: AsyncIterator[wire.AgentMessage], writer: MessageWriter) -> None:
@@ -130,6 +136,7 @@ class Connections:
         vouch_seconds = self._intervals.lease_ttl * 2 / 3
         connection = Connection(session, command.incarnation, self._journal, self._relay, vouch_seconds=vouch_seconds)
         connection.drain = (admission.drain_mode, admission.drain_time)
+        connection.leaves = command.draining
         connection.on_delivered = self._after_delivery
         for task in admission.kept:
             if task.cancel_request_time:
@@ -272,11 +279,15 @@ class Connections:
             delivery.add_done_callback(self._deliveries.discard)
 
     def _document(self, task: Task, created: Mapping[str, NewTask]) -> bytes | None:
-        """What goes with the task's first lease, if it is in memory; a later one may have a checkpoint."""
-        if task.token > 1:
-            return None
+        """What goes with the task's first lease, if it is in memory and as it was submitted.
+
+        A later lease may have a checkpoint, and the spec may have been changed, perhaps by another coordinator: then
+        more has happened than that the task became ready and was leased.
+        """
         new = created.get(task.id)
-        return new.document if new is not None else self._documents.take(task.id)
+        document = new.document if new is not None else self._documents.take(task.id)
+        version = 2 if task.queued_time == task.create_time else 3
+        return document if task.token == 1 and task.version == version else None
 
     async def _deliver(self, granted: list[Granted]) -> None:
         """Reads documents and checkpoints, then offers. If it cannot, the leases go back as never delivered."""
@@ -301,11 +312,11 @@ class Connections:
                 connection.outbox.offer([Offer(grant, found.document, found.checkpoint)])
 
     def _after_delivery(self, key: AgentKey, leases: list[LeaseKey]) -> None:
-        """Orders what was wanted of these leases before the agent knew them: a cancel, their output."""
+        """Orders what was wanted of these leases before the agent knew them: a cancel, a recall, their output."""
         session = self._session(key)
         for lease in leases:
-            if session is not None and lease in session.cancelled:
-                self._order(key, "cancel", lease)
+            for kind in session.wanted(lease) if session is not None else ():
+                self._order(key, kind, lease)
             if lease[0] in self._followed:
                 self._order(key, "follow_output", lease)
 
@@ -322,27 +333,26 @@ class Connections:
         if connection is not None and drain != connection.drain:
             connection.drain = drain
             connection.outbox.order_drain(drain[0], drain_time=drain[1], now=time.time_ns() // 1000)
+            if drain[0] is DrainMode.NONE and connection.leaves:
+                connection.note_leaving().add_done_callback(forget)
 
     def _follow_output(self, namespace: str, task_id: str) -> None:
         """Somebody wants to see a task's output live."""
         self._followed[task_id] = namespace
-        for key, lease in self._leases_of(namespace, task_id):
-            self._order(key, "follow_output", lease)
+        self._order_of_task(namespace, task_id, "follow_output")
 
     def _unfollow_output(self, namespace: str, task_id: str) -> None:
         """Nobody wants to any more."""
         self._followed.pop(task_id, None)
-        for key, lease in self._leases_of(namespace, task_id):
-            self._order(key, "unfollow_output", lease)
+        self._order_of_task(namespace, task_id, "unfollow_output")
 
-    def _leases_of(self, namespace: str, task_id: str) -> list[tuple[AgentKey, LeaseKey]]:
-        return [
-            (key, lease)
-            for key, connection in self._live.items()
-            if key[0] == namespace
-            for lease in connection.session.leases
-            if lease[0] == task_id
-        ]
+    def _order_of_task(self, namespace: str, task_id: str, kind: str) -> None:
+        """Orders something of the leases of a task that are here."""
+        connections = [connection for key, connection in self._live.items() if key[0] == namespace]
+        for connection in connections:
+            for lease in connection.session.leases:
+                if lease[0] == task_id:
+                    connection.outbox.order(kind, lease)
 
     # The loop.
 

@@ -47,11 +47,17 @@ TAIL_CHUNKS_MAX = 64
 # at a time.
 WINDOW_TASKS_MAX = 2_000
 
+# What comes back, or is moved here, and is older than the window's end goes into it all the same, up to this.
+WINDOW_OVERFULL_MAX = 4_000
+
 # Groups without tasks that are remembered, so that a trickle of tasks does not make a new group each.
 EMPTY_GROUPS_MAX = 1_000
 
 # Ready tasks in one message to the scheduler.
 SCHEDULE_MESSAGE_TASKS_MAX = 1_000
+
+# Affinity keys that are remembered of an agent: as many as it may name in Hello.
+WARM_KEYS_MAX = 64
 
 # Placements in one command: the journal folds as many commands into a flush as there are.
 PLACEMENTS_MAX = 500
@@ -115,8 +121,46 @@ RETENTION_CHUNKS_MAX = 50
 RETENTION_PAUSE_SECONDS = 0.1
 RETENTION_POLL_SECONDS = 60.0
 
+# Tasks that others wait for and that one pass looks at, whether one has ended and was left: some milliseconds of a
+# reader's time. A coordinator goes on at once with what it has left itself, so this is for what one left that is dead.
+UNSETTLED_LOOKED_AT_MAX = 1_000
+UNSETTLED_PAUSE_SECONDS = 0.1
+UNSETTLED_POLL_SECONDS = 5.0
+
 # Agents, groups and queues in one message to the scheduler, bytes: well below what its server receives, 4 MiB.
 SCHEDULE_MESSAGE_BYTES_MAX = 1024 * 1024
 
 # A refill of the window that could not be read is tried again after this time.
 REFILL_RETRY_SECONDS = 1.0
+
+# Schedules that one pass fires, and tasks of one schedule in one transaction, with the bytes of their specs: more than
+# a minute's worth of firings each second, and a fraction of a second of the writer's time. The rest comes with the next
+# pass, at once.
+SCHEDULES_MAX = 100
+FIRINGS_MAX = 200
+FIRINGS_BYTES_MAX = 4 * 1024 * 1024
+
+# The clock is looked at this often, seconds, while nothing is due: it may be put forward.
+SCHEDULE_CLOCK_SECONDS = 1.0
+
+# Schedules are looked for at least this often, seconds, whatever was heard of.
+SCHEDULE_POLL_SECONDS = 5.0
+# How often it is looked for drains that are overdue, and how many agents one look deals with. What is overdue has had
+# its grace already, so that a second more or less does not matter.
+DRAIN_POLL_SECONDS = 1.0
+OVERDUE_DRAINS_MAX = 100
+
+# Tasks that one page of a change of many looks at, if the caller does not say: one flush of the journal, with room for
+# what others ask for.
+BULK_PAGE_SIZE_DEFAULT = 500
+
+# Tasks in one command of it. With several coordinators a command is made again whole if one of its tasks changed
+# meanwhile, so that a large one might never get through.
+BULK_COMMAND_TASKS_MAX = 25
+# How often the states of queues that may refuse tasks are looked at: a queue that was shedding and is empty takes tasks
+# again with the next submit anyway, so this only says how late the feed and the statistics may be.
+ADMISSION_POLL_SECONDS = 0.25
+
+# How often their depths are counted anew, in case that something was missed: a walk over an index, in a reader's
+# thread.
+ADMISSION_RECOUNT_SECONDS = 60.0

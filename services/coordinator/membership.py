@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.coordinator.limits import MEMBERSHIP_POLL_SECONDS, ORPHANS_POLL_SECONDS
 from services.domain.commands import AdoptAgents
 from services.domain.errors import MissionControlError
-from services.domain.membership import SHARDS, Coordinator, Watch, shards_to_take
+from services.domain.membership import PROGRAM, SHARDS, Coordinator, Watch, shards_to_take
 from services.store.coordinators import read_coordinators, read_unowned_shards, retire, take_over, take_shards
 from services.store.journal import Journal
 from services.store.readers import Readers
@@ -57,6 +57,11 @@ class Membership:
     def others(self) -> bool:
         """Whether another coordinator may be writing."""
         return len(self.live) > 1
+
+    @property
+    def program(self) -> int:
+        """What every live coordinator knows: the least of their programs."""
+        return min((each.program for each in self.live), default=PROGRAM)
 
     def owns(self, shard: int) -> bool:
         """Whether this coordinator looks after a shard."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.coordinator.fast_metrics import FastCounter, FastHistogram
+from services.domain.errors import MissionControlError
 from services.domain.event import EventType
 from services.domain.failure import AttemptOutcome
 from services.domain.task import Task, TaskState
@@ -45,6 +46,12 @@ class CoordinatorMetrics:
             values=TaskState,
             registry=registry,
         )
+        self._refused = Counter(
+            "missioncontrol_submits_refused",
+            "Submits that were refused, by reason.",
+            ["reason"],
+            registry=registry,
+        )
         self._wait = FastHistogram(
             "missioncontrol_queue_wait_seconds",
             "From the moment a task was first ready to the start of the attempt that ended it.",
@@ -61,6 +68,10 @@ class CoordinatorMetrics:
     def gauge(self, name: str, documentation: str, value: Callable[[], float]) -> None:
         """Adds a figure that is asked for when it is scraped."""
         Gauge(name, documentation, registry=self._registry).set_function(value)
+
+    def refused(self, error: MissionControlError) -> None:
+        """Counts a submit that was refused."""
+        self._refused.labels(error.reason.lower()).inc()
 
     def on_committed(self, committed: Committed) -> None:
         """Counts one commit."""

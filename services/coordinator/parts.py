@@ -15,8 +15,11 @@ from sqlalchemy import Engine
 
 from services.config import CoordinatorSettings
 from services.coordinator.agent_service import AgentService
+from services.coordinator.backpressure import Backpressure
 from services.coordinator.connections import Connections
+from services.coordinator.dependents import Dependents
 from services.coordinator.documents import Documents
+from services.coordinator.drains import Drains
 from services.coordinator.event_service import EventService
 from services.coordinator.feed import Feed
 from services.coordinator.membership import Membership
@@ -25,8 +28,10 @@ from services.coordinator.output_relay import OutputRelay
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.queue_service import QueueService
 from services.coordinator.retention import Keep, Retention
+from services.coordinator.schedule_service import ScheduleService
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.scheduler_link import SchedulerLink
+from services.coordinator.schedules import Schedules
 from services.coordinator.tail import Tail
 from services.coordinator.task_service import TaskService
 from services.coordinator.timers import Timers
@@ -63,16 +68,22 @@ class Parts:
     link: SchedulerLink
     choice: SchedulerChoice
     timers: Timers
+    dependents: Dependents
+    schedules: Schedules
     retention: Retention
+    drains: Drains
+    backpressure: Backpressure
     task_service: TaskService
     queue_service: QueueService
     agent_service: AgentService
     event_service: EventService
+    schedule_service: ScheduleService
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
         watching = (self.tail, self.storage.membership, self.choice)
-        parts = (self.connections, self.link, self.timers, self.retention, *watching)
+        working = (self.timers, self.dependents, self.schedules, self.retention, self.drains, self.backpressure)
+        parts = (self.connections, self.link, *working, *watching)
         return [part.run() for part in parts]
 
 
@@ -105,6 +116,9 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     await choice.start()
     link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id)
     timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
+    dependents = Dependents(journal, readers, membership)
+    schedules = Schedules(journal, readers, membership)
+    backpressure = Backpressure(journal, readers, membership)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(
         journal,
@@ -113,14 +127,20 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         knows=lambda key: connections.knows(key) or link.knows(key),
         others=lambda: membership.others,
     )
-    for listener in (tail, queues, documents, connections, link, timers, watchers, metrics):
+    looking_on = (watchers, metrics, backpressure)
+    for listener in (tail, queues, documents, connections, link, timers, dependents, schedules, *looking_on):
         journal.subscribe(listener.on_committed)
-    for follower in (queues, connections, link, watchers):
+    for follower in (queues, connections, link, schedules, watchers, backpressure):
         tail.subscribe(follower.on_foreign)
+    tail.subscribe_events(backpressure.on_foreign_events)
     journal.foretell(link)
     queues.found(await journal.read(read_configured))
+    backpressure.found(queues.all())
+    await backpressure.start()
     await link.start(membership.shards)
     membership.subscribe(link.look_after)
+    link.agents.on_recall = connections.recall
+    membership.subscribe(schedules.look_after)
     alone = storage.engine.dialect.name == "sqlite"
     present = partial(read_present_agents, coordinator_id="" if alone else settings.coordinator_id)
     await journal.submit(AdoptAgents(await journal.read(present)))
@@ -134,11 +154,18 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         link=link,
         choice=choice,
         timers=timers,
+        dependents=dependents,
+        schedules=schedules,
         retention=Retention(journal, readers, membership, keep_of(settings)),
-        task_service=TaskService(journal, readers, watchers, relay, link.standing),
-        queue_service=QueueService(journal, readers),
-        agent_service=AgentService(journal, readers, connections),
+        task_service=TaskService(
+            journal, readers, watchers, relay, link.standing, membership, on_refused=metrics.refused
+        ),
+        drains=Drains(journal, readers, membership),
+        backpressure=backpressure,
+        queue_service=QueueService(journal, readers, backpressure),
+        agent_service=AgentService(journal, readers, connections, link.agents, queues),
         event_service=EventService(feed, readers),
+        schedule_service=ScheduleService(journal, readers),
     )
 
 

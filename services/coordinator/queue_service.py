@@ -10,6 +10,7 @@ from missioncontrol.v1 import queue_pb2, queue_service_pb2_grpc
 from missioncontrol.v1 import queue_service_pb2 as wire
 
 from services.coordinator import pages
+from services.coordinator.backpressure import Backpressure
 from services.domain.commands import ChangeQueue
 from services.store.journal import Journal
 from services.store.queues import QueueCount, count_queue, get_queue, list_queues
@@ -23,14 +24,16 @@ from services.transport.page_token import read_page_token, write_page_token
 class QueueService(queue_service_pb2_grpc.QueueServiceServicer):
     """See the contract."""
 
-    def __init__(self, journal: Journal, readers: Readers) -> None:
+    def __init__(self, journal: Journal, readers: Readers, backpressure: Backpressure) -> None:
         self._journal = journal
         self._readers = readers
+        self._backpressure = backpressure
 
     async def UpdateQueue(self, request: wire.UpdateQueueRequest, context: Any) -> wire.UpdateQueueResponse:
         """Creates the queue or replaces its policy."""
         policy = convert_queue.checked_policy(request.policy)
-        queue = await self._journal.submit(ChangeQueue(key_of(request), policy=policy))
+        async with self._backpressure.counted(key_of(request), policy.admission):
+            queue = await self._journal.submit(ChangeQueue(key_of(request), policy=policy))
         return wire.UpdateQueueResponse(queue=convert_queue.queue(queue))
 
     async def GetQueue(self, request: wire.GetQueueRequest, context: Any) -> wire.GetQueueResponse:
@@ -76,9 +79,11 @@ def stats_message(count: QueueCount, *, now: int) -> queue_pb2.QueueStats:
     """Counts for the wire, with ages as of now."""
     stats = queue_pb2.QueueStats(
         scheduled=count.scheduled,
+        blocked=count.blocked,
         pending=sum(lane.pending for lane in count.lanes),
         leased=count.leased,
         running=count.running,
+        admission=queue_pb2.AdmissionState.ValueType(count.admission),
     )
     for lane in count.lanes:
         age = duration(max(0, now - lane.oldest_time))

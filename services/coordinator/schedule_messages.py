@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from missioncontrol.v1 import scheduler_service_pb2 as wire
 
+from services.coordinator.agent_news import ToldAgent
 from services.coordinator.limits import SCHEDULE_MESSAGE_BYTES_MAX, SCHEDULE_MESSAGE_TASKS_MAX
 from services.coordinator.window import Changes, Group
-from services.domain.agent import Agent
 from services.domain.queue import Queue
 from services.transport import convert_schedule
 
@@ -32,9 +32,11 @@ class Messages:
             message = convert_schedule.group(value)
             self._with_room(message.ByteSize()).groups.append(message)
 
-    def put_agent(self, value: Agent) -> None:
+    def put_agent(self, told: ToldAgent) -> None:
         """Adds an agent, whole."""
-        message = convert_schedule.agent(value)
+        message = convert_schedule.agent(
+            told.agent, loads=told.loads, warm_keys=told.warm_keys, last_grant_time=told.last_grant_time
+        )
         self._with_room(message.ByteSize()).agents.append(message)
 
     def _with_room(self, size: int) -> wire.ScheduleRequest:

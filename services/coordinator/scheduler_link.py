@@ -73,8 +73,8 @@ class SchedulerLink:
         self._address = ""
         self._coordinator_id = coordinator_id
         self.window = Window(self._refill)
-        self._agents = AgentNews(coordinator_id)
-        self.standing = StandingPlacements(self._agents.known, self.window.group_at_home)
+        self.agents = AgentNews(coordinator_id, queues)
+        self.standing = StandingPlacements(self.agents.known, self.window.group_at_home)
         self._queues = queues
         self._changed_queues: dict[QueueKey, Queue] = {}
         self._results: list[tuple[int, PlacementOutcome]] = []
@@ -105,7 +105,7 @@ class SchedulerLink:
             if granted.task.id not in self._placed and granted.task.id not in committed.created:
                 self.window.changes.removed.append(granted.task.id)  # granted on the word of an earlier stream
         self.window.on_committed(committed)
-        self._agents.note(committed.agents)
+        self.agents.on_committed(committed)
         for queue in committed.queues:
             self._changed_queues[queue.key] = queue
         self._wake_for_news()
@@ -113,11 +113,11 @@ class SchedulerLink:
     def on_foreign(self, foreign: Foreign) -> None:
         """Notes what other coordinators did to the tasks and agents that this one tells of."""
         for event in foreign.events:
-            if event.task_id and event.data.to_state != TaskState.PENDING:
+            if event.changes_task and event.data.to_state != TaskState.PENDING:
                 self.window.left_elsewhere(event.task_id, event.data.version)
         for task in foreign.ready:
             self.window.became_ready(task, foreign.requirements[task.needs_id])
-        self._agents.note(foreign.agents)
+        self.agents.on_foreign(foreign)
         for queue in foreign.queues:
             self._changed_queues[queue.key] = queue
         self._wake_for_news()
@@ -132,7 +132,7 @@ class SchedulerLink:
 
     def knows(self, key: AgentKey) -> bool:
         """Whether the scheduler was told of this agent from here."""
-        return key in self._agents.known
+        return key in self.agents.known
 
     def _read_groups(self, shards: frozenset[int]) -> None:
         """Reads what waits in shards that were another coordinator's."""
@@ -167,7 +167,7 @@ class SchedulerLink:
 
     def _is_urgent(self) -> bool:
         """Whether there is more to tell than how loaded the agents are."""
-        return bool(self._agents.urgent or self._changed_queues or self._results or self.window.changes.any)
+        return bool(self.agents.urgent or self._changed_queues or self._results or self.window.changes.any)
 
     def _wake_later(self) -> None:
         """Nothing waits that the loads could matter to: they are told together with those of the next moments."""
@@ -189,7 +189,7 @@ class SchedulerLink:
         now = time.time_ns() // 1000
         placements = command.placements or [None] * len(command.tasks)
         for new, placement in zip(command.tasks, placements, strict=True):
-            if placement is None and new.not_before_time <= now:
+            if placement is None and new.not_before_time <= now and not new.depends_on:
                 self.window.announce(new, now=now)
                 self._wake.set()
 
@@ -293,6 +293,9 @@ class SchedulerLink:
             self._note_presence()
             for standing in response.standing:
                 self._take_offer(standing)
+            for recall in response.recalls:
+                agent = (recall.namespace, recall.agent_id)
+                self.agents.recall(agent, recall.session, queue=recall.queue, count=recall.count)
             placements = [
                 Placement(p.number, p.task_id, p.agent_id, p.session, p.namespace) for p in response.placements
             ]
@@ -348,7 +351,6 @@ class SchedulerLink:
     def _snapshot(self) -> list[wire.ScheduleRequest]:
         """Everything, in messages of bounded size. What was noted until now is part of it."""
         changes = self.window.snapshot()
-        self._agents.discard()
         self._changed_queues.clear()
         self._wake.clear()
         self._streaming = True
@@ -357,7 +359,7 @@ class SchedulerLink:
         messages.requests[0].term = self._choice.target.term
         messages.put_queues(self._queues.all())
         messages.put_groups(changes.groups.values())
-        for agent in self._agents.known.values():
+        for agent in self.agents.snapshot():
             messages.put_agent(agent)
         requests = [*messages.requests, *ready_messages(changes)]
         for request in requests:
@@ -377,7 +379,7 @@ class SchedulerLink:
         first.removed_groups.extend(changes.removed_groups)
         messages.put_queues(self._changed_queues.values())
         messages.put_groups(changes.groups.values())
-        for key, agent in self._agents.take():
+        for key, agent in self.agents.take():
             if agent is None:
                 first.removed_agents.append(f"{key[0]}/{key[1]}")
             else:

@@ -57,7 +57,7 @@ class StandingPlacements:
         chosen: list[Placement | None] = [None] * len(tasks)
         for index in by_priority(tasks):
             task = tasks[index]
-            if task.not_before_time > now or task.affinity_key:
+            if task.not_before_time > now or task.affinity_key or task.depends_on:
                 continue
             key = (task.namespace, task.queue, task.priority, task.needs_id, task.fairness_key)
             heap = heaps.get(key)

@@ -45,6 +45,7 @@ class Foreign(msgspec.Struct, frozen=True):
 
 
 Listener = Callable[[Foreign], None]
+EventListener = Callable[[int, Sequence[Event]], None]
 
 
 class Tail:
@@ -66,12 +67,19 @@ class Tail:
         self._others = others
         self._own: deque[Committed] = deque()  # not told yet: something before them is missing
         self._listeners: list[Listener] = []
+        self._event_listeners: list[EventListener] = []
         self._missing = asyncio.Event()
         self._ahead = False  # what was read ends with an own commit that the journal has not told of yet
 
     def subscribe(self, listener: Listener) -> None:
         """Calls the listener with what others committed, in the order of commits. It must not block or raise."""
         self._listeners.append(listener)
+
+    def subscribe_events(self, listener: EventListener) -> None:
+        """Calls the listener with each commit of the others as soon as it is read: the number of its first event, and
+        all of them. It must not block or raise.
+        """
+        self._event_listeners.append(listener)
 
     def on_committed(self, committed: Committed) -> None:
         """Tells the followers of an own commit, as soon as what came before it is told."""
@@ -104,6 +112,8 @@ class Tail:
                 break
             self._feed.append(chunk.first, chunk.events)
             foreign += chunk.events
+            for listener in self._event_listeners:
+                listener(chunk.first, chunk.events)
             self._tell_own()
         if foreign:
             await self._tell(foreign)
@@ -150,7 +160,7 @@ def read_all(
 
 def made_ready(events: Iterable[Event]) -> list[str]:
     """The tasks that these events leave ready."""
-    last = {event.task_id: event.data.to_state for event in events if event.task_id}
+    last = {event.task_id: event.data.to_state for event in events if event.changes_task}
     return [task_id for task_id, state in last.items() if state == TaskState.PENDING]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any
@@ -12,22 +12,26 @@ from missioncontrol.v1 import task_pb2, task_service_pb2_grpc
 from missioncontrol.v1 import task_service_pb2 as wire
 
 from services.coordinator import pages
+from services.coordinator.batch import Batch, refuse_names
+from services.coordinator.bulk_changes import BulkChanges
+from services.coordinator.membership import Membership
 from services.coordinator.output_relay import OutputFollower, OutputRelay
 from services.coordinator.standing import StandingPlacements
 from services.coordinator.watchers import TaskWatch, TaskWatchers
-from services.domain.commands import CancelTask, CreateAnswer, CreateTasks, NewTask
-from services.domain.errors import FailedPrecondition, InvalidArgument, MissionControlError
+from services.domain.commands import CancelTask, CreateAnswer, CreateTasks, NewTask, RequestKey
+from services.domain.errors import FailedPrecondition, MissionControlError
 from services.domain.event import Position
+from services.domain.ledger import RequestRecord
+from services.domain.membership import DEPENDENCIES_PROGRAM
+from services.domain.task_filter import TaskFilter
 from services.store.journal import Journal
 from services.store.readers import Readers
-from services.store.task_index import TaskFilter
+from services.store.row_reader import read_requests
 from services.store.tasks import StoredTask, get_task, list_attempts, list_tasks
 from services.transport import convert_task
 from services.transport.convert_task import DEFAULT_NAMESPACE
 from services.transport.page_token import read_page_token, write_page_token
 from services.transport.status import status_of
-from services.transport.surely_valid import submit_surely_valid
-from services.transport.validation import invalid, validate_items
 
 
 class TaskService(task_service_pb2_grpc.TaskServiceServicer):
@@ -40,12 +44,18 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         watchers: TaskWatchers,
         relay: OutputRelay,
         standing: StandingPlacements,
+        membership: Membership,
+        *,
+        on_refused: Callable[[MissionControlError], None],
     ) -> None:
         self._journal = journal
         self._standing = standing
+        self._on_refused = on_refused
         self._readers = readers
         self._watchers = watchers
         self._relay = relay
+        self._membership = membership
+        self._bulk = BulkChanges(journal, readers, self._submit)
 
     async def CreateTask(self, request: wire.CreateTaskRequest, context: Any) -> wire.CreateTaskResponse:
         """Submits one task."""
@@ -56,13 +66,14 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         self, request: wire.BatchCreateTasksRequest, context: Any
     ) -> wire.BatchCreateTasksResponse:
         """Submits many tasks; each has a result of its own."""
-        prepared = prepare(request)
-        good = [item for item in prepared if isinstance(item, NewTask)]
-        answers: list[CreateAnswer] = await self._journal.submit(self._command(good)) if good else []
+        batch = Batch(request)
+        await batch.resolve(self._find_requests)
+        answers = await self._submit(batch.tasks)
         response = wire.BatchCreateTasksResponse()
-        later = iter(answers)
-        for item in prepared:
-            put_result(response, next(later) if isinstance(item, NewTask) else item)
+        for result in batch.results(answers):
+            if isinstance(result, MissionControlError):
+                self._on_refused(result)
+            put_result(response, result)
         return response
 
     async def GetTask(self, request: wire.GetTaskRequest, context: Any) -> wire.GetTaskResponse:
@@ -129,21 +140,40 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
 
     async def BulkChangeTasks(self, request: wire.BulkChangeTasksRequest, context: Any) -> wire.BulkChangeTasksResponse:
         """Does one thing with many tasks."""
-        raise NotImplementedError
+        return await self._bulk.page(request, task_filter(request.filter))
 
     async def _create(self, new: NewTask, spec: task_pb2.TaskSpec) -> tuple[task_pb2.Task, bool]:
         """Submits one task. Returns it without its payload, and whether it is of an earlier submit."""
-        [answer] = await self._journal.submit(self._command([new]))
+        refuse_names(new)
+        [answer] = await self._submit([new])
         if isinstance(answer, MissionControlError):
+            self._on_refused(answer)
             raise answer
-        if answer.task is None:
+        if answer.task is None or answer.task.terminal:  # it ended at once if what it depends on has failed
             stored, _ = await self._read(new.namespace, answer.task_id)
-            return light_task(stored), True
+            return light_task(stored), answer.deduplicated
         spec.ClearField("payload")
         return convert_task.task(answer.task, spec=spec), False
 
-    def _command(self, tasks: list[NewTask]) -> CreateTasks:
-        return CreateTasks(tasks, self._standing.choose(tasks, time.time_ns() // 1000))
+    def _require_dependencies(self, tasks: Sequence[NewTask]) -> None:
+        """Raises FailedPrecondition for tasks that wait for others, while a coordinator is there that knows none."""
+        if self._membership.program < DEPENDENCIES_PROGRAM and any(new.depends_on for new in tasks):
+            raise FailedPrecondition(
+                "tasks cannot depend on others as long as a coordinator of an older version runs on this database: "
+                "replace it first"
+            )
+
+    async def _find_requests(self, keys: Collection[RequestKey]) -> list[RequestRecord]:
+        return await self._readers.run(partial(read_requests, keys=keys))
+
+    async def _submit(self, tasks: list[NewTask]) -> list[CreateAnswer]:
+        """Makes these tasks, each to be leased at once where an agent stands ready."""
+        if not tasks:
+            return []
+        self._require_dependencies(tasks)
+        command = CreateTasks(tasks, self._standing.choose(tasks, time.time_ns() // 1000))
+        answers: list[CreateAnswer] = await self._journal.submit(command)
+        return answers
 
     async def _read(self, namespace: str, task_id: str) -> tuple[StoredTask, Position]:
         return await self._readers.run(partial(get_task, namespace=namespace or DEFAULT_NAMESPACE, task_id=task_id))
@@ -163,22 +193,6 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
                 yield wire.WatchTaskResponse(task=whole_task(stored))
 
 
-def prepare(request: wire.BatchCreateTasksRequest) -> list[NewTask | MissionControlError]:
-    """Each submit of a batch as a task, or why it is none."""
-    plain = all(map(submit_surely_valid, request.requests))
-    violations = {} if plain else validate_items(request, "requests")
-    prepared: list[NewTask | MissionControlError] = []
-    for index, item in enumerate(request.requests):
-        if index in violations:
-            prepared.append(invalid(violations[index]))
-            continue
-        try:
-            prepared.append(convert_task.new_task(item))
-        except InvalidArgument as error:
-            prepared.append(error)
-    return prepared
-
-
 def put_result(response: wire.BatchCreateTasksResponse, answer: CreateAnswer) -> None:
     """Adds what became of one submit."""
     if isinstance(answer, MissionControlError):
@@ -187,7 +201,7 @@ def put_result(response: wire.BatchCreateTasksResponse, answer: CreateAnswer) ->
         response.results.add(task_id=answer.task_id, deduplicated=answer.deduplicated)
 
 
-def task_filter(request: wire.ListTasksRequest) -> TaskFilter:
+def task_filter(request: wire.ListTasksRequest | wire.TaskFilter) -> TaskFilter:
     """Which tasks a request asks for. An unspecified state means any."""
     states = frozenset(request.states)
     return TaskFilter(
@@ -204,13 +218,20 @@ def task_filter(request: wire.ListTasksRequest) -> TaskFilter:
 def whole_task(stored: StoredTask) -> task_pb2.Task:
     """A task with payload, output and usage."""
     spec = convert_task.spec_of(stored.document)
-    return convert_task.task(stored.row, spec=spec, attempt=stored.attempt, progress=stored.progress)
+    return task_message(stored, spec)
 
 
 def light_task(stored: StoredTask) -> task_pb2.Task:
     """A task without payload, output and usage."""
     spec = convert_task.spec_without_payload(stored.document)
-    message = convert_task.task(stored.row, spec=spec, attempt=stored.attempt, progress=stored.progress)
+    message = task_message(stored, spec)
     message.ClearField("output")
     message.ClearField("usage")
     return message
+
+
+def task_message(stored: StoredTask, spec: task_pb2.TaskSpec) -> task_pb2.Task:
+    """A task with all that is kept of it."""
+    return convert_task.task(
+        stored.row, spec=spec, attempt=stored.attempt, progress=stored.progress, failure=stored.failure
+    )

@@ -3,8 +3,9 @@
 A group is the ready tasks of one queue and priority with the same needs and fairness key, in one of the shards that
 this coordinator looks after; what is in the others' shards, they tell the scheduler. A group whose tasks are all in the
 window takes new ones directly; one that has more behind it only counts, and is refilled from the database by key when
-half its window is gone. A requeued task is older than the window's end and always goes directly, so the refill by key
-never has to look back. The window is a memory of what was committed: losing it costs a read.
+half its window is gone. A requeued task is older than the window's end and goes directly, so the refill by key has to
+look back only when thousands of older tasks were moved here at once. The window is a memory of what was committed:
+losing it costs a read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.coordinator.limits import EMPTY_GROUPS_MAX, WINDOW_TASKS_MAX
+from services.coordinator.limits import EMPTY_GROUPS_MAX, WINDOW_OVERFULL_MAX, WINDOW_TASKS_MAX
 from services.domain.commands import NewTask
 from services.domain.membership import SHARDS
 from services.domain.requirements import Requirements
@@ -28,7 +29,9 @@ ALL_SHARDS = frozenset(range(SHARDS))
 
 
 class Group:
-    """See the module. `end` is the key of the last task that was taken in order."""
+    """See the module. `end` is the key of the last task that was taken in order; `turn_back` is where it goes back to
+    after the refill that is under way.
+    """
 
     def __init__(self, number: int, key: GroupKey, kind: str, requirements: Requirements) -> None:
         self.number = number
@@ -39,6 +42,7 @@ class Group:
         self.placed: set[str] = set()  # of these, the ones whose placement waits for its result
         self.unsent = 0
         self.end: tuple[int, str] = (0, "")
+        self.turn_back: tuple[int, str] | None = None
         self.refilling = False
 
     @property
@@ -90,23 +94,30 @@ class Window:
 
         A task may be granted and come back in one flush: what counts is where the commit left it.
         """
+        if committed.unready:
+            self._let_go(committed)
         for granted in committed.granted:
             self.leave(granted.task.id)
-        for task in committed.ready:
-            if task.shard not in self.shards:
+        for ready in committed.ready:
+            if ready.shard not in self.shards:
                 continue
-            if committed.tasks[task.id].state is TaskState.PENDING:
+            task = committed.tasks[ready.id]
+            if task.state is TaskState.PENDING:
                 self._add(task, committed.requirements[task.needs_id])
             else:
                 self.retract(task.id)
-        fresh = {task.id for task in committed.ready}  # never counted as behind the window
+
+    def _let_go(self, committed: Committed) -> None:
+        """Lets go of what was cancelled, has expired, or was put into another group, where it is among the ready."""
+        fresh = {(task.id, group_key(task)) for task in committed.ready}  # never counted as behind the window
         for task in committed.unready:
-            if task.id not in fresh and task.shard in self.shards:
+            if task.shard in self.shards and (task.id, group_key(task)) not in fresh:
                 self._drop(task)
 
     def became_ready(self, task: Task, requirements: Requirements) -> None:
         """A task that another coordinator has made ready, by its row as it is now."""
-        if task.shard in self.shards and task.id not in self._by_task:
+        group = self._by_task.get(task.id)
+        if task.shard in self.shards and (group is None or group.key != group_key(task)):
             self._add(task, requirements)
 
     def left_elsewhere(self, task_id: str, version: int) -> None:
@@ -167,6 +178,7 @@ class Window:
             if waiting.task_id not in group.tasks:
                 self._take(group, waiting)
         group.unsent = 0 if len(taken) < asked else max(group.unsent - len(taken), 1)
+        self._turn_back(group)
         self.changes.groups[group.number] = group
         self._ask(group)
 
@@ -174,6 +186,7 @@ class Window:
         """A refill that could not be read: asks again."""
         group.refilling = False
         if self._by_number.get(group.number) is group:
+            self._turn_back(group)
             self._ask(group)
 
     def leave(self, task_id: str) -> Group | None:
@@ -242,11 +255,14 @@ class Window:
     def _add(self, task: Task, requirements: Requirements) -> None:
         group = self._group(group_key(task), task.kind, requirements)
         if self._by_task.get(task.id, group) is not group:
-            self.retract(task.id)  # it was announced for the shard that was home until then
+            self.retract(task.id)  # announced for the shard that was home until then, or put into another group
         key = (task.queued_time, task.id)
         announced = task.id in group.tasks
-        if not announced and group.behind and key > group.end:
+        if not announced and group.behind and (key > group.end or len(group.tasks) >= WINDOW_OVERFULL_MAX):
             group.unsent += 1
+            if key <= group.end:
+                group.turn_back = min(group.turn_back or key, (key[0], ""))
+                self._turn_back(group)
             self._ask(group)
             return
         if not group.unsent and not group.refilling:
@@ -255,6 +271,15 @@ class Window:
         if announced:
             return
         self._take(group, BacklogTask(task.id, task.queued_time, task.affinity_key, task.avoid, task.version))
+
+    def _turn_back(self, group: Group) -> None:
+        """Begins the next refill at what was put behind the window although it is older than its end.
+
+        The refill passes over what is known. One that is under way has begun at the end that was.
+        """
+        if group.turn_back is not None and not group.refilling:
+            group.end, group.turn_back = min(group.end, group.turn_back), None
+            group.unsent = max(group.unsent, 1)
 
     def _take(self, group: Group, waiting: BacklogTask) -> None:
         group.tasks[waiting.task_id] = waiting

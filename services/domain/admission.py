@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from services.domain.agent import Agent, AgentKey, AgentState, DrainMode, change
 from services.domain.attempt_end import Ending, end_attempt
+from services.domain.backpressure import review
 from services.domain.commands import (
     Admission,
     AdmitAgent,
     AdoptAgents,
-    AgentAction,
-    ChangeAgent,
     ChangeQueue,
     EndSession,
     LeaseKey,
@@ -71,8 +70,8 @@ def unnamed(task: Task) -> Ending:
 
 
 def bind(ledger: Ledger, command: AdmitAgent, before: Agent | None, *, again: bool) -> Agent:
-    """The agent's row on its new session. A cordon survives; a drain ends with the process that it was ordered of."""
-    drain_mode = before.drain_mode if before is not None and again else DrainMode.NONE
+    """The agent's row on its new session. A cordon and an ordered drain survive, also a new process."""
+    drain_mode = before.drain_mode if before is not None else DrainMode.NONE
     draining = command.draining or drain_mode is not DrainMode.NONE
     superseded = before.superseded if before is not None else ()
     if before is not None and not again:
@@ -86,7 +85,7 @@ def bind(ledger: Ledger, command: AdmitAgent, before: Agent | None, *, again: bo
         state=AgentState.DRAINING if draining else AgentState.READY,
         cordoned=before.cordoned if before is not None else False,
         drain_mode=drain_mode,
-        drain_time=before.drain_time if before is not None and again else 0,
+        drain_time=before.drain_time if before is not None else 0,
         connect_time=before.connect_time if before is not None and again else ledger.now,
         seen_time=ledger.now,
         expire_time=0,
@@ -138,62 +137,15 @@ def adopt_agents(ledger: Ledger, command: AdoptAgents) -> None:
         expire_time = agent.expire_time or grace_end(ledger, key)  # once: a restart loop does not renew it
         waiting = change(agent, state=AgentState.DISCONNECTED, expire_time=expire_time)
         ledger.put_agent(waiting, EventType.AGENT_DISCONNECTED, message="its coordinator is gone")
+        ledger.adopted.add(key)
         settle_absent(ledger, waiting)
 
 
-def touch_change_agent(command: ChangeAgent, touches: Touches) -> None:
-    """What cordon and drain read."""
-    touches.agents.add(command.agent)
-
-
-def change_agent(ledger: Ledger, command: ChangeAgent) -> Agent:
-    """Cordon, uncordon, drain. Returns the agent afterwards; what is so already records no event."""
-    agent = ledger.agent(command.agent)
-    if command.action is AgentAction.NOTICE and agent.session != command.session:
-        return agent
-    after, type_ = CHANGES[command.action](agent, command, ledger.now)
-    if after != agent:
-        ledger.put_agent(after, type_)
-    return after
-
-
-def cordon(agent: Agent, _command: ChangeAgent, _now: int) -> tuple[Agent, EventType]:
-    """No new work."""
-    return change(agent, cordoned=True), EventType.AGENT_CORDONED
-
-
-def uncordon(agent: Agent, _command: ChangeAgent, _now: int) -> tuple[Agent, EventType]:
-    """New work again: takes off a cordon and an ordered drain."""
-    ordered = agent.drain_mode is not DrainMode.NONE  # an agent that drains by itself goes on doing so
-    state = AgentState.READY if agent.state is AgentState.DRAINING and ordered else agent.state
-    after = change(agent, cordoned=False, drain_mode=DrainMode.NONE, drain_time=0, state=state)
-    return after, EventType.AGENT_UNCORDONED
-
-
-def drain(agent: Agent, command: ChangeAgent, now: int) -> tuple[Agent, EventType]:
-    """An ordered drain: cordoned, and to end what it has."""
-    deadline = now + command.drain_limit_micros if command.drain_limit_micros else 0
-    state = AgentState.DRAINING if agent.connected else agent.state
-    mode = command.drain_mode or DrainMode.FINISH
-    return change(agent, cordoned=True, drain_mode=mode, drain_time=deadline, state=state), EventType.AGENT_DRAINING
-
-
-def notice(agent: Agent, _command: ChangeAgent, _now: int) -> tuple[Agent, EventType]:
-    """The agent itself wants to stop."""
-    return change(agent, state=AgentState.DRAINING if agent.connected else agent.state), EventType.AGENT_DRAINING
-
-
-CHANGES = {
-    AgentAction.CORDON: cordon,
-    AgentAction.UNCORDON: uncordon,
-    AgentAction.DRAIN: drain,
-    AgentAction.NOTICE: notice,
-}
-
-
 def touch_queue(command: ChangeQueue, touches: Touches) -> None:
-    """What a queue's change reads."""
+    """What a queue's change reads; its depth, if the new policy goes by it."""
     touches.queues.add(command.queue)
+    if command.policy is not None and command.policy.admission.counts:
+        touches.gated.add(command.queue)
 
 
 def change_queue(ledger: Ledger, command: ChangeQueue) -> Queue:
@@ -203,9 +155,9 @@ def change_queue(ledger: Ledger, command: ChangeQueue) -> Queue:
     paused = queue.paused if command.paused is None else command.paused
     if queue.version and policy == queue.policy and paused == queue.paused:
         return queue
-    after = Queue(queue.namespace, queue.name, policy, paused, queue.version + 1, ledger.now)
+    after = Queue(queue.namespace, queue.name, policy, paused, queue.version + 1, ledger.now, queue.admission)
     type_ = EventType.QUEUE_UPDATED
     if paused != queue.paused:
         type_ = EventType.QUEUE_PAUSED if paused else EventType.QUEUE_RESUMED
     ledger.put_queue(after, type_)
-    return after
+    return review(ledger, command.queue)

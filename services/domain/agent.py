@@ -28,6 +28,14 @@ class DrainMode(IntEnum):
     RETURN = 2
 
 
+class DrainState(IntEnum):
+    """How far an ordered drain is. The numbers are those of the wire."""
+
+    NONE = 0
+    DRAINING = 1
+    DRAINED = 2
+
+
 AgentKey = tuple[str, str]  # (namespace, agent id)
 
 
@@ -51,6 +59,8 @@ class Agent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     rows.
 
     `superseded` are the incarnations that came before, newest first: they are refused for good.
+    `drain_mode` is that of an ordered drain, `drain_time` its deadline (0: none). An agent that drains by itself has
+    neither, and only the state DRAINING.
     `expire_time` is set while nobody vouches for its session: from then on any coordinator may revoke its leases.
     """
 
@@ -87,6 +97,13 @@ class Agent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     def accepting(self) -> bool:
         """Whether a lease may be granted to it, room apart."""
         return self.state is AgentState.READY and not self.cordoned and self.drain_mode is DrainMode.NONE
+
+    @property
+    def drain_state(self) -> DrainState:
+        """How far an ordered drain is. Nothing is granted meanwhile, so an agent that has no lease left is done."""
+        if self.drain_mode is DrainMode.NONE:
+            return DrainState.NONE
+        return DrainState.DRAINING if self.leases else DrainState.DRAINED
 
     @property
     def room(self) -> int:

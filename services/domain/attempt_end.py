@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
-from services.domain.agent import release
+from services.domain.agent import DrainState, release
 from services.domain.event import EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, FailureReason
 from services.domain.ledger import Ledger
-from services.domain.limits import AVOID_MICROS, AVOIDED_AGENTS_MAX
+from services.domain.limits import AVOID_FAILED_MICROS, AVOID_MICROS, AVOIDED_AGENTS_MAX
 from services.domain.retry import DEFAULT_RETRY, allows_retry, backoff_micros
 from services.domain.task import Avoided, Task, TaskState, advance
 
@@ -31,7 +31,8 @@ def end_attempt(ledger: Ledger, task: Task, ending: Ending) -> None:
     """Ends the current attempt of a held task: frees the agent, keeps the attempt, moves the task on."""
     assert task.held, f"{task.id} has no current attempt"
     agent = ledger.agents[(task.namespace, task.agent_id)]
-    ledger.put_agent(release(agent, ledger.demand(task), started=task.state is TaskState.RUNNING))
+    released = release(agent, ledger.demand(task), started=task.state is TaskState.RUNNING)
+    ledger.put_agent(released)
     attempt = Attempt(
         task_id=task.id,
         token=task.token,
@@ -47,6 +48,8 @@ def end_attempt(ledger: Ledger, task: Task, ending: Ending) -> None:
         usage=ending.usage,
     )
     move_on(ledger, task, attempt, ending)
+    if released.drain_state is DrainState.DRAINED:
+        ledger.put_agent(released, EventType.AGENT_DRAINED)
 
 
 def move_on(ledger: Ledger, task: Task, attempt: Attempt, ending: Ending) -> None:
@@ -79,7 +82,7 @@ def failures_after(task: Task, ending: Ending) -> int:
 
 
 def after_failure(ledger: Ledger, task: Task, attempt: Attempt, ending: Ending) -> None:
-    """Retries with backoff as long as the policy allows."""
+    """Retries with backoff as long as the policy allows, and elsewhere if there is another agent for it."""
     failure = ending.failure or Failure(FailureReason.ERROR)
     policy = task.retry or DEFAULT_RETRY
     failures = failures_after(task, ending)
@@ -87,7 +90,8 @@ def after_failure(ledger: Ledger, task: Task, attempt: Attempt, ending: Ending) 
         finish(ledger, task, TaskState.FAILED, EventType.TASK_FAILED, attempt, ending)
         return
     wake_time = ledger.now + backoff_micros(policy, task.id, failures=failures)
-    after = advance(task, TaskState.SCHEDULED, failures=failures, wake_time=wake_time)
+    avoid = avoiding(ledger, task, until_time=wake_time + AVOID_FAILED_MICROS, if_others=True)
+    after = advance(task, TaskState.SCHEDULED, failures=failures, wake_time=wake_time, avoid=avoid)
     ledger.end_attempt(attempt)
     ledger.put_task(
         task, after, EventType.TASK_RETRYING, outcome=ending.outcome, failure=failure, message=ending.message
@@ -119,8 +123,7 @@ def requeue(ledger: Ledger, task: Task, attempt: Attempt, ending: Ending, *, red
     """Back to PENDING, with its first queued time; an agent that lost or rejected it is avoided for a while."""
     avoid = task.avoid
     if ending.outcome in (AttemptOutcome.LOST, AttemptOutcome.REJECTED):
-        others = tuple(a for a in avoid if a.agent_id != task.agent_id and a.until_time > ledger.now)
-        avoid = (Avoided(task.agent_id, ledger.now + AVOID_MICROS), *others)[:AVOIDED_AGENTS_MAX]
+        avoid = avoiding(ledger, task, until_time=ledger.now + AVOID_MICROS, if_others=False)
     after = advance(
         task,
         TaskState.PENDING,
@@ -133,6 +136,20 @@ def requeue(ledger: Ledger, task: Task, attempt: Attempt, ending: Ending, *, red
         task, after, EventType.TASK_REQUEUED, outcome=ending.outcome, failure=ending.failure, message=ending.message
     )
     ledger.ready.append(after)
+
+
+def avoiding(ledger: Ledger, task: Task, *, until_time: int, if_others: bool) -> tuple[Avoided, ...]:
+    """Whom the task avoids from now on: its agent first, then those before that still count, the newest of them.
+
+    An agent may stand there twice: having lost the task does not undo that it failed it.
+    """
+    new = Avoided(task.agent_id, until_time, if_others)
+    others = [
+        each
+        for each in task.avoid
+        if each.until_time > ledger.now and (each.agent_id, each.if_others) != (new.agent_id, if_others)
+    ]
+    return (new, *others)[:AVOIDED_AGENTS_MAX]
 
 
 def queue_deadline(ledger: Ledger, task: Task) -> int:

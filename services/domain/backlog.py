@@ -223,7 +223,8 @@ class Backlog:
         else:
             share.line.put(group, order)
             self._relist_share(share)
-        self._list_age(group)
+        if group.needs.gate.takes_turns:
+            self._list_age(group)
 
     def _list_age(self, group: Group) -> None:
         needs = group.needs

@@ -7,11 +7,10 @@ left out from then on.
 
 from __future__ import annotations
 
-from random import Random
-
 from services.domain.capacity import LEVELS, LEVELS_MAX, AgentRecord, Capacity
 from services.domain.needs import Needs
 from services.domain.policy import Strategy
+from services.domain.turns import QueueGate
 
 # Draws of a random agent before the next one in order is taken instead.
 DRAWS_MAX = 32
@@ -22,7 +21,7 @@ class Chooser:
 
     def __init__(self, capacity: Capacity, *, seed: int = 0) -> None:
         self._capacity = capacity
-        self._random = Random(seed)  # noqa: S311 - spreads work, guards nothing
+        self._state = seed
 
     def choose(self, needs: Needs, *, within: int = -1) -> AgentRecord | None:
         """Return the agent for the next task, of those `within`; None if there is none now."""
@@ -39,25 +38,25 @@ class Chooser:
 
     def _by_strategy(self, needs: Needs, candidates: int) -> AgentRecord | None:
         while candidates:
-            match needs.gate.policy.strategy:
-                case Strategy.CENTRAL_QUEUE:
-                    record, needs_below = self._least_loaded(candidates, LEVELS, needs.below), True
-                case Strategy.SHORTEST_QUEUE:
-                    record, needs_below = self._least_loaded(candidates, LEVELS_MAX, needs.gate.below), False
-                case Strategy.ROUND_ROBIN:
-                    record, needs_below = self._next_in_turn(needs, candidates), False
-                case Strategy.TWO_CHOICES:
-                    record, needs_below = self._better_of_two(candidates), False
+            record = self._next(needs, candidates)
             missing = record.short_of(needs.resources) if needs.resources else None
             if missing is None:
-                if needs_below:
-                    needs.below = record.below
-                else:
-                    needs.gate.below = record.below
+                needs.below = needs.gate.below = record.below
                 return record
             needs.close_to(record, missing)
             candidates ^= record.bit
         return None
+
+    def _next(self, needs: Needs, candidates: int) -> AgentRecord:
+        """Whom the strategy names, resources apart."""
+        strategy = needs.strategy
+        if strategy is Strategy.CENTRAL_QUEUE:
+            return self._least_loaded(candidates, LEVELS, needs.below)
+        if strategy is Strategy.SHORTEST_QUEUE:
+            return self._least_loaded(candidates, LEVELS_MAX, needs.gate.below)
+        if strategy is Strategy.ROUND_ROBIN:
+            return self._next_in_turn(needs, candidates)
+        return self._better_of_two(candidates)
 
     def _least_loaded(self, candidates: int, levels: int, below: int) -> AgentRecord:
         """The least loaded relative to its slots. Among equals they go round: the one that was used longest ago."""
@@ -71,6 +70,8 @@ class Chooser:
     def _next_in_turn(self, needs: Needs, candidates: int) -> AgentRecord:
         """The next one in order, whatever its load. With weights, an agent is in as many rounds as it weighs."""
         gate = needs.gate
+        if gate.below == -1:
+            self._resume(gate, needs.eligible)
         turn = candidates & gate.below & self._in_round(needs, gate.round)
         if not turn:
             gate.round += 1
@@ -79,6 +80,12 @@ class Chooser:
                 gate.round = 1
                 turn = candidates
         return self._capacity.record_at(turn.bit_length() - 1)
+
+    def _resume(self, gate: QueueGate, eligible: int) -> None:
+        """Go on behind the agent that was granted something last: another scheduler was at work before."""
+        last = max(self._capacity.records_of(eligible), key=lambda record: record.agent.last_grant_time)
+        if last.agent.last_grant_time:
+            gate.below = last.below
 
     def _in_round(self, needs: Needs, number: int) -> int:
         if number == 1:
@@ -101,9 +108,14 @@ class Chooser:
     def _at_random(self, candidates: int) -> AgentRecord:
         size = candidates.bit_length()
         for _ in range(DRAWS_MAX):
-            index = int(self._random.random() * size)
+            index = self._draw(size)
             if candidates >> index & 1:
                 return self._capacity.record_at(index)
         # Few of many: the next one below a random place.
-        bits = candidates & ((1 << int(self._random.random() * size) + 1) - 1)
+        bits = candidates & ((1 << self._draw(size) + 1) - 1)
         return self._capacity.record_at((bits or candidates).bit_length() - 1)
+
+    def _draw(self, size: int) -> int:
+        """A number below `size`, from the upper bits of a linear congruential generator (D. Knuth's MMIX)."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+        return (self._state >> 32) * size >> 32

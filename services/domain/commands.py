@@ -11,21 +11,23 @@ from enum import IntEnum
 
 import msgspec
 
-from services.domain.agent import AgentKey, Declaration, DrainMode
+from services.domain.agent import Agent, AgentKey, Declaration, DrainMode
 from services.domain.errors import MissionControlError
 from services.domain.failure import AttemptOutcome, Failure, Progress
 from services.domain.policy import QueuePolicy
 from services.domain.queue import QueueKey
-from services.domain.requirements import Requirements
+from services.domain.requirements import LabelSelector, Requirements
 from services.domain.retry import RetryPolicy
+from services.domain.schedule_commands import ScheduleCommand
 from services.domain.task import Task
+from services.domain.task_changes import ChangeTasks
 
 LeaseKey = tuple[str, int]  # (task id, token)
 RequestKey = tuple[str, str]  # (namespace, request id)
 
 
 class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A task as it was submitted.
+    """A task as it was submitted. `has_dependents`: others of the same command depend on it, and come behind it.
 
     `document` is the spec as the wire carries it, opaque here; `digest` names its content.
     """
@@ -41,6 +43,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fairness_key: str = ""
     depends_on: tuple[str, ...] = ()
     dependency_policy: int = 0
+    has_dependents: bool = False
     not_before_time: int = 0
     queue_limit_micros: int = 0
     run_limit_micros: int = 0
@@ -260,16 +263,18 @@ class WakeTasks(msgspec.Struct, frozen=True):
 
 
 class AgentAction(IntEnum):
-    """What an operator, or the agent itself, wants of an agent."""
+    """What an operator, or the agent itself, wants of an agent. The first four numbers are those of the wire."""
 
     CORDON = 1
     UNCORDON = 2
     DRAIN = 3
-    NOTICE = 4  # the agent drains by itself
+    RESUME = 4
+    REOPEN = 5  # uncordon and resume
+    NOTICE = 6  # the agent drains by itself
 
 
 class ChangeAgent(msgspec.Struct, frozen=True):
-    """Cordon, uncordon, drain. Answer: the agent afterwards."""
+    """Cordon, uncordon, drain, resume. Answer: the agent afterwards."""
 
     agent: AgentKey
     action: AgentAction
@@ -278,12 +283,41 @@ class ChangeAgent(msgspec.Struct, frozen=True):
     session: int = 0  # of a notice: the session it came on
 
 
+class ChangeSelectedAgent(msgspec.Struct, frozen=True):
+    """The same, if the agent is there and its labels meet all selectors. Answer: an AgentChanged; None if not."""
+
+    agent: AgentKey
+    selectors: Sequence[LabelSelector]
+    action: AgentAction
+    drain_mode: DrainMode = DrainMode.NONE
+    drain_limit_micros: int = 0
+
+
+class AgentChanged(msgspec.Struct, frozen=True):
+    """The agent afterwards, and whether that is something else than before."""
+
+    agent: Agent
+    changed: bool
+
+
+class EnforceDrain(msgspec.Struct, frozen=True):
+    """The deadline of a drain, and its grace, may be over: what the agent still holds is taken back. Answer: None."""
+
+    agent: AgentKey
+
+
 class ChangeQueue(msgspec.Struct, frozen=True):
     """Configure, pause or resume. None leaves a part as it is. Answer: the queue afterwards."""
 
     queue: QueueKey
     policy: QueuePolicy | None = None
     paused: bool | None = None
+
+
+class ReviewAdmission(msgspec.Struct, frozen=True):
+    """A queue is as deep as it is: the state of its admission follows. Answer: None."""
+
+    queue: QueueKey
 
 
 class TrimmedChunk(msgspec.Struct, frozen=True, gc=False):
@@ -304,6 +338,12 @@ class Forget(msgspec.Struct, frozen=True):
     chunks: Sequence[TrimmedChunk]
 
 
+class SettleDependents(msgspec.Struct, frozen=True):
+    """Moves those on that wait for these tasks and were left by the flush that ended them. Answer: None."""
+
+    task_ids: Sequence[str]
+
+
 class Renew(msgspec.Struct, frozen=True):
     """Nothing but the fence: shows that this coordinator can still write. Answer: None."""
 
@@ -312,6 +352,7 @@ Command = (
     Renew
     | CreateTasks
     | CancelTask
+    | ChangeTasks
     | GrantLeases
     | ApplyReports
     | AdmitAgent
@@ -321,6 +362,11 @@ Command = (
     | AdoptAgents
     | WakeTasks
     | ChangeAgent
+    | ChangeSelectedAgent
+    | EnforceDrain
     | Forget
     | ChangeQueue
+    | SettleDependents
+    | ScheduleCommand
+    | ReviewAdmission
 )

@@ -10,6 +10,11 @@
     ├── SchedulerSuperseded    another scheduler was chosen since, or this one again
     ├── VersionMismatch        no protocol version that both sides speak
     ├── ResourceExhausted      a limit was reached: retry later
+    │   └── QueueRefused       a queue takes no task now
+    │       ├── QueueFull          its hard limit
+    │       ├── QueueShedding      it is too deep, or was told to refuse tasks
+    │       ├── QueueThrottled     its rate
+    │       └── QueuePaused        it was told to stand still
     ├── SlowReader             a follower of the feed fell too far behind
     └── Unavailable            cannot be done here and now: retry, perhaps elsewhere
 
@@ -92,6 +97,36 @@ class ResourceExhausted(MissionControlError):
     def __init__(self, message: str, *, retry_seconds: float = 1.0, **metadata: str) -> None:
         super().__init__(message, **metadata)
         self.retry_seconds = retry_seconds
+
+
+class QueueRefused(ResourceExhausted):
+    """A queue takes no task now; metadata `queue` names it, `pending` and `limit` say how full it is."""
+
+    reason = "QUEUE_REFUSED"
+
+
+class QueueFull(QueueRefused):
+    """The queue has as many pending tasks as it may have."""
+
+    reason = "QUEUE_FULL"
+
+
+class QueueShedding(QueueRefused):
+    """The queue refuses tasks until it is less deep, or until its policy is changed."""
+
+    reason = "QUEUE_SHEDDING"
+
+
+class QueueThrottled(QueueRefused):
+    """The queue takes tasks at a rate, and this one was too many."""
+
+    reason = "QUEUE_THROTTLED"
+
+
+class QueuePaused(QueueRefused):
+    """The queue's policy makes it stand still: it takes nothing and grants nothing."""
+
+    reason = "QUEUE_PAUSED"
 
 
 class SlowReader(MissionControlError):

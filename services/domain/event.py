@@ -98,6 +98,11 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     agent_id: str
     data: EventData
 
+    @property
+    def changes_task(self) -> bool:
+        """Whether it tells of a change of its task. A schedule's firing names its task, which has an event itself."""
+        return bool(self.task_id) and not self.data.schedule
+
 
 class Position(msgspec.Struct, frozen=True, gc=False):
     """A place in the feed: everything up to and including `sequence`, in one epoch of the database."""

@@ -51,7 +51,7 @@ def task_refusal(ledger: Ledger, task: Task) -> PlacementOutcome | None:
     """Why this task, as it is now, is not leased to anybody; None if it may be."""
     if task.state is not TaskState.PENDING:
         return PlacementOutcome.TASK_GONE
-    if ledger.queue((task.namespace, task.queue)).paused:
+    if not ledger.queue((task.namespace, task.queue)).grants:
         return PlacementOutcome.QUEUE_PAUSED
     return None
 
@@ -66,8 +66,11 @@ def agent_refusal(agent: Agent | None, placement: Placement) -> PlacementOutcome
 
 
 def is_eligible(ledger: Ledger, task: Task, agent: Agent, known: dict[tuple[str, str, AgentKey], bool]) -> bool:
-    """Whether the agent meets the task's hard requirements, and the task does not avoid it."""
-    if task.avoid and any(a.agent_id == agent.id and a.until_time > ledger.now for a in task.avoid):
+    """Whether the agent meets the task's hard requirements, and the task does not avoid it.
+
+    Whether there are others, for an agent that is avoided only then, is the scheduler's to know.
+    """
+    if task.avoid and any(a.agent_id == agent.id and a.until_time > ledger.now for a in task.avoid if not a.if_others):
         return False
     key = (task.needs_id, task.queue, agent.key)
     answer = known.get(key)

@@ -13,12 +13,18 @@ import msgspec
 
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import LeaseKey, NewTask, RequestKey, TrimmedChunk
+from services.domain.cron_schedule import ScheduleKey
 from services.domain.errors import NotFound
 from services.domain.event import Event, EventData, EventType
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
+from services.domain.gate import Gate
+from services.domain.links import Links
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
+from services.domain.schedule_ledger import ScheduleLedger
 from services.domain.task import Task
+
+TASK_CHANGED = EventType.TASK_CHANGED  # a member of an enum costs more than a name, and every change asks
 
 
 class Touches:
@@ -27,9 +33,12 @@ class Touches:
     def __init__(self) -> None:
         self.task_ids: set[str] = set()
         self.created: set[str] = set()  # tasks that these very commands make: not there yet
+        self.dependencies: set[str] = set()  # tasks that new ones depend on: only their rows
         self.agents: set[AgentKey] = set()
         self.holders: set[AgentKey] = set()  # agents of which every lease is wanted
         self.queues: set[QueueKey] = set()
+        self.schedules: set[ScheduleKey] = set()
+        self.gated: set[QueueKey] = set()  # of these, the ones whose depth is wanted whatever their policy is now
         self.requests: set[RequestKey] = set()
         self.leases: list[LeaseKey] = []  # whose attempts are wanted, if they have ended
 
@@ -87,18 +96,29 @@ class Ledger:
         self.requests: dict[RequestKey, RequestRecord] = {}
         self.attempts: dict[LeaseKey, Attempt] = {}
         self.requirements: dict[str, Requirements] = {}
+        self.gates: dict[QueueKey, Gate] = {}  # of the queues that may refuse a submit
+        self.gates_heard = 0  # the events that they have heard
+        self.requests_read = False  # whether a request id that is not here is certainly new
+        self.doubtful = False  # whether a submit was refused that may be a repeated one
         # What the fold made.
         self.created: dict[str, NewTask] = {}
         self.new_requests: list[RequestRecord] = []
         self.new_requirements: dict[str, Requirements] = {}
         self.changed_tasks: dict[str, None] = {}
+        self.relocated: dict[str, bytes] = {}  # tasks in another line, and what that makes of their specs
         self.changed_agents: dict[AgentKey, None] = {}
         self.changed_queues: dict[QueueKey, None] = {}
         self.admitted: set[AgentKey] = set()  # agents of which the whole row is new
+        self.adopted: set[AgentKey] = set()  # agents that wait here for their next Hello
         self.ended: list[Attempt] = []
         self.checkpoints: dict[str, bytes] = {}
         self.progress: dict[str, Progress] = {}
+        self.failures: dict[str, Failure] = {}  # of tasks that no attempt has ended
+        self.links = Links()
+        self.ended_dependencies: dict[str, None] = {}  # others wait for them, and were not looked for yet
+        self.unsettled: dict[str, None] = {}  # the same, and not in this flush
         self.events: list[Event] = []
+        self.schedules = ScheduleLedger(now, self.events)
         self.forgotten: list[Task] = []
         self.trimmed: list[TrimmedChunk] = []
         # What is to be told after the commit.
@@ -134,6 +154,15 @@ class Ledger:
         """Every task that the agent holds. Complete only for agents among Touches.holders."""
         return [t for t in self.tasks.values() if t.held and t.agent_id == key[1] and t.namespace == key[0]]
 
+    def holdings(self) -> dict[AgentKey, list[Task]]:
+        """Every task that the agents hold that came here with this flush. Complete: all of them are Touches.holders."""
+        found: dict[AgentKey, list[Task]] = {key: [] for key in self.admitted | self.adopted}
+        for task in self.tasks.values() if found else ():
+            held = found.get((task.namespace, task.agent_id)) if task.held else None
+            if held is not None:
+                held.append(task)
+        return found
+
     def put_task(
         self,
         before: Task | None,
@@ -148,6 +177,8 @@ class Ledger:
         """Changes a task and records the event of the change."""
         self.tasks[after.id] = after
         self.changed_tasks[after.id] = None
+        if after.has_dependents and after.terminal:
+            self.ended_dependencies[after.id] = None
         new = before is None
         data = EventData(
             after.version,
@@ -159,12 +190,13 @@ class Ledger:
             outcome,
             after.wake_time if after.state == 1 else 0,
             0,
-            after.priority if new else 0,
+            after.priority if new or type_ is TASK_CHANGED else 0,
             after.kind if new else "",
             after.retry_of if new else "",
             message,
             failure,
             progress,
+            after.blockers,
         )
         # An agent is named only if it holds the task, or held it until this change.
         agent_id = after.agent_id if after.held or (before is not None and before.held) else ""
@@ -179,11 +211,11 @@ class Ledger:
             data = EventData(version=after.session, agent_state=after.state, message=message)
             self.events.append(Event(type_, self.now, after.namespace, "", "", after.id, data))
 
-    def put_queue(self, after: Queue, type_: EventType) -> None:
+    def put_queue(self, after: Queue, type_: EventType, *, message: str = "") -> None:
         """Changes a queue and records the event of the change."""
         self.queues[after.key] = after
         self.changed_queues[after.key] = None
-        data = EventData(version=after.version)
+        data = EventData(version=after.version, message=message)
         self.events.append(Event(type_, self.now, after.namespace, after.name, "", "", data))
 
     def end_attempt(self, attempt: Attempt) -> None:

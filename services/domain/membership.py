@@ -22,6 +22,13 @@ DEAD_SECONDS = 5.0
 LOOK_GAP_SECONDS = 2.0
 
 
+# What a coordinator's program knows: 1 is alone on a database and ends when another one comes, 2 may be one of several,
+# 3 knows tasks that wait for others.
+PROGRAM = 3
+SHARING_PROGRAM = 2
+DEPENDENCIES_PROGRAM = 3
+
+
 class CoordinatorState(IntEnum):
     """What is known of a coordinator."""
 
@@ -31,7 +38,7 @@ class CoordinatorState(IntEnum):
 
 
 class Coordinator(msgspec.Struct, frozen=True):
-    """A coordinator as the others see it. `shards` are those that it looks after."""
+    """A coordinator as the others see it. `shards` are those that it looks after, `program` is what it knows."""
 
     id: str
     term: int
@@ -39,6 +46,7 @@ class Coordinator(msgspec.Struct, frozen=True):
     state: CoordinatorState
     address: str
     shards: tuple[int, ...] = ()
+    program: int = PROGRAM
 
     @property
     def live(self) -> bool:

@@ -52,6 +52,7 @@ class Needs:
         "scores",
         "shares",
         "shut",
+        "strategy",
         "suited",
         "tiers",
         "warm_asides",
@@ -70,7 +71,8 @@ class Needs:
         self.gate = gate
         self.lane_place = lane_place
         # Whether agents' own queues are filled, too.
-        self.early = gate.policy.strategy.binds_early
+        self.strategy = gate.policy.strategy
+        self.early = self.strategy.binds_early
         # Agents that may run it; of these, the ones with enough resources left; the others and what they lack.
         self.eligible = 0
         self.open = 0

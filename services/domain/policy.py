@@ -100,6 +100,21 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, array_like=True):
     exempt_priority: int | None = None
     pending_max: int = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it never refuses a task."""
+        return not self.counts and self.state in (AdmissionState.BY_DEPTH, AdmissionState.NORMAL)
+
+    @property
+    def by_depth(self) -> bool:
+        """Whether the depth changes the state."""
+        return self.state is AdmissionState.BY_DEPTH and bool(self.throttle_pending or self.shed_pending)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the queue's depth has to be known."""
+        return bool(self.pending_max) or self.by_depth
+
 
 class QueuePolicy(msgspec.Struct, frozen=True, array_like=True):
     """What a queue does with its tasks. `lanes` stand highest first; fairness None: first come, first served."""

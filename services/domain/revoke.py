@@ -80,6 +80,8 @@ def wake(ledger: Ledger, task: Task) -> None:
     """One due timer."""
     if task.state is TaskState.SCHEDULED:
         make_ready(ledger, task)
+    elif task.state is TaskState.BLOCKED:
+        pass_time(ledger, task)
     elif task.state is TaskState.RUNNING:
         overrun(ledger, task)
     else:
@@ -93,6 +95,11 @@ def make_ready(ledger: Ledger, task: Task) -> None:
     ready = advance(task, TaskState.PENDING, queued_time=task.queued_time or now, wake_time=now + limit if limit else 0)
     ledger.put_task(task, ready, EventType.TASK_READY)
     ledger.ready.append(ready)
+
+
+def pass_time(ledger: Ledger, task: Task) -> None:
+    """The time before which it must not start is over, and other tasks keep it still: no timer is needed any more."""
+    ledger.put_task(task, amend(task, wake_time=0), EventType.TASK_CHANGED, message="its time has come; it is blocked")
 
 
 def overrun(ledger: Ledger, task: Task) -> None:
@@ -133,6 +140,9 @@ def cancel_task(ledger: Ledger, command: CancelTask) -> Task:
         return asked
     if task.state is TaskState.PENDING:
         ledger.unready.append(task)
-    after = advance(task, TaskState.CANCELLED, wake_time=0, end_time=ledger.now, cancel_request_time=ledger.now)
+    elif task.state is TaskState.BLOCKED:
+        ledger.links.free(task.id)
+    now = ledger.now
+    after = advance(task, TaskState.CANCELLED, blockers=0, wake_time=0, end_time=now, cancel_request_time=now)
     ledger.put_task(task, after, EventType.TASK_CANCELLED, message=command.reason)
     return after

@@ -97,10 +97,22 @@ class SchedulableAgent(msgspec.Struct, frozen=True):
     slots: int
     leases: int = 0
     resources_used: Mapping[str, float] = {}
+    started: int = 0
     queue_limit: int = 0
     loads: tuple[LeaseLoad, ...] = ()
     warm_keys: Mapping[str, int] = {}
     last_grant_time: int = 0
+
+
+class Recall(msgspec.Struct, frozen=True):
+    """Leases of a queue to take back from an agent, as far as they have not started. `source` is its stream."""
+
+    namespace: str
+    agent_id: str
+    session: int
+    queue: str
+    count: int
+    source: int
 
 
 class PlacementResult(msgspec.Struct, frozen=True, gc=False):

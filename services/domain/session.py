@@ -88,6 +88,7 @@ class Session:
         self._unconfirmed: deque[tuple[int, float, Sequence[LeaseKey]]] = deque()
         self._progress: dict[str, float] = {}
         self.cancelled: set[LeaseKey] = set()  # leases whose work has to stop
+        self.recalled: set[LeaseKey] = set()  # leases that are wanted back if their work has not started
         self._ttl_min = float("inf")
 
     @property
@@ -113,6 +114,16 @@ class Session:
         if lease in self._ttl:
             self.cancelled.add(lease)
 
+    def recall(self, lease: LeaseKey) -> None:
+        """The lease is wanted back, if its work has not started: ordered again if the agent did not have it yet."""
+        if lease in self._ttl:
+            self.recalled.add(lease)
+
+    def wanted(self, lease: LeaseKey) -> list[str]:
+        """What was ordered of the lease, by the names that orders have."""
+        found = (("cancel", self.cancelled), ("recall", self.recalled))
+        return [kind for kind, leases in found if lease in leases]
+
     def sent(self, batch: int, leases: Sequence[LeaseKey], *, now: float) -> None:
         """A batch went out; it has to be confirmed."""
         self._unconfirmed.append((batch, now, leases))
@@ -127,6 +138,7 @@ class Session:
         self._ttl.pop(lease, None)
         self._since.pop(lease, None)
         self.cancelled.discard(lease)
+        self.recalled.discard(lease)
         self._progress.pop(lease[0], None)
         if not self._ttl:
             self._ttl_min = float("inf")

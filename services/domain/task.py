@@ -74,7 +74,8 @@ class Task(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False)
 
     `wake_time` is the next instant at which a timer has to look at the task: its schedule time, the end of its time
     in the queue, or the end of its time to run. The current lease is part of this row (`agent_id`, `token`), so there
-    cannot be two. `blockers` counts the tasks that it depends on and that have not ended.
+    cannot be two. `blockers` counts the tasks that it depends on and that have not ended; it is 0 unless BLOCKED.
+    `has_dependents`: another task waited for it at least once.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False)
     fairness_key: str = ""
     blockers: int = 0
     dependency_policy: int = 0
+    has_dependents: bool = False
     retry: RetryPolicy | None = None
     avoid: tuple[Avoided, ...] = ()
 

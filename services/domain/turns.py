@@ -99,7 +99,7 @@ class Share:
 class LaneTurn:
     """A lane of a queue: whose turn it is in it, how much of it is leased, and how far it has come by its weight."""
 
-    __slots__ = ("ages", "line", "rule", "travelled", "usage")
+    __slots__ = ("ages", "line", "rule", "travelled", "travels", "usage")
 
     def __init__(self, rule: Lane) -> None:
         self.rule = rule
@@ -108,6 +108,7 @@ class LaneTurn:
         self.ages: Line[Age] = Line()
         self.usage: Counter[str] = Counter()  # leases and reservations by fairness key
         self.travelled = 0.0
+        self.travels = False
 
 
 class QueueGate:
@@ -119,6 +120,7 @@ class QueueGate:
 
     __slots__ = (
         "below",
+        "by_key",
         "key_usage",
         "lanes",
         "listed",
@@ -131,8 +133,10 @@ class QueueGate:
         "refused",
         "round",
         "shares",
+        "takes_turns",
         "tokens",
         "tokens_time",
+        "travelled",
         "usage",
         "version",
     )
@@ -154,26 +158,22 @@ class QueueGate:
         self.tokens = 0.0
         self.tokens_time = 0
         self.rate_until = 0
-        self.policy = QueuePolicy()
-        self.lanes = [LaneTurn(Lane(""))]
+        # How far the lane had come whose turn it was last.
+        self.travelled = 0.0
+        self.configure(QueuePolicy())
 
     def configure(self, policy: QueuePolicy) -> None:
         """Take in a policy. The groups have to be put in their places anew after that."""
         self.policy = policy
+        # Whether it chooses among its lanes by itself, instead of mixing its needs with those of other queues, and
+        # whether its groups form shares.
+        self.takes_turns = policy.is_ordered
+        self.by_key = policy.fairness is not None or policy.limits.leases_per_key_max > 0
         self.lanes = [LaneTurn(rule) for rule in policy.lanes or (Lane(""),)]
         self.tokens = policy.limits.bucket
         self.rate_until = 0
+        self.travelled = 0.0
         self.round = 1
-
-    @property
-    def takes_turns(self) -> bool:
-        """Whether it chooses among its lanes by itself, instead of mixing its needs with those of other queues."""
-        return self.policy.is_ordered
-
-    @property
-    def by_key(self) -> bool:
-        """Whether its groups form shares."""
-        return self.policy.fairness is not None or self.policy.limits.leases_per_key_max > 0
 
     @property
     def wait(self) -> WaitReason:
@@ -187,7 +187,9 @@ class QueueGate:
     @property
     def closed(self) -> bool:
         """Whether nothing of this queue may be placed now."""
-        return self.wait is not WaitReason.NONE
+        if self.takes_turns:
+            return self.wait is not WaitReason.NONE
+        return self.paused or self.refused
 
     def at_key_limit(self, key: str) -> bool:
         """Whether as much of this fairness key is leased as may be."""
@@ -242,21 +244,28 @@ class QueueGate:
         return None if worst is None else worst[1]
 
     def _next_lane(self) -> LaneTurn:
+        """The lane whose turn it is: the highest, or with weights the one that has come least far.
+
+        One that had nothing to do does not save its turns up: it begins where the others are.
+        """
         waiting = [lane for lane in self.lanes if lane.line.first() is not None]
         if not waiting[0].rule.weight:
             return waiting[0]
-        return min(waiting, key=lambda lane: lane.travelled)
+        for lane in self.lanes:
+            if lane.line.first() is None:
+                lane.travels = False
+            elif not lane.travels:
+                lane.travels = True
+                lane.travelled = max(lane.travelled, self.travelled)
+        chosen = min(waiting, key=lambda lane: lane.travelled)
+        self.travelled = chosen.travelled
+        return chosen
 
     def travel(self, place: int) -> None:
-        """Note that a task of a lane was placed: where lanes have weights, it is another's turn.
-
-        A lane that had nothing to do does not save its turns up.
-        """
+        """Note that a task of a lane was placed."""
         lane = self.lanes[place]
-        if not lane.rule.weight:
-            return
-        waiting = [other.travelled for other in self.lanes if other is not lane and other.line.first() is not None]
-        lane.travelled = max(lane.travelled, min(waiting, default=lane.travelled)) + 1.0 / lane.rule.weight
+        if lane.rule.weight:
+            lane.travelled += 1.0 / lane.rule.weight
 
     # The rate limit.
 

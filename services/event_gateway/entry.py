@@ -16,7 +16,7 @@ from missioncontrol.v1 import event_pb2
 from services.event_gateway.event_names import AGENT_STATES, FAILURE_REASONS, OUTCOMES, TASK_STATES, name_of
 
 TYPE_PREFIX = "missioncontrol."
-_PLAIN = ("namespace", "task_id", "queue", "kind", "agent_id", "token", "version", "retry_of", "message")
+_PLAIN = ("namespace", "task_id", "queue", "kind", "agent_id", "token", "version", "retry_of", "schedule", "message")
 _STATES = (("from_state", TASK_STATES), ("to_state", TASK_STATES), ("outcome", OUTCOMES), ("agent_state", AGENT_STATES))
 
 
@@ -59,7 +59,7 @@ def encode(event: event_pb2.Event, epoch: str, source: str) -> Entry:
         f'"time":"{_timestamp(event.time)}","sequence":"{sequence:020d}",'
         '"datacontenttype":"application/json","subject":'
     ).encode()
-    subject = orjson.dumps(_subject(task_id, agent_id, queue))
+    subject = orjson.dumps(_subject(event))
     frame = b'%b%b%b,"data":%b}\n\n' % (head, envelope, subject, orjson.dumps(_data(event)))
     return Entry(sequence, event_type, event.namespace, queue, task_id, agent_id, frame, len(head))
 
@@ -69,10 +69,12 @@ def json_string(text: str) -> str:
     return orjson.dumps(text).decode()
 
 
-def _subject(task_id: str, agent_id: str, queue: str) -> str:
-    if task_id:
-        return f"tasks/{task_id}"
-    return f"agents/{agent_id}" if agent_id else f"queues/{queue}"
+def _subject(event: event_pb2.Event) -> str:
+    if event.schedule:
+        return f"schedules/{event.schedule}"
+    if event.task_id:
+        return f"tasks/{event.task_id}"
+    return f"agents/{event.agent_id}" if event.agent_id else f"queues/{event.queue}"
 
 
 def _data(event: event_pb2.Event) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def _data(event: event_pb2.Event) -> dict[str, Any]:
     for field, names in _STATES:
         if number := getattr(event, field):
             data[field] = names.get(number, str(number))
-    if event.task_id:
+    if event.task_id and not event.schedule:
         data["failures"] = event.failures
         data["redeliveries"] = event.redeliveries
         if event.type == event_pb2.EVENT_TYPE_TASK_CREATED:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from services.domain.event import EventType
 from services.domain.task import HELD, TERMINAL, TRANSITIONS, TaskState
+from services.domain.task_filter import WAITING
 
 # Kinds of findings.
 LOST, DUPLICATED, UNEXPECTED, STUCK = "lost", "duplicated", "unexpected", "stuck"
@@ -231,6 +232,8 @@ def _wrong_edge(before: FoldedTask, event: SeenEvent, to: TaskState) -> str:
         return f"from {event.from_state and event.from_state.name} though it was {before.state.name}"
     if before.state != to and (before.state, to) not in TRANSITIONS:
         return f"{before.state.name} to {to.name}"
+    if event.type is EventType.TASK_CHANGED and to not in WAITING:
+        return f"another queue or priority while it was {to.name}"
     return ""
 
 

@@ -15,8 +15,9 @@ from missioncontrol.v1 import scheduler_service_pb2 as pb
 from services.domain.commands import Placement
 from services.domain.errors import ResourceExhausted
 from services.domain.placement import PLACEMENTS_MAX, plan
+from services.domain.rebalance import rebalance
 from services.domain.requirements import FilterReason
-from services.domain.schedule import Unplaceable, source_of
+from services.domain.schedule import Recall, Unplaceable, source_of
 from services.domain.schedule_view import ScheduleView
 from services.domain.standing import Standing, StandingOffers
 from services.domain.unplaceable import report
@@ -80,6 +81,8 @@ class Planner:
                 self.unplaceable.pop(group_id, None)
             self._check_limits(session.source)
             self._more = self._loads_changed = True
+        if request.snapshot_complete:
+            self.view.roster.arrivals.clear()  # they were there before: nothing is to be recalled for them
 
     # What to say.
 
@@ -91,7 +94,10 @@ class Planner:
         self._more = len(placements) == PLACEMENTS_MAX
         news = [] if self._more or now < self._report_time else self._report(now)
         offers = [] if self._more else self._revise(now)
-        return list(self._responses(placements, news, offers)) if placements or news or offers else []
+        recalls = [] if self._more else rebalance(self.view)
+        if not (placements or news or offers or recalls):
+            return []
+        return list(self._responses(placements, news, offers, recalls))
 
     @property
     def more(self) -> bool:
@@ -122,14 +128,14 @@ class Planner:
         return news
 
     def _responses(
-        self, placements: list[Placement], news: list[Unplaceable], offers: list[Standing]
+        self, placements: list[Placement], news: list[Unplaceable], offers: list[Standing], recalls: list[Recall]
     ) -> Iterable[tuple[ScheduleSession, pb.ScheduleResponse]]:
         if len(self.sessions) == 1:
             (session,) = self.sessions.values()
-            yield session, schedule_response(placements, news, offers)
+            yield session, schedule_response(placements, news, offers, recalls)
             return
-        shares: dict[int, tuple[list[Placement], list[Unplaceable], list[Standing]]] = {
-            source: ([], [], []) for source in self.sessions
+        shares: dict[int, tuple[list[Placement], list[Unplaceable], list[Standing], list[Recall]]] = {
+            source: ([], [], [], []) for source in self.sessions
         }
         outstanding = self.view.outstanding
         for placement in placements:
@@ -139,6 +145,8 @@ class Planner:
         for offer in offers:
             if source_of(offer.group_id) in shares:  # or else it is withdrawn from nobody
                 shares[source_of(offer.group_id)][2].append(offer)
+        for recall in recalls:
+            shares[recall.source][3].append(recall)
         for source, share in shares.items():
             if any(share):
                 yield self.sessions[source], schedule_response(*share)

@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
+import structlog
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.domain.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+# How long a program that starts waits for a database that is not there yet, and how long between two looks, seconds.
+START_SECONDS_MAX = 60.0
+LOOK_SECONDS_MIN = 0.1
+LOOK_SECONDS_MAX = 2.0
+
+
+async def wait_for_database(engine: Engine, *, seconds_max: float = START_SECONDS_MAX) -> None:
+    """Returns once the database lets somebody in, or refuses for another reason than that it is not there yet.
+
+    The latter, and a database that stays away, are left to whoever opens it next, to say so.
+    """
+    deadline = time.monotonic() + seconds_max
+    pause = LOOK_SECONDS_MIN
+    while (reason := await asyncio.to_thread(_absence, engine)) and time.monotonic() < deadline:
+        if pause == LOOK_SECONDS_MIN:
+            log.warning("the database is away; waiting for it", error=reason, seconds_max=seconds_max)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LOOK_SECONDS_MAX)
+
+
+def _absence(engine: Engine) -> str:
+    """Why the database is not there; empty if it is, or says something else."""
+    if engine.dialect.name == "sqlite":
+        return ""
+    try:
+        engine.connect().close()
+    except OperationalError as error:
+        reason = " ".join(str(error.orig).split())
+        # What a server refuses for good, such as a password, is FATAL, too; one that is about to be there says this.
+        return reason if "FATAL" not in reason or "the database system is" in reason else ""
+    return ""
 
 
 @contextmanager

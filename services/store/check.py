@@ -6,14 +6,17 @@ It is whole, its log is dense, the log's fold equals the tables, and counters eq
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, text
 
 from services.domain.event import EventType
-from services.domain.task import HELD, TRANSITIONS
+from services.domain.policy import AdmissionState
+from services.domain.task import HELD, TERMINAL, TRANSITIONS, TaskState
 from services.store import schema
 from services.store.backlog import decode_requirements
+from services.store.check_schedules import schedule_faults
 
 # Each event of the log as a row of its own, for the time of the check.
 EVENT_ROWS = {
@@ -26,7 +29,10 @@ SELECT c.first + e.key AS sequence, c.last AS chunk,
        json_extract(e.value, '$[6][0]') AS version, json_extract(e.value, '$[6][1]') AS before,
        json_extract(e.value, '$[6][2]') AS after, json_extract(e.value, '$[6][3]') AS token,
        json_extract(e.value, '$[6][4]') AS failures, json_extract(e.value, '$[6][5]') AS redeliveries,
-       json_extract(e.value, '$[6][8]') AS agent_state
+       json_extract(e.value, '$[6][8]') AS agent_state, json_extract(e.value, '$[6][15]') AS blockers,
+       json_extract(e.value, '$[6][7]') AS schedule_time,
+       coalesce(json_extract(e.value, '$[6][16]'), '') AS schedule,
+       json_extract(e.value, '$[6][9]') AS priority, json_extract(e.value, '$[6][12]') AS message
 FROM event_chunks AS c, json_each(c.events) AS e
 """,
     "postgresql": """
@@ -37,7 +43,10 @@ SELECT c.first + e.place - 1 AS sequence, c.last AS chunk,
        (e.value -> 6 ->> 0)::bigint AS version, (e.value -> 6 ->> 1)::int AS before,
        (e.value -> 6 ->> 2)::int AS after, (e.value -> 6 ->> 3)::bigint AS token,
        (e.value -> 6 ->> 4)::int AS failures, (e.value -> 6 ->> 5)::int AS redeliveries,
-       (e.value -> 6 ->> 8)::int AS agent_state
+       (e.value -> 6 ->> 8)::int AS agent_state, (e.value -> 6 ->> 15)::int AS blockers,
+       (e.value -> 6 ->> 7)::bigint AS schedule_time,
+       coalesce(e.value -> 6 ->> 16, '') AS schedule, (e.value -> 6 ->> 9)::int AS priority,
+       e.value -> 6 ->> 12 AS message
 FROM event_chunks AS c, json_array_elements(c.events::json) WITH ORDINALITY AS e (value, place)
 """,
 }
@@ -48,22 +57,34 @@ EVENT_ROWS_INDEX = {
 NO_EVENT_ROWS = "DROP TABLE IF EXISTS event_rows"
 
 LAST_TASK_EVENT = """
-WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows WHERE task_id <> '' GROUP BY task_id)
+WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows
+              WHERE task_id <> '' AND schedule = '' GROUP BY task_id)
 SELECT t.id, t.version, e.version AS event_version
 FROM tasks AS t LEFT JOIN last ON last.task_id = t.id
      LEFT JOIN event_rows AS e ON e.task_id = t.id AND e.sequence = last.sequence
 WHERE (e.sequence IS NULL AND :whole = 1) OR t.version <> e.version OR t.state <> e.after OR t.token <> e.token
-   OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries
+   OR t.failures <> e.failures OR t.redeliveries <> e.redeliveries OR t.blockers <> coalesce(e.blockers, 0)
+   OR t.queue <> e.queue
 LIMIT 20
 """
 
+PRIORITIES = f"""
+WITH last AS (SELECT task_id, max(sequence) AS sequence FROM event_rows
+              WHERE type IN ({int(EventType.TASK_CREATED)}, {int(EventType.TASK_CHANGED)}) GROUP BY task_id)
+SELECT t.id, t.priority, e.priority AS told FROM last
+JOIN event_rows AS e ON e.task_id = last.task_id AND e.sequence = last.sequence
+JOIN tasks AS t ON t.id = last.task_id WHERE t.priority <> e.priority LIMIT 20
+"""
+
 EDGES = """
-SELECT before, after, min(sequence) AS sequence FROM event_rows WHERE task_id <> '' GROUP BY before, after
+SELECT before, after, min(sequence) AS sequence
+FROM event_rows WHERE task_id <> '' AND schedule = ''
+GROUP BY before, after
 """
 
 SKIPPED_VERSIONS = """
 SELECT task_id, count(*) AS events, max(version) AS version
-FROM event_rows WHERE task_id <> '' GROUP BY task_id HAVING count(*) <> max(version) LIMIT 20
+FROM event_rows WHERE task_id <> '' AND schedule = '' GROUP BY task_id HAVING count(*) <> max(version) LIMIT 20
 """
 
 # Chunks that do not begin where the one before ended, or hold another number of events than they say.
@@ -92,6 +113,23 @@ SELECT * FROM (
 ) AS counted WHERE leases <> held OR started <> running LIMIT 20
 """
 
+# A blocked task waits for as many tasks as it says, and no other one waits for any.
+BLOCKERS = f"""
+SELECT * FROM (
+  SELECT t.id, t.state, t.blockers, count(d.depends_on) AS links
+  FROM tasks AS t LEFT JOIN dependencies AS d ON d.task_id = t.id
+  WHERE t.state = {int(TaskState.BLOCKED)} OR t.blockers > 0 OR d.depends_on IS NOT NULL
+  GROUP BY t.id, t.state, t.blockers
+) AS counted WHERE blockers <> links OR state <> {int(TaskState.BLOCKED)} LIMIT 20
+"""
+
+# What is waited for is there, has not ended, and has the mark by which its end looks for those that wait.
+WAITED_FOR = f"""
+SELECT d.depends_on, d.task_id, t.state, t.has_dependents
+FROM dependencies AS d LEFT JOIN tasks AS t ON t.id = d.depends_on
+WHERE t.id IS NULL OR t.state IN ({schema.states(TERMINAL)}) OR NOT t.has_dependents LIMIT 20
+"""
+
 # What the tasks that each agent holds need, by distinct needs.
 HELD_NEEDS = f"""
 SELECT t.namespace, t.agent_id, n.requirements, count(*) AS tasks
@@ -102,10 +140,11 @@ IN_USE = "SELECT namespace, id, resources_used FROM agents"
 
 # What the log says of agents and queues, apart from their tasks.
 FLEET_EVENTS = """
-SELECT type, namespace, queue, agent_id, version, agent_state FROM event_rows WHERE task_id = '' ORDER BY sequence
+SELECT type, namespace, queue, agent_id, version, agent_state, message FROM event_rows
+WHERE task_id = '' AND schedule = '' ORDER BY sequence
 """
-AGENTS = "SELECT namespace, id, session, state, cordoned FROM agents"
-QUEUES = "SELECT namespace, name, version, paused FROM queues"
+AGENTS = "SELECT namespace, id, session, state, cordoned, drain_mode, leases FROM agents"
+QUEUES = "SELECT namespace, name, version, paused, admission FROM queues"
 
 TERMINAL_EVENTS = f"""
 SELECT task_id, count(*) AS endings FROM event_rows
@@ -133,7 +172,8 @@ class ToldAgent(msgspec.Struct):
 
     session: int = 0
     state: int = 0
-    cordoned: bool | None = False  # None: a drain cordons if it was ordered, and the event does not tell
+    cordoned: bool | None = False  # None: in logs of earlier versions an ordered drain also cordoned
+    drained: bool = False
 
     def hear(self, type_: int, session: int, state: int) -> None:
         """Its next event."""
@@ -144,10 +184,14 @@ class ToldAgent(msgspec.Struct):
             self.cordoned = False
         elif type_ == EventType.AGENT_DRAINING and not self.cordoned:
             self.cordoned = None
+        elif type_ in (EventType.AGENT_DRAINED, EventType.AGENT_RESUMED):
+            self.drained = type_ == EventType.AGENT_DRAINED
 
-    def agrees(self, session: int, state: int, cordoned: bool) -> bool:
+    def agrees(self, row: Any) -> bool:
         """Whether its row says the same."""
-        return (session, state) == (self.session, self.state) and self.cordoned in (None, cordoned)
+        if self.drained and (not row.drain_mode or row.leases):
+            return False
+        return (row.session, row.state) == (self.session, self.state) and self.cordoned in (None, bool(row.cordoned))
 
 
 class ToldQueue(msgspec.Struct):
@@ -155,10 +199,13 @@ class ToldQueue(msgspec.Struct):
 
     version: int = 0
     paused: bool = False
+    admission: int = AdmissionState.NORMAL
 
-    def hear(self, type_: int, version: int) -> None:
-        """Its next event."""
+    def hear(self, type_: int, version: int, message: str) -> None:
+        """Its next event. How new tasks are treated is the first word of its message."""
         self.version = version
+        if type_ == EventType.QUEUE_ADMISSION:
+            self.admission = AdmissionState[message.partition(":")[0].upper()]
         if type_ in (EventType.QUEUE_PAUSED, EventType.QUEUE_RESUMED):
             self.paused = type_ == EventType.QUEUE_PAUSED
 
@@ -177,8 +224,10 @@ def check(connection: Connection) -> list[Finding]:
         *folded(connection),
         *edges(connection),
         *folded_fleet(connection),
+        *(Finding("fold", message) for message in schedule_faults(connection)),
         *counters(connection),
         *resources(connection),
+        *blockers(connection),
         *endings(connection),
     ]
     connection.execute(text(NO_EVENT_ROWS))
@@ -221,6 +270,10 @@ def folded(connection: Connection) -> list[Finding]:
         Finding("fold", f"task {row.id}: version {row.version} in the table, {row.event_version} in the log")
         for row in connection.execute(text(LAST_TASK_EVENT), {"whole": int(whole)})
     ]
+    found += [
+        Finding("fold", f"task {row.id}: priority {row.priority} in the table, {row.told} in the log")
+        for row in connection.execute(text(PRIORITIES))
+    ]
     if whole:
         found += [
             Finding("fold", f"task {row.task_id}: {row.events} events, but version {row.version}")
@@ -239,27 +292,27 @@ def folded_fleet(connection: Connection) -> list[Finding]:
         if row.agent_id:
             agents[(row.namespace, row.agent_id)].hear(row.type, row.version, row.agent_state)
         else:
-            queues[(row.namespace, row.queue)].hear(row.type, row.version)
+            queues[(row.namespace, row.queue)].hear(row.type, row.version, row.message)
     kept_agents = {(row.namespace, row.id): row for row in connection.execute(text(AGENTS))}
     kept_queues = {(row.namespace, row.name): row for row in connection.execute(text(QUEUES))}
     return [
         *(
             Finding("fold", f"agent {key[1]}: {kept and tuple(kept[2:])} in the table, {agents[key]} in the log")
             for key in sorted({*kept_agents, *agents})
-            if (kept := kept_agents.get(key)) is None
-            or not agents[key].agrees(kept.session, kept.state, bool(kept.cordoned))
+            if (kept := kept_agents.get(key)) is None or not agents[key].agrees(kept)
         ),
         *(
             Finding("fold", f"queue {key[1]}: {kept and tuple(kept[2:])} in the table, {queues[key]} in the log")
             for key in sorted({*kept_queues, *queues})
-            if (kept := kept_queues.get(key)) is None or queues[key] != ToldQueue(kept.version, bool(kept.paused))
+            if (kept := kept_queues.get(key)) is None
+            or queues[key] != ToldQueue(kept.version, bool(kept.paused), kept.admission)
         ),
     ]
 
 
 def edges(connection: Connection) -> list[Finding]:
     """Every change of state in the log is in the transition table."""
-    allowed = {(int(before), int(after)) for before, after in TRANSITIONS} | {(0, 1), (0, 2)}
+    allowed = {(int(before), int(after)) for before, after in TRANSITIONS} | {(0, 1), (0, 2), (0, 9)}
     return [
         Finding("transition", f"{row.before} -> {row.after}, first at sequence {row.sequence}")
         for row in connection.execute(text(EDGES))
@@ -288,6 +341,21 @@ def resources(connection: Connection) -> list[Finding]:
         if any(abs(used.get(name, 0.0) - wanted[name]) > RESOURCE_TOLERANCE for name in {*used, *wanted}):
             found.append(Finding("resources", f"agent {agent.id}: {used} in use, {dict(wanted)} needed"))
     return found
+
+
+def blockers(connection: Connection) -> list[Finding]:
+    """What blocked tasks wait for: as many as they say, and none that has ended.
+
+    While a coordinator works one may have ended a moment ago: its dependents are moved on in further flushes.
+    """
+    counts = [
+        Finding("blockers", f"task {row.id}: {row.blockers} blockers in state {row.state}, {row.links} dependencies")
+        for row in connection.execute(text(BLOCKERS))
+    ]
+    return counts + [
+        Finding("blockers", f"task {row.task_id} waits for {row.depends_on}, in state {row.state or 'unknown'}")
+        for row in connection.execute(text(WAITED_FOR))
+    ]
 
 
 def endings(connection: Connection) -> list[Finding]:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, updat
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
-from services.domain.membership import Coordinator, CoordinatorState
+from services.domain.membership import PROGRAM, SHARING_PROGRAM, Coordinator, CoordinatorState
 from services.store.postgres_dialect import END_STOPPED
 from services.store.postgres_writer import APPLICATION_NAME, LOCK_SECONDS
 from services.store.schema import coordinators, shards
@@ -24,8 +24,6 @@ from services.store.writer import Identity
 
 Answer = TypeVar("Answer")
 
-# Programs of this number share a database with others; those of 1 are alone on it, and end when one of these comes.
-PROGRAM = 2
 LOCK_ATTEMPTS_MAX = 5
 
 
@@ -38,7 +36,7 @@ def claim_term(connection: Connection, coordinator_id: str, *, address: str = ""
     def claim() -> int:
         alone = update(coordinators).values(term=coordinators.c.term + 1).where(coordinators.c.id != coordinator_id)
         if connection.dialect.name == "postgresql":
-            alone = alone.where(coordinators.c.program < PROGRAM)
+            alone = alone.where(coordinators.c.program < SHARING_PROGRAM)
         connection.execute(alone)
         changes = {
             "flush": 0,
@@ -62,9 +60,18 @@ def read_coordinators(connection: Connection) -> list[Coordinator]:
     for row in connection.execute(select(shards).order_by(shards.c.shard)):
         owned.setdefault(row.coordinator_id, []).append(row.shard)
     column = coordinators.c
-    query = select(column.id, column.term, column.flush, column.state, column.address).order_by(column.id)
+    query = select(column.id, column.term, column.flush, column.state, column.address, column.program)
+    query = query.order_by(column.id)
     return [
-        Coordinator(row.id, row.term, row.flush, CoordinatorState(row.state), row.address, tuple(owned.get(row.id, ())))
+        Coordinator(
+            id=row.id,
+            term=row.term,
+            flush=row.flush,
+            state=CoordinatorState(row.state),
+            address=row.address,
+            shards=tuple(owned.get(row.id, ())),
+            program=row.program,
+        )
         for row in connection.execute(query)
     ]
 

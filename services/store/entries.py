@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.domain.commands import ApplyReports, Command, CreateTasks, Forget, GrantLeases
+from services.domain.schedule_commands import FireSchedule
+from services.domain.task_changes import ChangeTasks
 from services.store.flush import Prepared
 
 Read = Callable[[Connection], Any]
@@ -41,7 +43,11 @@ def size(work: Command | Read) -> int:
     match work:
         case CreateTasks(tasks=items) | ApplyReports(reports=items) | GrantLeases(placements=items):
             return len(items)
+        case ChangeTasks(task_ids=task_ids):
+            return len(task_ids)
         case Forget(tasks=tasks, chunks=chunks):
             return len(tasks) + sum(len(chunk.task_ids) for chunk in chunks)
+        case FireSchedule(firings=firings):
+            return 1 + len(firings)
         case _:
             return 1

@@ -12,23 +12,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from services.domain.agent import Agent, AgentKey, change
+from services.domain.agent import Agent, AgentKey
 from services.domain.commands import Command, NewTask
+from services.domain.cron_schedule import Schedule, ScheduleKey
 from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
 from services.domain.fold import fold, touched
-from services.domain.ledger import CancelOrder, Granted, Ledger, RequestRecord, Revoked, Rules, Touches
+from services.domain.ledger import CancelOrder, Granted, Ledger, Revoked, Rules, Touches
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
-from services.store import rows, statements
-from services.store.limits import CHUNK_EVENTS_MAX, REQUIREMENTS_CACHE_MAX
+from services.store import statements
+from services.store.changes import (
+    Versions,
+    changed_agents,
+    changed_rows,
+    event_rows,
+    forgotten_rows,
+    link_rows,
+    raise_versions,
+)
+from services.store.dependents import Dependents
+from services.store.gates import Gates, may_refuse
+from services.store.limits import REQUIREMENTS_CACHE_MAX
 from services.store.row_cache import RowCache
-from services.store.row_reader import RowReader, decode_agents, decode_needs, decode_queues, decode_tasks
+from services.store.row_reader import (
+    RowReader,
+    decode_agents,
+    decode_needs,
+    decode_queues,
+    decode_requests,
+    decode_schedules,
+    decode_tasks,
+)
+from services.store.schedule_rows import schedule_rows
 from services.store.writer import Batch
 
 
@@ -45,10 +66,13 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     revoked: list[Revoked]
     cancels: list[CancelOrder]
     agents: list[Agent]
+    holdings: dict[AgentKey, list[Task]]  # all that they hold, of agents that came here: by a Hello, or adopted
     queues: list[Queue]
     ended: list[Attempt]
     progress: dict[str, Progress]
+    unsettled: list[str]  # tasks that have ended, and whose dependents were not all moved on
     requirements: dict[str, Requirements]  # of the tasks in `ready`
+    schedules: list[Schedule] = []
 
 
 class Prepared:
@@ -63,12 +87,16 @@ class Prepared:
         self.queues = queues
 
 
-decode_requests = msgspec.json.Decoder(list[RequestRecord]).decode
 decode_attempts = msgspec.json.Decoder(list[Attempt]).decode
 
 
-# Rows by the statement that writes them.
-Written = dict[statements.Write, list[rows.Row]]
+class Decided(NamedTuple):
+    """What the commands of a flush came to, and on what; `settled` are tasks that no others wait for any more."""
+
+    ledger: Ledger
+    before: Versions
+    answers: list[Any]
+    settled: Iterable[str]
 
 
 class Flusher:
@@ -84,6 +112,7 @@ class Flusher:
         self.shard = 0
         self._flush = 0
         self._cache = RowCache()
+        self.gates = Gates(reader)
         self._queues: set[QueueKey] = set()  # that the flush looked at
         # Sets of requirements are named by their content, so what was read once stays true.
         self._requirements: dict[str, Requirements] = {}
@@ -94,31 +123,49 @@ class Flusher:
         `settle` has to follow once it is written, in the same order; or `discard`, for all of them.
 
         Request ids that are not remembered are taken for new. The database knows better: the writer then raises
-        RequestsKnown, and `read_requests` has them looked up.
+        RequestsKnown, and `read_requests` has them looked up. Where a queue refuses a submit nothing is written, so
+        they are looked up at once.
         """
         try:
             touches = touched(commands)
-            ledger = self._read(touches)
-            if read_requests:
-                self._read_requests(ledger, touches)
-            before = Versions(ledger, self._queues)
-            answers = [fold(ledger, command) for command in commands]
+            decided = self._decide(commands, touches, read_requests=read_requests)
+            if decided.ledger.doubtful:
+                self._requirements = self._cache.unwritten_requirements()  # the fold has put new ones into it
+                decided = self._decide(commands, touches, read_requests=True)
+            ledger = decided.ledger
             raise_versions(ledger)
-            batch = self._batch(ledger, before)
+            batch = self._batch(ledger, decided.before, decided.settled)
         except BaseException:
             self._requirements = self._cache.unwritten_requirements()  # it may hold what will never be written
             raise
         self._cache.hold(ledger)
-        return Prepared(answers, ledger, batch, self._queues)
+        return Prepared(decided.answers, ledger, batch, self._queues)
+
+    def _decide(self, commands: Sequence[Command], touches: Touches, *, read_requests: bool) -> Decided:
+        """Reads what the commands touch and folds them; answers go with what they were decided on."""
+        ledger = self._read(touches)
+        self.gates.open(touches, ledger, unwritten=self._cache.unwritten)
+        if read_requests or (ledger.gates and may_refuse(ledger, coming=len(touches.created))):
+            self._read_requests(ledger, touches)
+        before = Versions(ledger, self._queues)
+        dependents = Dependents(self._reader, self._cache, ledger, before.tasks)
+        answers = []
+        for command in commands:
+            answers.append(fold(ledger, command))
+            if ledger.ended_dependencies:
+                dependents.move_on()
+        return Decided(ledger, before, answers, dependents.settled)
 
     def settle(self, prepared: Prepared, base: int) -> Committed:
         """What was written is real: remembered for the next flush. Its events are numbered from `base`."""
         self._cache.remember(prepared.ledger, prepared.queues)
+        self.gates.settle(prepared.ledger, last=base + len(prepared.ledger.events))
         return committed(prepared.ledger, base + 1)
 
     def discard(self) -> None:
         """Something was not written, or nobody knows whether: what was remembered is not certain any more."""
         self._cache.forget()
+        self.gates.depths.forget()
         self._requirements = {}
 
     def discard_read(self, prepared: Sequence[Prepared]) -> None:
@@ -133,20 +180,22 @@ class Flusher:
         """Somebody else has changed these: they are read again."""
         self._cache.forget_rows(task_ids, agents, queues)
 
-    def _batch(self, ledger: Ledger, before: Versions) -> Batch:
+    def _batch(self, ledger: Ledger, before: Versions, settled: Iterable[str]) -> Batch:
         """What the ledger has to have written, and what has to be looked at again for it."""
         changes = changed_rows(ledger, before)
+        if ledger.schedules.changed:
+            changes.update(schedule_rows(ledger.schedules, before.schedules))
         if self._shared:
             for write in changes:
                 changes[write].sort(key=write.order)
-        written = {**changes, **forgotten_rows(ledger)}
+        written = {**changes, **forgotten_rows(ledger), **link_rows(ledger)}
         self._flush += 1
         writes = [
             (place, written[write], before.of(write, written[write]) if self._shared else [])
             for place, write in enumerate(statements.WRITES)
             if written.get(write)
         ]
-        checks = before.checks(ledger) if self._shared else []
+        checks = before.checks(ledger, settled) if self._shared else []
         chunks, notes = event_rows(ledger)
         return Batch(self._flush, writes, checks, len(ledger.events), chunks, notes)
 
@@ -169,8 +218,11 @@ class Flusher:
         if unread_queues:
             found_queues = decode_queues(self._reader.rows(statements.READ_QUEUES, unread_queues))
             ledger.queues.update((queue.key, queue) for queue in found_queues)
+        if touches.schedules:
+            self._read_schedules(ledger, touches.schedules)
         self._cache.take_requests(touches.requests, ledger)
         self._read_attempts(ledger, touches)
+        self._read_dependencies(ledger, touches)
         ledger.requirements = self._known_requirements({t.needs_id for t in tasks})
         return ledger
 
@@ -180,14 +232,32 @@ class Flusher:
             found = decode_agents(self._reader.rows(statements.READ_AGENTS, unread))
             ledger.agents.update((agent.key, agent) for agent in found)
 
+    def _read_schedules(self, ledger: Ledger, wanted: set[ScheduleKey]) -> None:
+        unread = self._cache.take_schedules(wanted, ledger)
+        ledger.schedules.rows.update(dict.fromkeys(unread))
+        for schedule in decode_schedules(self._reader.rows(statements.READ_SCHEDULES, unread)):
+            ledger.schedules.rows[schedule.key] = schedule
+
     def _take_tasks(self, ledger: Ledger, rows: str) -> None:
         for task in decode_tasks(rows):
             ledger.tasks[task.id] = task
+
+    def _read_dependencies(self, ledger: Ledger, touches: Touches) -> None:
+        """The tasks that new ones depend on. Who holds them does not matter.
+
+        A task that depends on one that is gone by now is refused, unless it was accepted before.
+        """
+        if touches.dependencies:
+            self._read_requests(ledger, touches)
+        wanted = touches.dependencies - touches.created - ledger.tasks.keys()
+        if wanted:
+            self._take_tasks(ledger, self._reader.rows(statements.READ_TASKS, self._cache.take_tasks(wanted, ledger)))
 
     def _read_requests(self, ledger: Ledger, touches: Touches) -> None:
         unknown = touches.requests - ledger.requests.keys()
         found = decode_requests(self._reader.rows(statements.READ_REQUESTS, unknown))
         ledger.requests.update(((r.namespace, r.request_id), r) for r in found)
+        ledger.requests_read = True
 
     def _read_attempts(self, ledger: Ledger, touches: Touches) -> None:
         """The attempts of those leases that are not current: they may be known already."""
@@ -212,102 +282,6 @@ def is_current(task: Task | None, token: int) -> bool:
     return task is not None and task.held and task.token == token
 
 
-class Versions:
-    """The versions of all that a flush has read, and of what it does not change since it is not there: 0."""
-
-    def __init__(self, ledger: Ledger, queues: Iterable[QueueKey]) -> None:
-        self.tasks = {task_id: task.version for task_id, task in ledger.tasks.items()}
-        self.agents = {key: agent.version for key, agent in ledger.agents.items()}
-        self.queues = {key: queue.version for key in queues for queue in [ledger.queues.get(key)] if queue is not None}
-        self._absent = [key for key in queues if key not in self.queues]
-
-    def of(self, write: statements.Write, rows: list[rows.Row]) -> list[int]:
-        """What these rows were, if that has to be so still; empty if it does not matter."""
-        if write is statements.CHANGE_TASKS:
-            return [self.tasks[row[0]] for row in rows]
-        if write in (statements.ADMIT_AGENTS, statements.CHANGE_AGENTS):
-            return [self.agents[row[0], row[1]] for row in rows]
-        if write is statements.CHANGE_QUEUES:
-            return [self.queues[row[0], row[1]] for row in rows]
-        return []
-
-    def checks(self, ledger: Ledger) -> list[tuple[int, list[rows.Row]]]:
-        """What was read and is not changed."""
-        queues = [*self.queues.items(), *((key, 0) for key in self._absent)]
-        changed = ledger.changed_tasks.keys() | {task.id for task in ledger.forgotten}
-        found: tuple[list[rows.Row], ...] = (
-            [(task_id, version) for task_id, version in self.tasks.items() if task_id not in changed],
-            [(*key, version) for key, version in self.agents.items() if key not in ledger.changed_agents],
-            [(*key, version) for key, version in queues if key not in ledger.changed_queues],
-        )
-        return [(place, checked) for place, checked in enumerate(found) if checked]
-
-
-def raise_versions(ledger: Ledger) -> None:
-    """Every agent that the fold changed is one version further, whatever it changed how often."""
-    for key in ledger.changed_agents:
-        agent = ledger.agents[key]
-        ledger.agents[key] = change(agent, version=agent.version + 1)
-
-
-def changed_rows(ledger: Ledger, before: Versions) -> Written:
-    """The rows that are new or changed."""
-    tasks = ledger.tasks
-    agents = changed_agents(ledger)
-    queues = [ledger.queues[key] for key in ledger.changed_queues]
-    admitted = [agent for agent in agents if agent.key in ledger.admitted]
-    return {
-        statements.CREATE_REQUESTS: [rows.request(record) for record in ledger.new_requests],
-        statements.CREATE_NEEDS: [rows.need(pair) for pair in ledger.new_requirements.items()],
-        statements.CREATE_TASKS: [rows.created_task(tasks[task_id]) for task_id in ledger.created],
-        statements.CREATE_DETAILS: [rows.detail(new) for new in ledger.created.values()],
-        statements.CHANGE_TASKS: [rows.changed_task(tasks[i]) for i in ledger.changed_tasks if i not in ledger.created],
-        statements.CREATE_ATTEMPTS: [rows.attempt(ended) for ended in ledger.ended],
-        statements.KEEP_CHECKPOINTS: [rows.checkpoint(pair) for pair in ledger.checkpoints.items()],
-        statements.KEEP_PROGRESS: [rows.progress(pair) for pair in ledger.progress.items()],
-        statements.CREATE_AGENTS: [rows.admitted_agent(a) for a in admitted if a.key not in before.agents],
-        statements.ADMIT_AGENTS: [rows.admitted_agent(a) for a in admitted if a.key in before.agents],
-        statements.CHANGE_AGENTS: [rows.changed_agent(a) for a in agents if a.key not in ledger.admitted],
-        statements.CREATE_QUEUES: [rows.queue(queue) for queue in queues if queue.key not in before.queues],
-        statements.CHANGE_QUEUES: [rows.queue(queue) for queue in queues if queue.key in before.queues],
-    }
-
-
-def event_rows(ledger: Ledger) -> tuple[list[rows.Row], list[rows.Row]]:
-    """The events, numbered from 1 on, and the tasks that they tell of."""
-    chunks: list[rows.Row] = []
-    tasks: list[rows.Row] = []
-    for start in range(0, len(ledger.events), CHUNK_EVENTS_MAX):
-        events, first = ledger.events[start : start + CHUNK_EVENTS_MAX], 1 + start
-        chunks.append(rows.event_chunk(first, events))
-        last = first + len(events) - 1
-        told_of = dict.fromkeys(event.task_id for event in events if event.task_id)
-        tasks += [rows.event_task(task_id, last) for task_id in told_of]
-    return chunks, tasks
-
-
-def forgotten_rows(ledger: Ledger) -> Written:
-    """The keys of what goes."""
-    if not ledger.forgotten and not ledger.trimmed:
-        return {}
-    ids: list[rows.Row] = [(task.id,) for task in ledger.forgotten]
-    trimmed_to = max((chunk.last for chunk in ledger.trimmed), default=0)
-    return {
-        statements.FORGET_REQUESTS: [(t.namespace, t.request_id) for t in ledger.forgotten if t.request_id],
-        statements.FORGET_TASKS: ids,
-        statements.FORGET_DETAILS: ids,
-        statements.FORGET_ATTEMPTS: ids,
-        statements.TRIM_EVENTS: [(chunk.last,) for chunk in ledger.trimmed],
-        statements.TRIM_HISTORY: [(task_id, chunk.last) for chunk in ledger.trimmed for task_id in chunk.task_ids],
-        statements.MOVE_FEED: [(1, trimmed_to + 1)] if trimmed_to else [],
-    }
-
-
-def changed_agents(ledger: Ledger) -> list[Agent]:
-    """The agents that the fold changed, as they are now."""
-    return [ledger.agents[key] for key in ledger.changed_agents]
-
-
 def committed(ledger: Ledger, first_sequence: int) -> Committed:
     """What the ledger has to tell."""
     return Committed(
@@ -321,8 +295,11 @@ def committed(ledger: Ledger, first_sequence: int) -> Committed:
         revoked=ledger.revoked,
         cancels=ledger.cancels,
         agents=changed_agents(ledger),
+        holdings=ledger.holdings(),
         queues=[ledger.queues[key] for key in ledger.changed_queues],
         ended=ledger.ended,
         progress=ledger.progress,
+        unsettled=list(ledger.unsettled),
         requirements={task.needs_id: ledger.requirements[task.needs_id] for task in ledger.ready},
+        schedules=[after for key in ledger.schedules.changed if (after := ledger.schedules.rows[key]) is not None],
     )

@@ -31,6 +31,7 @@ from services.store.away import explained
 from services.store.coordinators import claim_term
 from services.store.entries import Entry, Flight, Read, size
 from services.store.flush import Committed, Flusher
+from services.store.gates import Gates
 from services.store.gathering import Gathering
 from services.store.limits import (
     CONFLICTS_MAX,
@@ -117,6 +118,12 @@ class Journal:
         """New tasks go to this shard from now on."""
         assert self._flusher is not None
         self._flusher.shard = shard
+
+    @property
+    def gates(self) -> Gates:
+        """What it knows of the queues that may refuse tasks."""
+        assert self._flusher is not None, "the journal was not started"
+        return self._flusher.gates
 
     def changed_elsewhere(
         self, task_ids: Iterable[str], agents: Iterable[AgentKey], queues: Iterable[QueueKey]

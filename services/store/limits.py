@@ -37,6 +37,12 @@ GATHER_SECONDS = 0.005
 # Conflicts with other coordinators, one after the other, before flushes become smaller.
 CONFLICTS_MAX = 3
 
+# Tasks that a flush moves on since what they waited for has ended, and how often it looks for those that wait for these
+# in their turn: each time is a way to the database and back. A wide fan, or a long chain of failures, takes more than
+# one flush.
+DEPENDENTS_MAX = 1_000
+DEPENDENCY_ROUNDS_MAX = 16
+
 # Commands that wait for a flush. Beyond it callers get RESOURCE_EXHAUSTED: a queue that only grows helps nobody.
 JOURNAL_QUEUE_MAX = 10_000
 

@@ -60,7 +60,7 @@ def writing(write: Write) -> str:
     """The statement of a write. Its arguments are its columns, each as an array."""
     name, columns = write.table.name, ", ".join(write.columns)
     arrays = arrays_of(write.table, write.columns)
-    if write.kind is Kind.UPDATE:
+    if write.kind in (Kind.UPDATE, Kind.APPEND):
         return f"UPDATE {name} {changing(write)} FROM unnest({arrays}) AS r ({columns}) WHERE {matching(write)}"
     if write.kind is Kind.DELETE:
         match = " AND ".join(f"{name}.{column} = r.{column}" for column in write.key)
@@ -70,14 +70,15 @@ def writing(write: Write) -> str:
 
 @cache
 def guarded(write: Write) -> str:
-    """The statement of an update of rows that must have the version that was read.
+    """The statement of an update, or a delete, of rows that must have the version that was read.
 
     Its arguments are its columns, and those versions, each as an array; then the number of rows.
     """
     name, columns = write.table.name, ", ".join(write.columns)
     arrays = arrays_of(write.table, write.columns)
+    change = f"DELETE FROM {name} USING" if write.kind is Kind.DELETE else f"UPDATE {name} {changing(write)} FROM"
     return (
-        f"WITH done AS (UPDATE {name} {changing(write)} FROM unnest({arrays}, %b::bigint[]) AS r ({columns}, before) "
+        f"WITH done AS ({change} unnest({arrays}, %b::bigint[]) AS r ({columns}, before) "
         f"WHERE {matching(write)} AND {name}.version = r.before RETURNING 1) "
         "SELECT sqrt(count(*) - %b::bigint) FROM done"
     )
@@ -93,7 +94,7 @@ def checking(check: Check) -> str:
     match = " AND ".join(f"{name}.{column} = r.{column}" for column in check.key)
     return (
         f"SELECT sqrt(count(*) - %b::bigint) FROM unnest({arrays}, %b::bigint[]) AS r ({columns}, before) "
-        f"LEFT JOIN {name} ON {match} WHERE coalesce({name}.version, 0) = r.before"
+        f"LEFT JOIN {name} ON {match} WHERE {check.version} = r.before"
     )
 
 
@@ -104,7 +105,8 @@ def arrays_of(table: Table, columns: Iterable[str]) -> str:
 
 def changing(write: Write) -> str:
     """What an update sets."""
-    return "SET " + ", ".join(f"{column} = r.{column}" for column in write.changes)
+    before = f"{write.table.name}.%s || " if write.kind is Kind.APPEND else ""
+    return "SET " + ", ".join(f"{column} = {before and before % column}r.{column}" for column in write.changes)
 
 
 def matching(write: Write) -> str:

@@ -59,7 +59,9 @@ ATTEMPTS_MAX = 5
 # The transaction lost against another one.
 RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 # Rows that another coordinator may have made in between.
-MADE_BY_OTHERS = frozenset({statements.CREATE_AGENTS.table.name, statements.CREATE_QUEUES.table.name})
+MADE_BY_OTHERS = frozenset(
+    write.table.name for write in (statements.CREATE_AGENTS, statements.CREATE_QUEUES, statements.CREATE_SCHEDULES)
+)
 # The database's own trouble, which has nothing to do with the rows.
 TROUBLE = (psycopg.OperationalError, errors.InternalError_, errors.ReadOnlySqlTransaction)
 

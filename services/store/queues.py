@@ -9,11 +9,12 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, func, select, text
 
 from services.domain.event import Position
+from services.domain.policy import AdmissionState
 from services.domain.queue import Queue, QueueKey
 from services.domain.task import HELD, TaskState
 from services.store import values
 from services.store.feed import read_position
-from services.store.schema import queues, states, tasks
+from services.store.schema import feed, queues, states, tasks
 
 
 class QueuePage(msgspec.Struct, frozen=True):
@@ -33,28 +34,37 @@ class LaneCount(msgspec.Struct, frozen=True):
 
 
 class QueueCount(msgspec.Struct, frozen=True):
-    """Tasks of a queue by state. Lanes with pending tasks, highest priority first."""
+    """Tasks of a queue by state, and how it treats new ones. Lanes with pending tasks, highest priority first."""
 
     scheduled: int
+    blocked: int
     leased: int
     running: int
     lanes: list[LaneCount]
+    admission: AdmissionState
     position: Position
 
 
 # As the conditions of the partial indexes have them.
 _SCHEDULED = text(f"tasks.state = {int(TaskState.SCHEDULED)}")
+_BLOCKED = text(f"tasks.state = {int(TaskState.BLOCKED)}")
 _PENDING = text(f"tasks.state = {int(TaskState.PENDING)}")
 _HELD = text(f"tasks.state IN ({states(HELD)})")
 
 _IN_QUEUE = (tasks.c.namespace == bindparam("namespace"), tasks.c.queue == bindparam("name"))
 _COUNT_SCHEDULED = select(func.count()).select_from(tasks).where(_SCHEDULED, *_IN_QUEUE)
+_COUNT_BLOCKED = select(func.count()).select_from(tasks).where(_BLOCKED, *_IN_QUEUE)
 _COUNT_HELD = select(tasks.c.state, func.count()).where(_HELD, *_IN_QUEUE).group_by(tasks.c.state)
 _COUNT_PENDING = (
     select(tasks.c.priority, func.count(), func.min(tasks.c.queued_time))
     .where(_PENDING, *_IN_QUEUE)
     .group_by(tasks.c.priority)
     .order_by(tasks.c.priority.desc())
+)
+
+# One statement sees one commit: as many tasks were pending when the log ended there.
+_COUNT_AT_HEAD = select(
+    select(func.count()).select_from(tasks).where(_PENDING, *_IN_QUEUE).scalar_subquery(), feed.c.head
 )
 
 _GET = select(queues).where(queues.c.namespace == bindparam("namespace"), queues.c.name == bindparam("name"))
@@ -86,6 +96,7 @@ def _next_name(state: object) -> Select[str]:
 
 _NEXT_PENDING_NAME = _next_name(_PENDING)
 _NEXT_SCHEDULED_NAME = _next_name(_SCHEDULED)
+_NEXT_BLOCKED_NAME = _next_name(_BLOCKED)
 
 
 def get_queue(connection: Connection, key: QueueKey) -> tuple[Queue, Position]:
@@ -116,11 +127,19 @@ def count_queue(connection: Connection, key: QueueKey) -> QueueCount:
     held = {row[0]: row[1] for row in connection.execute(_COUNT_HELD, keys)}
     return QueueCount(
         scheduled=connection.scalar(_COUNT_SCHEDULED, keys) or 0,
+        blocked=connection.scalar(_COUNT_BLOCKED, keys) or 0,
         leased=held.get(TaskState.LEASED, 0),
         running=held.get(TaskState.RUNNING, 0),
         lanes=[LaneCount(*row) for row in connection.execute(_COUNT_PENDING, keys)],
+        admission=get_queue(connection, key)[0].admission,
         position=read_position(connection),
     )
+
+
+def count_pending(connection: Connection, key: QueueKey) -> tuple[int, int]:
+    """How many tasks of a queue are pending, and the last event by then. Walks a part of the index of ready tasks."""
+    pending, head = connection.execute(_COUNT_AT_HEAD, {"namespace": key[0], "name": key[1]}).one()
+    return pending, head
 
 
 def _names(connection: Connection, namespace: str, *, after: str, limit: int) -> list[str]:
@@ -128,7 +147,7 @@ def _names(connection: Connection, namespace: str, *, after: str, limit: int) ->
     keys = {"namespace": namespace, "after": after}
     names = set(connection.scalars(_CONFIGURED_NAMES, {**keys, "limit": limit}))
     names.update(connection.scalars(_HELD_NAMES, keys))
-    for step in (_NEXT_PENDING_NAME, _NEXT_SCHEDULED_NAME):
+    for step in (_NEXT_PENDING_NAME, _NEXT_SCHEDULED_NAME, _NEXT_BLOCKED_NAME):
         names.update(_first(_leap(connection, step, namespace, after), limit))
     return heapq.nsmallest(limit, names)
 

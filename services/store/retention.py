@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, exists, select
 
 from services.domain.commands import TrimmedChunk
 from services.domain.task import TERMINAL
 from services.store.feed import read_bounds
-from services.store.schema import event_chunks, tasks
+from services.store.schema import dependencies, event_chunks, tasks
 from services.store.values import decode_events
 
+# While others wait for a task that has ended, they were not told yet: it stays. Nobody begins to wait for it any more.
+_WAITED_FOR = and_(tasks.c.has_dependents, exists().where(dependencies.c.depends_on == tasks.c.id))
 _OLD_TASKS = (
-    select(tasks.c.id, tasks.c.state, tasks.c.end_time)
+    select(tasks.c.id, tasks.c.state, tasks.c.end_time, _WAITED_FOR.label("waited_for"))
     .where(tasks.c.id > bindparam("after"), tasks.c.id < bindparam("floor"))
     .order_by(tasks.c.id)
     .limit(bindparam("limit"))
@@ -34,7 +36,8 @@ def find_old_tasks(connection: Connection, *, ended_before: int, after: str, lim
     """
     keys = {"after": after, "floor": id_made_at(ended_before), "limit": limit}
     rows = connection.execute(_OLD_TASKS, keys).all()
-    ids = [row.id for row in rows if row.state in TERMINAL and row.end_time < ended_before]
+    old = [row for row in rows if row.state in TERMINAL and row.end_time < ended_before]
+    ids = [row.id for row in old if not row.waited_for]
     return OldTasks(ids, rows[-1].id if len(rows) == limit else "")
 
 

@@ -8,11 +8,13 @@ it is written.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import RequestKey
+from services.domain.cron_schedule import ScheduleKey
 from services.domain.ledger import Ledger, RequestRecord
+from services.domain.links import Link
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task
@@ -28,6 +30,11 @@ class RowCache:
         self._agents: dict[AgentKey, Agent] = {}
         self._queues: dict[QueueKey, Queue | None] = {}
         self._requests: dict[RequestKey, RequestRecord] = {}
+
+    @property
+    def unwritten(self) -> Sequence[Ledger]:
+        """The flushes that are being written, oldest first."""
+        return self._unwritten
 
     def take_tasks(self, wanted: Iterable[str], ledger: Ledger) -> list[str]:
         """Puts the tasks that are here into the ledger; returns the others."""
@@ -62,6 +69,18 @@ class RowCache:
                 missing.append(key)
         return missing
 
+    def take_schedules(self, wanted: Iterable[ScheduleKey], ledger: Ledger) -> list[ScheduleKey]:
+        """Puts the schedules into the ledger that are not written yet; returns the others."""
+        missing = []
+        for key in wanted:
+            for earlier in reversed(self._unwritten):
+                if key in earlier.schedules.changed:
+                    ledger.schedules.rows[key] = earlier.schedules.rows[key]
+                    break
+            else:
+                missing.append(key)
+        return missing
+
     def correct_held(self, holders: Container[AgentKey], ledger: Ledger) -> None:
         """After the tasks that agents hold were read: puts in what has changed about that and is not written yet."""
         for earlier in self._unwritten:
@@ -83,6 +102,12 @@ class RowCache:
         """Puts the ended attempts into the ledger that are not written yet."""
         for earlier in self._unwritten:
             ledger.attempts.update(((a.task_id, a.token), a) for a in earlier.ended)
+
+    def links_after(self, found: list[Link], waited_for: Iterable[str]) -> list[Link]:
+        """The links to these tasks, given those that were read: with what is not written yet."""
+        for earlier in self._unwritten:
+            found = earlier.links.after(found, waited_for)
+        return found
 
     def unwritten_requirements(self) -> dict[str, Requirements]:
         """Sets of requirements that are not written yet, by their names."""

@@ -11,8 +11,9 @@ from msgspec.structs import astuple
 
 from services.domain.agent import Agent
 from services.domain.commands import NewTask
+from services.domain.cron_schedule import Schedule
 from services.domain.event import Event
-from services.domain.failure import Attempt, Progress
+from services.domain.failure import Attempt, Failure, Progress
 from services.domain.ledger import RequestRecord
 from services.domain.queue import Queue
 from services.domain.requirements import Requirements
@@ -55,8 +56,11 @@ def getter(
 
 created_task = getter(Task, statements.CREATE_TASKS.columns, json=frozenset({"retry", "avoid"}))
 changed_task = getter(Task, statements.CHANGE_TASKS.columns, json=frozenset({"avoid"}))
+relocated_task = getter(Task, statements.RELOCATE_TASKS.columns)
 request = getter(RequestRecord, statements.CREATE_REQUESTS.columns)
 attempt_head = getter(Attempt, statements.CREATE_ATTEMPTS.columns[:-3])
+schedule_head = getter(Schedule, statements.CREATE_SCHEDULES.columns[:-1])
+fired_schedule = getter(Schedule, statements.FIRE_SCHEDULES.columns)
 agent_head = getter(Agent, statements.CREATE_AGENTS.columns[:-3])
 agent_change_head = getter(Agent, statements.CHANGE_AGENTS.columns[:-1])
 
@@ -73,7 +77,7 @@ def changed_agent(agent: Agent) -> Row:
 
 def detail(new: NewTask) -> Row:
     """What is kept of a submitted task apart from its state."""
-    return (new.id, new.document, text(new.labels) if new.labels else None, None, None)
+    return (new.id, new.document, text(new.labels) if new.labels else None, None, None, None)
 
 
 def attempt(ended: Attempt) -> Row:
@@ -88,12 +92,23 @@ def attempt(ended: Attempt) -> Row:
 
 def queue(value: Queue) -> Row:
     """A queue."""
-    return (value.namespace, value.name, text(value.policy), value.paused, value.version, value.update_time)
+    head = (value.namespace, value.name, text(value.policy), value.paused, value.version, value.update_time)
+    return (*head, int(value.admission))
+
+
+def schedule(value: Schedule, document: bytes) -> Row:
+    """A schedule."""
+    return (*schedule_head(value), document)
 
 
 def need(pair: tuple[str, Requirements]) -> Row:
     """A set of requirements, under its name."""
     return (pair[0], text(pair[1]))
+
+
+def patch(pair: tuple[str, bytes]) -> Row:
+    """What is appended to a task's spec."""
+    return pair
 
 
 def checkpoint(pair: tuple[str, bytes]) -> Row:
@@ -103,6 +118,11 @@ def checkpoint(pair: tuple[str, bytes]) -> Row:
 
 def progress(pair: tuple[str, Progress]) -> Row:
     """A task's last progress."""
+    return (pair[0], text(pair[1]))
+
+
+def failure(pair: tuple[str, Failure]) -> Row:
+    """Why a task ended, if no attempt of it tells."""
     return (pair[0], text(pair[1]))
 
 

@@ -33,6 +33,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import TEXT
@@ -86,6 +87,8 @@ tasks = Table(
     # How many of the tasks that it depends on have not ended, and what becomes of it if one does not succeed.
     Column("blockers", Integer, nullable=False, server_default="0"),
     Column("dependency_policy", SmallInteger, nullable=False, server_default="0"),
+    # Whether another task ever waited for it: only then its end looks for dependents.
+    Column("has_dependents", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Column("retry", Text),
     Column("avoid", Text),
     CheckConstraint(f"state BETWEEN {min(TaskState)} AND {max(TaskState)}", name="tasks_state"),
@@ -140,6 +143,15 @@ Index(
     sqlite_where=text(f"state = {int(TaskState.SCHEDULED)}"),
     postgresql_where=text(f"state = {int(TaskState.SCHEDULED)}"),
 )
+# What waits for other tasks, by queue.
+Index(
+    "tasks_blocked",
+    tasks.c.namespace,
+    tasks.c.queue,
+    tasks.c.id,
+    sqlite_where=text(f"state = {int(TaskState.BLOCKED)}"),
+    postgresql_where=text(f"state = {int(TaskState.BLOCKED)}"),
+)
 # What ended otherwise than well: rare, and asked for often.
 Index(
     "tasks_unsuccessful",
@@ -158,6 +170,8 @@ task_details = Table(
     Column("labels", Text),
     Column("checkpoint", LargeBinary),
     Column("progress", Text),
+    # Why it ended, if no attempt of it tells.
+    Column("failure", Text),
     sqlite_with_rowid=False,
 )
 
@@ -230,9 +244,11 @@ queues = Table(
     Column("paused", Boolean(create_constraint=False), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
+    Column("admission", SmallInteger, nullable=False, server_default="1"),
 )
 
-# Which tasks wait for which: found from the one that ends.
+# Which tasks wait for which, found from the one that ends. A row goes when that end was taken into account: a task has
+# as many rows as blockers.
 dependencies = Table(
     "dependencies",
     metadata,
@@ -328,7 +344,7 @@ coordinators = Table(
     Column("start_time", BigInteger, nullable=False),
     # The head of the feed before the events of its last flush that had some.
     Column("base", BigInteger, nullable=False, server_default="0"),
-    # What its program knows: 1 is alone on a database, 2 may be one of several.
+    # What its program knows: see `domain/membership.py`.
     Column("program", SmallInteger, nullable=False, server_default="1"),
     Column("state", SmallInteger, nullable=False, server_default="1"),
     Column("address", Text, nullable=False, server_default=""),

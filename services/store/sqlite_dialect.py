@@ -27,9 +27,9 @@ NESTED = {
     "requirements": "{}",
 }
 # Columns of the domain's structs that are booleans in JSON and integers in SQLite.
-BOOLEAN = frozenset({"cordoned", "paused"})
-# What nobody needs who judges whether a report is known: left empty when attempts are read.
-UNREAD = {"failure": "null", "output": "''", "usage": "''"}
+BOOLEAN = frozenset({"cordoned", "paused", "has_dependents"})
+# Left empty when they are read: what nobody needs who judges whether a report is known, or changes a schedule.
+UNREAD = {"failure": "null", "output": "''", "usage": "''", "document": "''"}
 
 FENCE = "UPDATE coordinators SET flush = ?1 WHERE id = ?2 AND term = ?3"
 LAST_FLUSH = "SELECT flush FROM coordinators WHERE id = ?1 AND term = ?2"
@@ -53,13 +53,20 @@ def of_length(write: Write, length: int) -> str:
     row = f"({','.join('?' * len(write.columns))})"
     rows = ",".join([row] * length)
     name, columns = write.table.name, ", ".join(write.columns)
-    if write.kind is Kind.UPDATE:
-        changes = ", ".join(f"{column} = r.{column}" for column in write.changes)
+    if write.kind in (Kind.UPDATE, Kind.APPEND):
+        changes = ", ".join(f"{column} = {changed(write, column)}" for column in write.changes)
         match = " AND ".join([*(f"{name}.{column} = r.{column}" for column in write.key), *filter(None, [write.only])])
         return f"WITH r ({columns}) AS (VALUES {rows}) UPDATE {name} SET {changes} FROM r WHERE {match}"
     if write.kind is Kind.DELETE:
         return f"WITH r AS (VALUES {rows}) DELETE FROM {name} WHERE ({columns}) IN (SELECT * FROM r)"
     return f"INSERT INTO {name} ({columns}) VALUES {rows} {conflict(write)}"
+
+
+def changed(write: Write, column: str) -> str:
+    """What a column becomes. Joined bytes are text to SQLite, unless it is told otherwise."""
+    if write.kind is Kind.APPEND:
+        return f"CAST({write.table.name}.{column} || r.{column} AS BLOB)"
+    return f"r.{column}"
 
 
 def conflict(write: Write) -> str:

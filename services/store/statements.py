@@ -19,7 +19,7 @@ from sqlalchemy import Table
 from services.domain.task import HELD
 from services.store import schema
 
-# Set when the task is created, never again.
+# Set when the task is created; of these only queue and priority may change, by a statement of their own.
 TASK_FIXED = frozenset(
     {"namespace", "queue", "kind", "priority", "needs_id", "affinity_key", "create_time", "queue_limit_micros"}
     | {"run_limit_micros", "retry_of", "request_id", "shard", "fairness_key", "dependency_policy", "retry"}
@@ -34,6 +34,7 @@ class Kind(Enum):
     INSERT = "it is new"
     INSERT_OR_IGNORE = "it may be there already, and is the same then"
     UPDATE = "it changes what is there"
+    APPEND = "it is joined to the end of what is there"
     DELETE = "what has its key goes"
 
 
@@ -63,10 +64,14 @@ class Write:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Rows that must have the version that was read: the key's columns, then the version, 0 for "no such row"."""
+    """Rows that must have the version that was read: the key's columns, then the version, 0 for "no such row".
+
+    `version` says it in SQL.
+    """
 
     table: Table
     key: tuple[str, ...]
+    version: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +112,23 @@ READ_TASKS = Read(schema.tasks, ("id",))
 READ_HELD = Read(schema.tasks, ("namespace", "agent_id"), f"state IN ({schema.states(HELD)})")
 READ_AGENTS = Read(schema.agents, ("namespace", "id"))
 READ_QUEUES = Read(schema.queues, ("namespace", "name"))
+READ_SCHEDULES = Read(schema.schedules, ("namespace", "name"))
 READ_REQUESTS = Read(schema.requests, ("namespace", "request_id"))
 READ_ATTEMPTS = Read(schema.attempts, ("task_id", "token"))
 READ_NEEDS = Read(schema.needs, ("id",))
 
 CREATE_TASKS = insert_into(schema.tasks)
 CHANGE_TASKS = update_of(schema.tasks, key=["id"], columns=changing(schema.tasks, key=["id"], fixed=TASK_FIXED))
+# Seldom: what is fixed otherwise.
+RELOCATE_TASKS = update_of(schema.tasks, key=["id"], columns=["queue", "priority"])
+PATCH_SPECS = Write(Kind.APPEND, schema.task_details, ("task_id", "document"), ("task_id",))
 CREATE_DETAILS = insert_into(schema.task_details)
 KEEP_CHECKPOINTS = update_of(schema.task_details, key=["task_id"], columns=["checkpoint"])
 KEEP_PROGRESS = update_of(schema.task_details, key=["task_id"], columns=["progress"])
+KEEP_FAILURES = update_of(schema.task_details, key=["task_id"], columns=["failure"])
+MAKE_LINKS = insert_into(schema.dependencies)
+CUT_LINKS = delete_from(schema.dependencies, key=["depends_on", "task_id"])
+FREE_TASKS = delete_from(schema.dependencies, key=["task_id"])
 CREATE_ATTEMPTS = insert_into(schema.attempts)
 CREATE_REQUESTS = insert_into(schema.requests)
 CREATE_NEEDS = insert_into(schema.needs, Kind.INSERT_OR_IGNORE, key=["id"])
@@ -132,6 +145,19 @@ CREATE_QUEUES = insert_into(schema.queues)
 CHANGE_QUEUES = update_of(
     schema.queues, key=QUEUE_KEY, columns=changing(schema.queues, key=QUEUE_KEY, fixed=frozenset())
 )
+SCHEDULE_KEY = ["namespace", "name"]
+CREATE_SCHEDULES = insert_into(schema.schedules)
+CHANGE_SCHEDULES = update_of(
+    schema.schedules, key=SCHEDULE_KEY, columns=changing(schema.schedules, key=SCHEDULE_KEY, fixed=frozenset())
+)
+# What a firing changes. Versions begin again with each schedule of a name: the time of its making tells them apart.
+FIRE_SCHEDULES = update_of(
+    schema.schedules,
+    key=SCHEDULE_KEY,
+    columns=["paused", "version", "create_time", "update_time", "next_time", "last_time", "last_task_id", "missed"],
+    only="schedules.create_time = r.create_time",
+)
+DELETE_SCHEDULES = delete_from(schema.schedules, key=SCHEDULE_KEY)
 # These two are numbered by the writer.
 APPEND_EVENTS = insert_into(schema.event_chunks)
 NOTE_TASKS = insert_into(schema.event_tasks)
@@ -150,14 +176,24 @@ WRITES: tuple[Write, ...] = (
     CREATE_TASKS,
     CREATE_DETAILS,
     CHANGE_TASKS,
+    RELOCATE_TASKS,
+    PATCH_SPECS,
     CREATE_ATTEMPTS,
     KEEP_CHECKPOINTS,
     KEEP_PROGRESS,
+    KEEP_FAILURES,
+    MAKE_LINKS,
+    CUT_LINKS,
+    FREE_TASKS,
     CREATE_AGENTS,
     ADMIT_AGENTS,
     CHANGE_AGENTS,
     CREATE_QUEUES,
     CHANGE_QUEUES,
+    CREATE_SCHEDULES,
+    CHANGE_SCHEDULES,
+    FIRE_SCHEDULES,
+    DELETE_SCHEDULES,
     FORGET_REQUESTS,
     FORGET_TASKS,
     FORGET_DETAILS,
@@ -168,7 +204,10 @@ WRITES: tuple[Write, ...] = (
 )
 
 # What a flush was decided on, and does not change.
-CHECK_TASKS = Check(schema.tasks, ("id",))
-CHECK_AGENTS = Check(schema.agents, ("namespace", "id"))
-CHECK_QUEUES = Check(schema.queues, ("namespace", "name"))
-CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES)
+CHECK_TASKS = Check(schema.tasks, ("id",), "coalesce(tasks.version, 0)")
+CHECK_AGENTS = Check(schema.agents, ("namespace", "id"), "coalesce(agents.version, 0)")
+CHECK_QUEUES = Check(schema.queues, ("namespace", "name"), "coalesce(queues.version, 0)")
+# Links have no version: there is none, or there is.
+CHECK_LINKS = Check(schema.dependencies, ("depends_on",), "(dependencies.task_id IS NOT NULL)::integer")
+CHECK_SCHEDULES = Check(schema.schedules, ("namespace", "name"), "coalesce(schedules.version, 0)")
+CHECKS: tuple[Check, ...] = (CHECK_TASKS, CHECK_AGENTS, CHECK_QUEUES, CHECK_LINKS, CHECK_SCHEDULES)

@@ -1,14 +1,15 @@
-"""Finding the ids of tasks that a filter wants, newest first, at a cost that a million other tasks do not raise.
+"""Finding the ids of tasks that a filter wants, in order, at a cost that a million other tasks do not raise.
 
-Ids sort by the time of their making, so newest first is the primary key backwards. Where the wanted states are rare,
-their own partial index is asked; otherwise the key is walked, and only so far: a page may then be short without being
-the last.
+Ids sort by the time of their making, so newest first is the primary key backwards, and oldest first forwards. Where
+the wanted states are rare, their own partial index is asked; otherwise the key is walked, and only so far: a page may
+then be short without being the last.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -18,58 +19,85 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from services.domain.failure import FailureReason
 from services.domain.task import HELD, TaskState
+from services.domain.task_filter import WAITING, TaskFilter
 from services.store.limits import TASKS_SCAN_MAX
 from services.store.schema import UNSUCCESSFUL, states, task_details, tasks
 
 
-class TaskFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """All that are set must hold; what is empty asks for nothing."""
-
-    namespace: str
-    queue: str = ""
-    states: frozenset[int] = frozenset()
-    kind: str = ""
-    agent_id: str = ""
-    labels: Mapping[str, str] = {}
-    failure_reason: int = 0
-
-
 class IdPage(msgspec.Struct, frozen=True):
-    """Ids, newest first. `before` is where to go on, None at the end."""
+    """Ids, in the order that was asked for. `last` is where to go on, None at the end."""
 
     ids: list[str]
-    before: str | None
+    last: str | None
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A direction in which ids are walked: the conditions on what lies behind an id and up to one, and the first of
+    several.
+    """
+
+    behind: Callable[[str], ColumnElement[bool]]
+    up_to: Callable[[str], ColumnElement[bool]]
+    by: ColumnElement[str]
+    first: Callable[[int, list[str]], list[str]]
+
+
+NEWEST_FIRST = Order(
+    behind=lambda id_: tasks.c.id < id_, up_to=lambda id_: tasks.c.id >= id_, by=tasks.c.id.desc(), first=heapq.nlargest
+)
+OLDEST_FIRST = Order(
+    behind=lambda id_: tasks.c.id > id_, up_to=lambda id_: tasks.c.id <= id_, by=tasks.c.id.asc(), first=heapq.nsmallest
+)
+
+
+class Walk(msgspec.Struct, frozen=True):
+    """Where a page begins and how it goes on; at most `limit` ids, all of them below `until`."""
+
+    order: Order
+    behind: str
+    until: str
+    limit: int
 
 
 # Sets of states that have an index of their own, by the condition that the index has.
 _INDEXED: tuple[tuple[frozenset[int], str], ...] = (
     (frozenset({TaskState.SCHEDULED}), f"tasks.state = {int(TaskState.SCHEDULED)}"),
+    (frozenset({TaskState.BLOCKED}), f"tasks.state = {int(TaskState.BLOCKED)}"),
     (frozenset({TaskState.PENDING}), f"tasks.state = {int(TaskState.PENDING)}"),
     (frozenset(HELD), f"tasks.state IN ({states(HELD)})"),
     (frozenset(UNSUCCESSFUL), f"tasks.state IN ({states(UNSUCCESSFUL)})"),
 )
+_HAVE_INDEX = frozenset(chain.from_iterable(held for held, _ in _INDEXED))
 # Beyond every id: ids are lower-case hexadecimal.
 _BEYOND = "~"
 
 
 def find_tasks(connection: Connection, filter_: TaskFilter, *, before: str, limit: int) -> IdPage:
     """The newest tasks that the filter wants and are older than `before` (empty: from the newest), at most `limit`."""
+    return _find(connection, filter_, Walk(NEWEST_FIRST, before or _BEYOND, _BEYOND, limit))
+
+
+def find_oldest_tasks(connection: Connection, filter_: TaskFilter, *, after: str, until: str, limit: int) -> IdPage:
+    """The oldest tasks that the filter wants, with ids between these two, at most `limit`."""
+    return _find(connection, filter_, Walk(OLDEST_FIRST, after, until, limit))
+
+
+def _find(connection: Connection, filter_: TaskFilter, walk: Walk) -> IdPage:
     wanted = filter_.states
     if filter_.failure_reason:
         wanted = frozenset({int(TaskState.FAILED)}) & (wanted or {int(TaskState.FAILED)})
         if not wanted:
             return IdPage([], None)
     filter_ = msgspec.structs.replace(filter_, states=wanted)
-    before = before or _BEYOND
     conditions = _indexes_of(connection, filter_)
     if conditions is None:
-        return _walk(connection, filter_, before=before, limit=limit)
-    return _search(connection, filter_, conditions, before=before, limit=limit)
+        return _walk(connection, filter_, walk)
+    return _search(connection, filter_, conditions, walk)
 
 
 def _indexes_of(connection: Connection, filter_: TaskFilter) -> list[str] | None:
     """The conditions of the indexes that hold all wanted states; None if walking the key is better."""
-    if not filter_.states or TaskState.SUCCEEDED in filter_.states:
+    if not filter_.states or not filter_.states <= _HAVE_INDEX:
         return None
     conditions = [condition for held, condition in _INDEXED if held & filter_.states]
     return conditions if all(_is_small(connection, filter_.namespace, condition) for condition in conditions) else None
@@ -82,32 +110,32 @@ def _is_small(connection: Connection, namespace: str, condition: str) -> bool:
     return count is not None and count < TASKS_SCAN_MAX
 
 
-def _search(
-    connection: Connection, filter_: TaskFilter, conditions: Iterable[str], *, before: str, limit: int
-) -> IdPage:
+def _search(connection: Connection, filter_: TaskFilter, conditions: Iterable[str], walk: Walk) -> IdPage:
     """Asks each index, and merges."""
     found: list[str] = []
     for condition in conditions:
-        statement = _matching(filter_).where(text(condition), tasks.c.id < before).limit(limit + 1)
-        found += connection.scalars(statement)
-    newest = heapq.nlargest(limit + 1, found)
-    return IdPage(newest[:limit], newest[limit - 1] if len(newest) > limit else None)
+        found += connection.scalars(_matching(filter_, walk).where(text(condition)))
+    first = walk.order.first(walk.limit + 1, found)
+    return IdPage(first[: walk.limit], first[walk.limit - 1] if len(first) > walk.limit else None)
 
 
-def _walk(connection: Connection, filter_: TaskFilter, *, before: str, limit: int) -> IdPage:
+def _walk(connection: Connection, filter_: TaskFilter, walk: Walk) -> IdPage:
     """Walks the key, a bounded number of rows."""
-    keys = select(tasks.c.id).where(tasks.c.id < before).order_by(tasks.c.id.desc())
+    keys = select(tasks.c.id).where(walk.order.behind(walk.behind), tasks.c.id < walk.until).order_by(walk.order.by)
     last = connection.scalar(keys.offset(TASKS_SCAN_MAX - 1).limit(1))
-    statement = _matching(filter_).where(tasks.c.id < before, tasks.c.id >= (last or "")).limit(limit + 1)
+    statement = _matching(filter_, walk)
+    if last is not None:
+        statement = statement.where(walk.order.up_to(last))
     found = list(connection.scalars(statement))
-    if len(found) > limit:
-        return IdPage(found[:limit], found[limit - 1])
+    if len(found) > walk.limit:
+        return IdPage(found[: walk.limit], found[walk.limit - 1])
     return IdPage(found, last)
 
 
-def _matching(filter_: TaskFilter) -> Select[str]:
-    """Ids of the tasks that the filter wants, newest first."""
-    statement = select(tasks.c.id).where(tasks.c.namespace == filter_.namespace).order_by(tasks.c.id.desc())
+def _matching(filter_: TaskFilter, walk: Walk) -> Select[str]:
+    """Ids of the next tasks that the filter wants, and of one more."""
+    statement = select(tasks.c.id).where(tasks.c.namespace == filter_.namespace, walk.order.behind(walk.behind))
+    statement = statement.where(tasks.c.id < walk.until).order_by(walk.order.by).limit(walk.limit + 1)
     if filter_.states:
         statement = statement.where(tasks.c.state.in_(sorted(filter_.states)))
     if filter_.queue:
@@ -115,8 +143,7 @@ def _matching(filter_: TaskFilter) -> Select[str]:
     if filter_.kind:
         statement = statement.where(tasks.c.kind == filter_.kind)
     if filter_.agent_id:
-        # The row of a task that waits still names the agent that it had last.
-        waiting = (int(TaskState.SCHEDULED), int(TaskState.PENDING))
+        waiting = sorted(map(int, WAITING))
         statement = statement.where(tasks.c.agent_id == filter_.agent_id, tasks.c.state.not_in(waiting))
     if filter_.failure_reason:
         statement = statement.where(tasks.c.failure_reason == FailureReason(filter_.failure_reason))

@@ -10,22 +10,27 @@ from sqlalchemy import Connection, and_, bindparam, literal, select
 
 from services.domain.errors import NotFound
 from services.domain.event import Position
-from services.domain.failure import Attempt, AttemptOutcome, Progress
+from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
 from services.domain.task import Task
+from services.domain.task_filter import TaskFilter
 from services.store import values
 from services.store.feed import read_position
 from services.store.limits import PAGE_DOCUMENT_BYTES_MAX
 from services.store.schema import agents, attempts, task_details, tasks
-from services.store.task_index import TaskFilter, find_tasks
+from services.store.task_index import find_tasks
 
 
 class StoredTask(msgspec.Struct, frozen=True):
-    """A task with what lies apart from its row. `attempt` is the last one that ended, if no other was granted since."""
+    """A task with what lies apart from its row. `attempt` is the last one that ended, if no other was granted since.
+
+    `failure` says why it ended, if no attempt does.
+    """
 
     row: Task
     document: bytes
     progress: Progress | None
     attempt: Attempt | None
+    failure: Failure | None = None
 
 
 class TaskPage(msgspec.Struct, frozen=True):
@@ -47,7 +52,7 @@ class AttemptPage(msgspec.Struct, frozen=True):
 
 _LAST_ATTEMPT = and_(attempts.c.task_id == tasks.c.id, attempts.c.token == tasks.c.token)
 _JOINED = tasks.join(task_details, task_details.c.task_id == tasks.c.id).outerjoin(attempts, _LAST_ATTEMPT)
-_DETAILS = (task_details.c.document, task_details.c.progress)
+_DETAILS = (task_details.c.document, task_details.c.progress, task_details.c.failure)
 _LIGHT_ATTEMPT = [column if column.name not in {"output", "usage"} else literal(b"") for column in attempts.columns]
 
 _GET = select(*tasks.columns, *_DETAILS, *attempts.columns).select_from(_JOINED)
@@ -79,7 +84,7 @@ def list_tasks(connection: Connection, filter_: TaskFilter, *, before: str, limi
     """The newest tasks that the filter wants. A page may be short without being the last."""
     page = find_tasks(connection, filter_, before=before, limit=limit)
     found = _read_many(connection, filter_.namespace, page.ids) if page.ids else []
-    more = page.before if len(found) == len(page.ids) else found[-1].row.id
+    more = page.last if len(found) == len(page.ids) else found[-1].row.id
     return TaskPage(found, more, read_position(connection))
 
 
@@ -109,10 +114,9 @@ def _read_many(connection: Connection, namespace: str, task_ids: Sequence[str]) 
 
 def _stored(row: Sequence[Any]) -> StoredTask:
     task = values.task(row[: values.TASK_COLUMNS])
-    document, progress = row[values.TASK_COLUMNS], row[values.TASK_COLUMNS + 1]
-    last = row[values.TASK_COLUMNS + 2 :]
+    document, progress, failure, *last = row[values.TASK_COLUMNS :]
     attempt = values.attempt(last) if last[0] is not None else None
-    return StoredTask(task, document, values.progress(progress), attempt)
+    return StoredTask(task, document, values.progress(progress), attempt, values.failure(failure))
 
 
 def _read_attempts(connection: Connection, task_id: str, *, after: int, limit: int) -> tuple[list[Attempt], bool]:

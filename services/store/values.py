@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.domain.agent import Agent
+from services.domain.cron_schedule import Schedule
 from services.domain.event import Event
-from services.domain.failure import Attempt, Progress
+from services.domain.failure import Attempt, Failure, Progress
 from services.domain.queue import Queue
 from services.domain.task import Task
 from services.store import schema
@@ -23,6 +24,7 @@ Value = TypeVar("Value")
 _decode = msgspec.json.decode
 decode_events = msgspec.json.Decoder(list[Event]).decode
 _decode_progress = msgspec.json.Decoder(Progress).decode
+_decode_failure = msgspec.json.Decoder(Failure).decode
 
 
 def _json_columns(table: Any, names: set[str], *, after: int = 0) -> tuple[int, ...]:
@@ -59,9 +61,19 @@ def queue(row: Sequence[Any]) -> Queue:
     return _value(row, Queue, _QUEUE_JSON)
 
 
+def schedule(row: Sequence[Any]) -> Schedule:
+    """A row of `schedules`, but for its last column, the document."""
+    return _value(row[:-1], Schedule, ())
+
+
 def progress(text: str | None) -> Progress | None:
     """The last progress of a task."""
     return _decode_progress(text) if text else None
+
+
+def failure(text: str | None) -> Failure | None:
+    """Why a task ended that no attempt has ended."""
+    return _decode_failure(text) if text else None
 
 
 def _value(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from missioncontrol.v1 import agent_pb2, agent_service_pb2
 
-from services.domain.agent import Agent, Declaration
+from services.domain.agent import Agent, Declaration, DrainMode, DrainState
 from services.domain.commands import AdmitAgent
 from services.transport.convert_lease import lease_key
 from services.transport.convert_task import DEFAULT_NAMESPACE
@@ -41,8 +42,14 @@ def declaration(message: agent_service_pb2.Hello) -> Declaration:
     )
 
 
-def agent(value: Agent, *, heartbeat_time: int) -> agent_pb2.Agent:
-    """An agent for the wire. `heartbeat_time` is the newest that is known of it."""
+def agent(
+    value: Agent,
+    *,
+    heartbeat_time: int,
+    warm_keys: Iterable[str] | None = None,
+    lanes: Iterable[agent_pb2.LaneDepth] = (),
+) -> agent_pb2.Agent:
+    """An agent for the wire. `heartbeat_time` is the newest that is known of it; `warm_keys` None: what it said."""
     declared = value.declared
     make: Any = agent_pb2.Agent
     message: agent_pb2.Agent = make(
@@ -66,5 +73,20 @@ def agent(value: Agent, *, heartbeat_time: int) -> agent_pb2.Agent:
         sdk=declared.sdk,
         host=declared.host,
         coordinator_id=value.coordinator_id,
+        warm_keys=declared.warm_keys if warm_keys is None else warm_keys,
+        lanes=lanes,
+        drain=drain(value),
     )
     return message
+
+
+def drain(value: Agent) -> agent_pb2.AgentDrain | None:
+    """How far the agent's ordered drain is; None without one."""
+    if value.drain_state is DrainState.NONE:
+        return None
+    return agent_pb2.AgentDrain(
+        state=agent_pb2.DrainState.ValueType(value.drain_state),
+        returns_started=value.drain_mode is DrainMode.RETURN,
+        deadline_time=optional_timestamp(value.drain_time),
+        leases_left=value.leases,
+    )

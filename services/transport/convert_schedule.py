@@ -15,9 +15,12 @@ from services.domain.agent import Agent
 from services.domain.commands import PlacementOutcome
 from services.domain.queue import Queue
 from services.domain.requirements import Preference, Requirements
+from services.domain.schedule import LeaseLoad
 from services.domain.task import Avoided
 from services.transport import convert_queue, convert_selector
 from services.transport.convert_time import timestamp
+
+NONE_WARM: Mapping[str, int] = {}
 
 
 class Group(Protocol):
@@ -100,11 +103,17 @@ def add_ready(request: wire.ScheduleRequest, group_id: int, tasks: Iterable[Read
             )
 
 
-def agent(value: Agent) -> wire.SchedulableAgent:
-    """An agent for the scheduler: whole, with its load by the last commit."""
+def agent(
+    value: Agent, *, loads: Iterable[LeaseLoad] = (), warm_keys: Mapping[str, int] = NONE_WARM, last_grant_time: int = 0
+) -> wire.SchedulableAgent:
+    """An agent for the scheduler: whole, with its load by the last commit.
+
+    `warm_keys` have the instants of their last use, and are empty if they are as they were told last. Instants are
+    microseconds since 1970 UTC.
+    """
     declared = value.declared
     labels: Mapping[str, str] = declared.labels
-    return wire.SchedulableAgent(
+    message = wire.SchedulableAgent(
         namespace=value.namespace,
         agent_id=value.id,
         session=value.session,
@@ -119,7 +128,13 @@ def agent(value: Agent) -> wire.SchedulableAgent:
         leases=value.leases,
         started=value.started,
         resources_used=value.resources_used,
+        last_grant_micros=last_grant_time,
     )
+    for load in loads:
+        message.loads.add(queue=load.queue, priority=load.priority, fairness_key=load.fairness_key, leases=load.leases)
+    for key, used_time in warm_keys.items():
+        message.warm_keys.add(key=key, time_micros=used_time)
+    return message
 
 
 def outcome(value: PlacementOutcome) -> wire.PlacementOutcome.ValueType:

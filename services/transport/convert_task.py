@@ -15,9 +15,11 @@ import uuid_utils
 from missioncontrol.v1 import task_pb2, task_service_pb2
 
 from services.domain.commands import NewTask
+from services.domain.errors import InvalidArgument
 from services.domain.failure import Attempt, Failure, FailureReason, Progress
 from services.domain.requirements import LabelSelector, Requirements, needs_id, rounded_limit
 from services.domain.retry import DEFAULT_RETRY, RetryPolicy
+from services.domain.schedules import REQUEST_ID_PREFIX
 from services.domain.task import Task, TaskState
 from services.transport import convert_selector
 from services.transport.convert_time import (
@@ -52,6 +54,9 @@ def new_task(request: task_service_pb2.CreateTaskRequest, *, retry_of: str = "")
     Raises InvalidArgument for what the rules in the .proto cannot say. Field paths are those within the request.
     """
     spec = request.spec
+    if request.request_id.startswith(REQUEST_ID_PREFIX):
+        reason = f'must not begin with "{REQUEST_ID_PREFIX}": such ids are those of schedules\' firings'
+        raise InvalidArgument(f"request_id: {reason}", fields=[("request_id", reason)])
     if not spec.namespace:
         spec.namespace = DEFAULT_NAMESPACE
     if not spec.queue:
@@ -170,9 +175,15 @@ def spec_without_payload(document: bytes) -> task_pb2.TaskSpec:
 
 
 def task(
-    row: Task, *, spec: task_pb2.TaskSpec, attempt: Attempt | None = None, progress: Progress | None = None
+    row: Task,
+    *,
+    spec: task_pb2.TaskSpec,
+    attempt: Attempt | None = None,
+    progress: Progress | None = None,
+    failure: Failure | None = None,
 ) -> task_pb2.Task:
-    """A task for the wire. `attempt` is the last one that ended, if it has the row's token.
+    """A task for the wire. `attempt` is the last one that ended, if it has the row's token; `failure` says why the task
+    ended if no attempt does.
 
     Output and usage come along if the attempt holds them.
     """
@@ -181,7 +192,7 @@ def task(
     if row.held or (ended is not None and row.terminal and ended.end_time == row.end_time):
         message.agent_id = row.agent_id
     if row.state in _SHOWS_FAILURE:
-        _set_failure(message, row, ended)
+        _set_failure(message, row, ended, failure)
     if ended is not None and row.state in _SHOWS_OUTPUT and ended.output:
         message.output.MergeFromString(ended.output)
     if ended is not None and row.terminal and ended.usage:
@@ -210,13 +221,16 @@ def _task(row: Task, spec: task_pb2.TaskSpec) -> task_pb2.Task:
         redeliveries=row.redeliveries,
         retry_of=row.retry_of,
         request_id=row.request_id,
+        blockers=row.blockers,
     )
     return message
 
 
-def _set_failure(message: task_pb2.Task, row: Task, ended: Attempt | None) -> None:
-    """The last attempt's failure; a task that expired has one of its own."""
-    if row.state is TaskState.EXPIRED:
+def _set_failure(message: task_pb2.Task, row: Task, ended: Attempt | None, failure: Failure | None) -> None:
+    """The last attempt's failure; a task that no attempt has ended has one of its own."""
+    if failure is not None:
+        message.failure.CopyFrom(failure_message(failure))
+    elif row.state is TaskState.EXPIRED:
         text = f"not started within {row.queue_limit_micros / MICROS:g} s"
         message.failure.CopyFrom(failure_message(Failure(FailureReason.QUEUE_TIMEOUT, text)))
     elif ended is not None and ended.failure is not None:

@@ -6,19 +6,21 @@ only if the agent's declaration changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from missioncontrol.v1 import queue_pb2
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 
 from services.domain.commands import Placement, PlacementOutcome
 from services.domain.errors import InvalidArgument
+from services.domain.policy import AdmissionState
 from services.domain.requirements import AgentProfile, Preference, Requirements
 from services.domain.schedule import (
     LeaseLoad,
     PlacementResult,
     QueueRule,
     ReadyTask,
+    Recall,
     SchedulableAgent,
     ScheduleChanges,
     TaskGroup,
@@ -32,22 +34,25 @@ from services.transport import convert_queue, convert_selector
 
 _OUTCOMES = {int(outcome): outcome for outcome in PlacementOutcome}
 _LOAD_FIELDS = ("accepting", "leases", "started", "resources_used", "loads", "warm_keys", "last_grant_micros")
+NONE_WARM: dict[str, int] = {}
 
 
 class ScheduleDecoder:
     """Reads the requests of the stream with that number: the groups' ids are of all streams from here on.
 
-    It remembers each agent's profile, as long as the agent is not removed.
+    It remembers each agent's profile and warm keys, as long as the agent is not removed.
     """
 
     def __init__(self, source: int = 0) -> None:
         self._source = source
         self._profiles: dict[str, tuple[bytes, AgentProfile]] = {}
+        self._warm_keys: dict[str, tuple[int, dict[str, int]]] = {}  # by agent, with the session that they are of
 
     def changes(self, request: pb.ScheduleRequest) -> ScheduleChanges:
         """Read a request. Raises InvalidArgument for what the contract does not have."""
         for key in request.removed_agents:
             self._profiles.pop(key, None)
+            self._warm_keys.pop(key, None)
         source = self._source
         return ScheduleChanges(
             source=source,
@@ -72,12 +77,22 @@ class ScheduleDecoder:
             slots=agent.slots,
             leases=agent.leases,
             resources_used=dict(agent.resources_used) if agent.resources_used else {},
+            started=agent.started,
             queue_limit=agent.queue_limit,
             loads=tuple(_load(load) for load in agent.loads) if agent.loads else (),
-            warm_keys={warm.key: warm.time_micros for warm in agent.warm_keys} if agent.warm_keys else {},
+            warm_keys=self._warm(key, agent),
             last_grant_time=agent.last_grant_micros,
             profile=self._profile(key, agent),
         )
+
+    def _warm(self, key: str, agent: pb.SchedulableAgent) -> Mapping[str, int]:
+        """The keys that were told last of this session: they are told only when they changed."""
+        if agent.warm_keys:
+            told = {warm.key: warm.time_micros for warm in agent.warm_keys}
+            self._warm_keys[key] = (agent.session, told)
+            return told
+        session, known = self._warm_keys.get(key, (0, NONE_WARM))
+        return known if session == agent.session else NONE_WARM
 
     def _profile(self, key: str, agent: pb.SchedulableAgent) -> AgentProfile:
         """Return the agent's profile: the one from before, if everything but its load is the same bytes."""
@@ -99,7 +114,10 @@ class ScheduleDecoder:
 
 
 def schedule_response(
-    placements: Iterable[Placement], unplaceable: Iterable[Unplaceable], standing: Iterable[Standing] = ()
+    placements: Iterable[Placement],
+    unplaceable: Iterable[Unplaceable],
+    standing: Iterable[Standing] = (),
+    recalls: Iterable[Recall] = (),
 ) -> pb.ScheduleResponse:
     """Write a response. The groups in it are of one stream, which knows them by its own numbers."""
     response = pb.ScheduleResponse()
@@ -118,6 +136,14 @@ def schedule_response(
         agents = response.standing.add(group_id=number_of(offer.group_id)).agents
         for agent_id, session in offer.agents:
             agents.add(agent_id=agent_id, session=session)
+    for recall in recalls:
+        response.recalls.add(
+            namespace=recall.namespace,
+            agent_id=recall.agent_id,
+            session=recall.session,
+            queue=recall.queue,
+            count=recall.count,
+        )
     return response
 
 
@@ -130,7 +156,8 @@ def _add_unplaceable(response: pb.ScheduleResponse, group: Unplaceable) -> None:
 
 def _queue(queue: queue_pb2.Queue) -> QueueRule:
     policy = convert_queue.queue_policy(queue.policy)
-    return QueueRule(queue.namespace, queue.name, queue.paused, queue.version, policy)
+    paused = queue.paused or policy.admission.state is AdmissionState.PAUSE
+    return QueueRule(queue.namespace, queue.name, paused, queue.version, policy)
 
 
 def _load(load: pb.LeaseLoad) -> LeaseLoad:

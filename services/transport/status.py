@@ -29,6 +29,11 @@ CODES: Mapping[type[errors.MissionControlError], grpc.StatusCode] = {
     errors.SchedulerSuperseded: grpc.StatusCode.FAILED_PRECONDITION,
     errors.VersionMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.QueueRefused: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.QueueShedding: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.QueueThrottled: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.QueuePaused: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.SlowReader: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
 }

@@ -19,7 +19,7 @@ UUID_CHARACTERS = 36
 REPORTS_MAX = 128
 PAYLOAD_BYTES_MAX = 262_144
 CONTENT_TYPE_CHARACTERS_MAX = 32  # the rule is 128 bytes
-
+FAIRNESS_KEY_CHARACTERS_MAX = 32  # the rule is 128 bytes
 
 # The parts of a spec that have rules and that most submits leave out.
 SPEC_RULED = ("requirements", "not_before_time", "queue_time_limit", "run_time_limit", "retry_policy")
@@ -43,8 +43,11 @@ def submit_surely_valid(request: Any) -> bool:
         and len(spec.payload.content_type) <= CONTENT_TYPE_CHARACTERS_MAX
         and "\0" not in request_id
         and "\0" not in spec.payload.content_type
+        and len(spec.fairness_key) <= FAIRNESS_KEY_CHARACTERS_MAX
+        and "\0" not in spec.fairness_key
         and -100 <= spec.priority <= 100
         and not (spec.labels or spec.affinity_key or spec.trace_parent or spec.trace_state)
+        and not (spec.preferences or spec.depends_on or spec.dependency_policy)
         and not any(map(spec.HasField, SPEC_RULED))
     )
 

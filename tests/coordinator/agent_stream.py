@@ -119,6 +119,7 @@ class Coordinator:
         self.connections = parts.connections
         self.store = Store(self.journal, parts.storage.readers)
         self.agents: dict[str, Agent] = {}
+        self.tasks: dict[str, Task] = {}
         self._numbers = iter(range(1, 1_000_000))
         self._conversations: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
@@ -191,4 +192,5 @@ class Coordinator:
 
     def _on_committed(self, committed: Committed) -> None:
         self.agents.update((agent.id, agent) for agent in committed.agents)
+        self.tasks.update(committed.tasks)
         self._changed.set()

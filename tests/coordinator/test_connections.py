@@ -255,7 +255,7 @@ async def test_a_drain_that_was_called_off_while_the_agent_was_away_is_called_of
     [ordered] = await stream.hear_of("orders")
     stream.hang_up()
     await coordinator.until(AgentState.OFFLINE)
-    await coordinator.journal.submit(drain(AgentAction.UNCORDON))
+    await coordinator.journal.submit(drain(AgentAction.RESUME))
 
     stream, welcome = await coordinator.connect()
 
@@ -272,7 +272,7 @@ async def test_a_drain_that_is_called_off_between_hello_and_welcome_is_called_of
     await coordinator.journal.submit(drain(AgentAction.DRAIN))
     stream.hang_up()
     await coordinator.until(AgentState.OFFLINE)
-    called_off = Foretold(AdmitAgent, lambda: coordinator.journal.submit(drain(AgentAction.UNCORDON)), asyncio.Event())
+    called_off = Foretold(AdmitAgent, lambda: coordinator.journal.submit(drain(AgentAction.RESUME)), asyncio.Event())
     coordinator.journal.foretell(called_off)
 
     stream, welcome = await coordinator.connect()

@@ -16,9 +16,9 @@ from services.domain.commands import Forget, ReportKind
 from services.domain.errors import NotFound
 from services.domain.event_filter import EventFilter
 from services.domain.task import Task
+from services.domain.task_filter import TaskFilter
 from services.store.check import check
 from services.store.feed import EventPage, list_events
-from services.store.task_index import TaskFilter
 from services.store.tasks import get_task, list_attempts, list_tasks
 from tests.store.queries.store import Store
 

@@ -10,6 +10,8 @@ from services.coordinator import window as module
 from services.coordinator.window import ALL_SHARDS, Group, Window
 from services.domain.agent import Declaration
 from services.domain.commands import AdmitAgent, CreateTasks, GrantLeases, Placement, PlacementOutcome
+from services.domain.task_changes import ChangeTasks, Move
+from services.domain.task_filter import TaskFilter
 from services.store.backlog import BacklogTask, read_groups, read_ready
 from tests.store.world import NAMESPACE, World, new_task
 
@@ -38,13 +40,14 @@ class Backlog:
         self.tell()
 
     def tell(self) -> None:
+        """Removals come before arrivals, as the scheduler takes them."""
         changes = self.window.take_changes()
+        for task_id in changes.removed:
+            del self.told[task_id]
         for tasks in changes.ready.values():
             for task in tasks.values():
                 assert task.task_id not in self.told, "told twice"
                 self.told[task.task_id] = task
-        for task_id in changes.removed:
-            del self.told[task_id]
 
     def refill(self) -> None:
         asked, self.asked = self.asked, []
@@ -58,10 +61,34 @@ class Backlog:
         del self.told[task_id]
         self.commit()
 
+    def move(self, *numbers: int, queue: str) -> None:
+        """Puts tasks into another queue, all in one flush."""
+        ids = [f"t{number:05}" for number in numbers]
+        self.world.do(ChangeTasks(TaskFilter(namespace=NAMESPACE, kind="work"), ids, Move(queue)))
+        self.commit()
+
+    def places(self) -> dict[str, tuple[list[str], int]]:
+        """What is in the window of each queue, and how many are behind it."""
+        return {
+            group.key[1]: (sorted(group.tasks), group.unsent)
+            for group in self.window._groups.values()
+            if not group.empty
+        }
+
+    def work_off(self) -> list[str]:
+        """Places all that there is, the oldest first of what was told."""
+        placed = []
+        while self.told:
+            placed.append(min(self.told))
+            self.place(placed[-1])
+            self.refill()
+        return placed
+
 
 @pytest.fixture
 def backlog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backlog:
     monkeypatch.setattr(module, "WINDOW_TASKS_MAX", LIMIT)
+    monkeypatch.setattr(module, "WINDOW_OVERFULL_MAX", 2 * LIMIT)
     made = Backlog(tmp_path)
     made.world.connect("a", slots=1000)
     return made
@@ -215,3 +242,82 @@ def test_when_what_is_behind_the_window_is_cancelled_the_scheduler_hears_that_no
         backlog.window.on_committed(backlog.world.last)
     changes = backlog.window.take_changes()
     assert [group.unsent for group in changes.groups.values()] == [0]
+
+
+def test_a_task_that_is_moved_leaves_its_group_and_enters_the_other(backlog: Backlog) -> None:
+    backlog.submit(3)
+    backlog.move(1, queue="other")
+    assert backlog.places() == {"default": (["t00000", "t00002"], 0), "other": (["t00001"], 0)}
+    assert len(backlog.told) == 3
+    assert backlog.work_off() == ["t00000", "t00001", "t00002"]
+
+
+def test_a_task_behind_the_window_that_is_moved_is_counted_where_it_is(backlog: Backlog) -> None:
+    backlog.submit(LIMIT + 5)
+    backlog.move(1, LIMIT + 1, LIMIT + 3, queue="other")
+    assert backlog.window.pending() == LIMIT + 5
+    places = backlog.places()
+    assert places["other"] == (["t00001", "t00011", "t00013"], 0)
+    assert (len(places["default"][0]), places["default"][1]) == (LIMIT - 1, 3)
+    assert len(backlog.work_off()) == LIMIT + 5
+
+
+def test_a_whole_backlog_that_is_moved_comes_through_the_other_window_once(backlog: Backlog) -> None:
+    backlog.submit(50)
+    for start in range(0, 50, 7):
+        backlog.move(*range(start, min(start + 7, 50)), queue="other")
+    backlog.refill()
+    assert backlog.window.pending() == 50
+    assert backlog.work_off() == [f"t{number:05}" for number in range(50)]
+
+
+@pytest.mark.parametrize("refill", [True, False])
+def test_older_tasks_that_are_moved_into_a_full_group_are_bounded_and_not_lost(backlog: Backlog, refill: bool) -> None:
+    """Those that are there are younger. The refill may be under way while they come."""
+    backlog.submit(60)
+    backlog.world.flush(CreateTasks([new_task(f"y{number:05}", queue="other") for number in range(30)]))
+    backlog.commit()
+    for number in range(LIMIT // 2):
+        backlog.place(f"y{number:05}")
+    if refill:
+        backlog.refill()
+    for start in range(0, 60, 4):
+        backlog.move(*range(start, start + 4), queue="other")
+    assert len(backlog.places()["other"][0]) <= 2 * LIMIT
+    backlog.refill()
+    placed = backlog.work_off()
+    assert sorted(placed) == [*(f"t{number:05}" for number in range(60)), *(f"y{n:05}" for n in range(LIMIT // 2, 30))]
+    assert backlog.window.pending() == 0
+
+
+def test_moved_there_and_back_in_one_flush_is_not_moved(backlog: Backlog) -> None:
+    backlog.submit(LIMIT + 2)
+    ids = ["t00000", f"t{LIMIT:05}"]
+    everything = TaskFilter(namespace=NAMESPACE, kind="work")
+    backlog.world.flush(*[ChangeTasks(everything, ids, Move(queue)) for queue in ("other", "default")])
+    backlog.commit()
+    assert set(backlog.places()) == {"default"}
+    assert len(backlog.work_off()) == LIMIT + 2
+
+
+def test_moved_and_granted_in_one_flush_is_gone_from_both(backlog: Backlog) -> None:
+    backlog.submit(LIMIT + 2)
+    move = ChangeTasks(TaskFilter(namespace=NAMESPACE, kind="work"), ["t00003"], Move("other"))
+    grant = GrantLeases([Placement(1, "t00003", "a", 1)], [("default", "a")])
+    assert backlog.world.flush(move, grant)[1] == [PlacementOutcome.GRANTED]
+    backlog.commit()
+    assert backlog.window.pending() == LIMIT + 1
+    assert len(backlog.work_off()) == LIMIT + 1
+
+
+def test_what_another_coordinator_has_moved_goes_over_to_its_new_group(backlog: Backlog) -> None:
+    backlog.submit(LIMIT + 2)
+    move = ChangeTasks(TaskFilter(namespace=NAMESPACE, kind="work"), ["t00003", "t00011"], Move("other"))
+    backlog.world.flush(move)
+    assert backlog.world.last is not None
+    for task in backlog.world.last.tasks.values():  # as the tail tells it: by the row
+        backlog.window.became_ready(task, backlog.world.last.requirements[task.needs_id])
+    backlog.tell()
+    assert backlog.places()["other"] == (["t00003", "t00011"], 0)
+    assert len(backlog.work_off()) == LIMIT + 2
+    assert backlog.window.pending() == 0

@@ -96,3 +96,21 @@ def test_a_type_or_state_that_is_newer_than_the_gateway_goes_by_its_number():
 def test_the_names_are_those_of_the_domain():
     assert {kind.value: kind.name.lower().replace("_", ".", 1) for kind in EventType} == NAMES
     assert TYPES["task.cancel_requested"] == event_pb2.EVENT_TYPE_TASK_CANCEL_REQUESTED
+
+
+def test_a_firing_is_about_its_schedule_and_names_the_task():
+    event = event_pb2.Event(
+        sequence=7, type=event_pb2.EVENT_TYPE_SCHEDULE_FIRED, namespace="default", task_id="task-0", queue="q",
+        schedule="nightly", version=2,
+    )  # fmt: skip
+    event.schedule_time.FromJsonString("2026-03-29T01:00:00Z")
+    content = cloud_event(event)
+    assert (content["type"], content["subject"]) == ("missioncontrol.schedule.fired", "schedules/nightly")
+    assert content["data"] == {
+        "namespace": "default",
+        "task_id": "task-0",
+        "queue": "q",
+        "version": 2,
+        "schedule": "nightly",
+        "schedule_time": "2026-03-29T01:00:00.000000Z",
+    }

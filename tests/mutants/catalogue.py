@@ -10,7 +10,9 @@ FLUSH, JOURNAL, WRITER = (
     "tests/store/test_journal.py",
     "tests/store/test_writer_process.py",
 )
+DRAINS, BULK = "tests/store/test_drains.py", "tests/store/test_bulk.py"
 MODEL, SEVERAL = "tests/store/test_model.py", "tests/store/test_several_writers.py"
+DEPENDENCIES = "tests/store/test_dependencies.py"
 SESSION, SDK = "tests/domain/test_session.py", "tests/clients/session"
 SIMULATION = "tests/simulation/test_simulation.py"
 
@@ -160,7 +162,7 @@ MUTANTS = (
         "S14",
         "a coordinator grants a task of a queue that another one has paused since",
         "services/store/flush.py",
-        "        checks = before.checks(ledger) if self._shared else []\n",
+        "        checks = before.checks(ledger, settled) if self._shared else []\n",
         "        checks: list[tuple[int, list[rows.Row]]] = []\n",
         (SEVERAL,),
     ),
@@ -208,6 +210,42 @@ MUTANTS = (
         "    if not agent.accepting:\n        return PlacementOutcome.AGENT_NOT_ACCEPTING\n",
         "",
         (FOLD, MODEL),
+    ),
+    Mutant(
+        "a drain ends with the process",
+        "S14",
+        "a new process of an agent that was ordered to drain takes work",
+        "services/domain/admission.py",
+        "    drain_mode = before.drain_mode if before is not None else DrainMode.NONE\n",
+        "    drain_mode = before.drain_mode if before is not None and again else DrainMode.NONE\n",
+        (DRAINS, MODEL),
+    ),
+    Mutant(
+        "a drain that nobody hears the end of",
+        "S9",
+        "the last lease of a drain ends, and its event is forgotten",
+        "services/domain/attempt_end.py",
+        "    if released.drain_state is DrainState.DRAINED:\n",
+        "    if released.drain_state is None:\n",
+        (DRAINS, MODEL),
+    ),
+    Mutant(
+        "a change of tasks that have started since",
+        "S3",
+        "a task is moved as it was found, not as it is: under its agent",
+        "services/domain/bulk.py",
+        "row_matches(command.filter_, task) and is_changed(task, command.change)]\n",
+        "True]\n",
+        (BULK, MODEL),
+    ),
+    Mutant(
+        "a moved task that is told of where it was",
+        "L4",
+        "what another coordinator has moved stays in the group that it was in",
+        "services/coordinator/window.py",
+        "        if task.shard in self.shards and (group is None or group.key != group_key(task)):\n",
+        "        if task.shard in self.shards and group is None:\n",
+        ("tests/coordinator/test_window.py",),
     ),
     Mutant(
         "a cancelled task comes back",
@@ -289,5 +327,32 @@ MUTANTS = (
         "        if now >= self.liveness.silence_time:\n            # The stream",
         "        if now >= inf:\n            # The stream",
         (SDK,),
+    ),
+    Mutant(
+        "a task that begins to wait while the other ends waits for ever",
+        "D1",
+        "the end does not look again whether another task waits for it by now",
+        "services/store/flush.py",
+        "            [(task_id, 0) for task_id in settled],\n",
+        "            [],\n",
+        (SEVERAL,),
+    ),
+    Mutant(
+        "the first task that waits is not noticed by the end",
+        "D1",
+        "the mark of a task with dependents is no change of its row",
+        "services/domain/dependencies.py",
+        "        marked = amend(task, has_dependents=True)\n",
+        "        return\n",
+        (SEVERAL, DEPENDENCIES),
+    ),
+    Mutant(
+        "a failure stops at the first dependent",
+        "D1",
+        "what waits for a task that another one's end has ended is left alone",
+        "services/store/dependents.py",
+        "        for _ in range(DEPENDENCY_ROUNDS_MAX):\n",
+        "        for _ in range(1):\n",
+        (DEPENDENCIES, MODEL),
     ),
 )

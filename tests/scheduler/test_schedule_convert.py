@@ -10,7 +10,7 @@ from missioncontrol.v1 import scheduler_service_pb2 as pb
 from services.domain.commands import Placement
 from services.domain.errors import InvalidArgument
 from services.domain.requirements import FilterReason, LabelSelector, Requirements, SelectorOperator
-from services.domain.schedule import QueueRule, ReadyTask, TaskGroup, Unplaceable, UnplaceableReason
+from services.domain.schedule import LeaseLoad, QueueRule, ReadyTask, TaskGroup, Unplaceable, UnplaceableReason
 from services.domain.task import Avoided
 from services.transport.schedule_convert import ScheduleDecoder, schedule_response
 
@@ -54,6 +54,32 @@ def test_an_agent_is_read_with_its_declaration_and_its_load() -> None:
     assert read.profile.capabilities == {"gpu"}
     assert read.profile.labels == {"zone": "a"}
     assert read.profile.resources == {"cpus": 8.0}
+
+
+def test_what_an_agents_leases_are_of_is_read() -> None:
+    load = pb.LeaseLoad(queue="q", priority=5, fairness_key="ann", leases=3)
+    agent = pb.SchedulableAgent(namespace="n", agent_id="a", session=4, loads=[load], last_grant_micros=11)
+    (read,) = ScheduleDecoder().changes(pb.ScheduleRequest(agents=[agent])).agents
+    assert read.loads == (LeaseLoad("q", 5, "ann", 3),)
+    assert read.last_grant_time == 11
+
+
+def test_warm_keys_stand_until_they_are_told_again_or_the_session_is_another_one() -> None:
+    decoder = ScheduleDecoder()
+
+    def read(session: int, *keys: tuple[str, int], remove: bool = False) -> dict[str, int]:
+        warm = [pb.WarmKey(key=key, time_micros=time) for key, time in keys]
+        agent = pb.SchedulableAgent(namespace="n", agent_id="a", session=session, warm_keys=warm)
+        removed = ["n/a"] if remove else []
+        (found,) = decoder.changes(pb.ScheduleRequest(agents=[agent], removed_agents=removed)).agents
+        return dict(found.warm_keys)
+
+    assert read(1, ("x", 5), ("y", 3)) == {"x": 5, "y": 3}
+    assert read(1) == {"x": 5, "y": 3}
+    assert read(1, ("z", 6)) == {"z": 6}
+    assert read(2) == {}
+    assert read(2, ("x", 7)) == {"x": 7}
+    assert read(2, remove=True) == {}
 
 
 def test_an_operator_that_is_not_known_is_refused() -> None:

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 
 import msgspec
 
-from services.domain.agent import Agent, AgentKey, AgentState
+from services.domain.agent import Agent, AgentKey, AgentState, DrainMode
 from services.domain.commands import LeaseKey
 from services.domain.event import Event, EventType
 from services.domain.failure import AttemptOutcome
@@ -32,7 +32,6 @@ LEADS_TO = {
     EventType.TASK_EXPIRED: TaskState.EXPIRED,
 }
 UNCANCELLED = {TaskState.SCHEDULED, TaskState.PENDING, TaskState.FAILED}
-CORDONING = {EventType.AGENT_CORDONED, EventType.AGENT_DRAINING}
 
 
 class Broken(AssertionError):
@@ -62,7 +61,8 @@ class Books:
         self._tables = tables
         self._tasks: defaultdict[str, ToldTask] = defaultdict(ToldTask)
         self._agents: dict[AgentKey, tuple[int, int]] = {}
-        self._closed: set[AgentKey] = set()  # cordoned or draining, so that no lease may be granted
+        self._cordoned: set[AgentKey] = set()
+        self._draining: set[AgentKey] = set()
         self._queues: dict[tuple[str, str], tuple[int, bool]] = {}
         self._holders: dict[LeaseKey, str] = {}  # the incarnation that a lease was granted to
         self._cancelled: set[str] = set()
@@ -112,7 +112,8 @@ class Books:
         key, queue = (event.namespace, event.agent_id), (event.namespace, event.queue)
         promise(told.state not in HELD, "S3", event.task_id, "has two leases")
         promise(event.data.token == told.token + 1, "S3", event.task_id, "token", event.data.token, "after", told.token)
-        promise(key not in self._closed, "S14", event.task_id, "was granted to", key, "after its drain or cordon")
+        closed = key in self._cordoned or key in self._draining
+        promise(not closed, "S14", event.task_id, "was granted to", key, "after its drain or cordon")
         promise(not self._queues.get(queue, (0, False))[1], "S14", event.task_id, "was granted while", queue, "paused")
         connected = self._agents[key][1] == AgentState.READY
         promise(connected, "S14", event.task_id, "was granted to", key, "that is not there")
@@ -120,12 +121,18 @@ class Books:
 
     def _hear_agent(self, event: Event) -> None:
         key = (event.namespace, event.agent_id)
-        if event.type in CORDONING:
-            self._closed.add(key)
+        if event.type is EventType.AGENT_CORDONED:
+            self._cordoned.add(key)
         elif event.type is EventType.AGENT_UNCORDONED:
-            self._closed.discard(key)
-        elif event.type is EventType.AGENT_CONNECTED and self._tables.agents[key].accepting:
-            self._closed.discard(key)  # a drain ends with the process that it was ordered of
+            self._cordoned.discard(key)
+        elif event.type is EventType.AGENT_DRAINING:
+            self._draining.add(key)
+        elif event.type is EventType.AGENT_RESUMED:
+            self._draining.discard(key)
+        elif event.type is EventType.AGENT_DRAINED:
+            promise(self._tables.agents[key].leases == 0, "S9", key, "is said to be drained, and holds leases")
+        elif event.type is EventType.AGENT_CONNECTED and self._tables.agents[key].drain_mode is DrainMode.NONE:
+            self._draining.discard(key)  # it drained by itself, and now says that it does not
         if event.type is EventType.AGENT_CONNECTED:
             self._hear_incarnation(key)
         self._agents[key] = (event.data.version, event.data.agent_state)

@@ -21,6 +21,7 @@ from services.domain.commands import (
     ApplyReports,
     ChangeAgent,
     EndSession,
+    EnforceDrain,
     ExpireAgent,
     LeaseKey,
     Renew,
@@ -49,6 +50,7 @@ class Conversation:
         self.stream = stream
         self.goodbye: str | None = None
         self.drain = (DrainMode.NONE, 0)
+        self.leaves = False
         self.over = False
         self._coordinator = coordinator
         self._unwritten = 0
@@ -60,6 +62,11 @@ class Conversation:
         self._offers: list[Granted] = []
         self._batch = 0
         self._speaking = False
+
+    @property
+    def notice(self) -> ChangeAgent:
+        """That the agent drains by itself."""
+        return ChangeAgent(self.session.key, AgentAction.NOTICE, session=self.session.number)
 
     # What goes out, in the order of `Outbox`.
 
@@ -143,8 +150,8 @@ class Conversation:
         elif kind == "lease_receipt":
             self.session.confirm(message.lease_receipt.number)
         elif kind == "drain_notice":
-            notice = ChangeAgent(self.session.key, AgentAction.NOTICE, session=self.session.number)
-            self._coordinator.journal.submit(notice, lambda answer: self.end(answer) if failed(answer) else None)
+            self.leaves = True
+            self._coordinator.journal.submit(self.notice, lambda answer: self.end(answer) if failed(answer) else None)
         elif kind == "goodbye":
             self.goodbye = message.goodbye.message
             self._part()
@@ -270,6 +277,7 @@ class Coordinator:
         session.keep((((t.id, t.token), self.ttl_micros / 1e6) for t in admission.kept), now=now)
         conversation = Conversation(self, stream, session, command.incarnation)
         conversation.drain = (admission.drain_mode, admission.drain_time)
+        conversation.leaves = command.draining
         for task in admission.kept:
             if task.cancel_request_time:
                 session.cancel((task.id, task.token))
@@ -382,6 +390,8 @@ class Coordinator:
         orders.resume = drain[0] is DrainMode.NONE
         if not orders.resume:
             convert_session.put_drain(orders, drain[0], drain_time=drain[1], now=self.clock.micros)
+        elif conversation.leaves:
+            self.journal.submit(conversation.notice)
 
     # Its loops.
 
@@ -441,6 +451,8 @@ class Coordinator:
             self.journal.submit(WakeTasks(task_ids))
         for agent, session in sessions:
             self.journal.submit(ExpireAgent(agent, session))
+        for agent in self.tables.overdue_drains(now):
+            self.journal.submit(EnforceDrain(agent))
         renew_seconds = min(RENEW_SECONDS, self.intervals.lease_ttl / 6)
         if self.clock.now - self.journal.renewed_at >= renew_seconds:
             self.journal.submit(Renew())

@@ -44,6 +44,7 @@ class Faults:
             self.drain,
             self.cordon,
             self.uncordon,
+            self.resume,
             self.pause,
             self.cancel,
             self.cancel,
@@ -130,6 +131,9 @@ class Faults:
 
     def uncordon(self) -> None:
         self._change_agent(AgentAction.UNCORDON)
+
+    def resume(self) -> None:
+        self._change_agent(AgentAction.RESUME)
 
     def _change_agent(self, action: AgentAction, mode: DrainMode = DrainMode.NONE) -> None:
         self._world.change_agent(self._clock.random.choice(self._world.hellos).agent_id, action, mode)

@@ -10,6 +10,7 @@ from typing import Any
 
 from missioncontrol.v1 import scheduler_service_pb2 as wire
 
+from services.coordinator.agent_news import ToldAgent
 from services.coordinator.limits import LOAD_PAUSE_SECONDS, SCHEDULE_PAUSE_SECONDS
 from services.coordinator.schedule_messages import Messages, ready_messages
 from services.coordinator.standing import StandingPlacements
@@ -50,7 +51,7 @@ class Link:
         for agent in tables.agents.values():
             self._note_agent(agent)
         for group in tables.groups():
-            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard)
+            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard, group.fairness_key)
             self.window.found(key, group.kind, requirements=group.requirements, count=group.count)
         journal.listeners.append(self.on_committed)
         journal.heralds.append(self)
@@ -225,7 +226,7 @@ class Link:
             if agent is None:
                 messages.requests[0].removed_agents.append(f"{key[0]}/{key[1]}")
             else:
-                messages.put_agent(agent)
+                messages.put_agent(ToldAgent(agent))
         rest = list(ready_messages(changes))
         if len(rest) == 1 and len(messages.requests) == 1:
             messages.requests[0].ready.extend(rest.pop().ready)

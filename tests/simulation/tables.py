@@ -11,6 +11,7 @@ from services.domain.event import Event
 from services.domain.failure import Attempt
 from services.domain.fold import touched
 from services.domain.ledger import Ledger, RequestRecord, Rules
+from services.domain.limits import DRAIN_GRACE_MICROS
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task, TaskState
@@ -90,6 +91,10 @@ class Tables:
     def present_agents(self) -> list[tuple[AgentKey, int]]:
         """The agents that a start adopts, with their sessions."""
         return [(key, agent.session) for key, agent in self.agents.items() if agent.connected or agent.leases]
+
+    def overdue_drains(self, now: int) -> list[AgentKey]:
+        """The agents that hold something although their drain should be over."""
+        return [a.key for a in self.agents.values() if a.leases and 0 < a.drain_time <= now - DRAIN_GRACE_MICROS]
 
     def due(self, now: int) -> tuple[list[str], list[tuple[AgentKey, int]], int]:
         """Tasks and sessions whose time has come, and the next timer after those."""

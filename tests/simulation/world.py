@@ -273,7 +273,7 @@ class World:
                 process.thaw()
         for key, agent in self.tables.agents.items():
             if agent.cordoned or agent.drain_mode is not DrainMode.NONE:
-                self.submit(ChangeAgent(key, AgentAction.UNCORDON))
+                self.submit(ChangeAgent(key, AgentAction.REOPEN))
         for queue in self.tables.queues.values():
             if queue.paused:
                 self.submit(ChangeQueue(queue.key, paused=False))

@@ -6,7 +6,7 @@ They know neither the rules nor the model. Numbers are those of ARCHITECTURE.md.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ ENDS_LEASE = {
     EventType.TASK_FAILED,
     EventType.TASK_CANCELLED,
 }
+GOES_ON = {TaskState.SCHEDULED, TaskState.PENDING, TaskState.LEASED, TaskState.RUNNING}
 SPOKEN = {EventType.TASK_STARTED, EventType.TASK_PROGRESSED, EventType.TASK_CHECKPOINTED}
 
 
@@ -38,6 +39,8 @@ class Past:
     incarnations: Mapping[tuple[str, int], str]  # which process each session of an agent was admitted for
     attempts_max: Mapping[str, int] = field(default_factory=dict)
     redeliveries_max: int = 0
+    depends_on: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    runs_anyway: Collection[str] = ()  # whatever becomes of what they depend on
 
     def of_tasks(self) -> dict[str, list[Event]]:
         """The events of each task."""
@@ -152,6 +155,25 @@ def no_lease_after_a_drain(past: Past) -> None:
             states[event.agent_id] = event.data.agent_state
 
 
+def a_drain_is_done_when_nothing_is_held(past: Past) -> None:
+    """S9, S14: an ordered drain takes nothing new, whatever process the agent is, and its end is told once."""
+    draining: dict[str, bool] = {}  # and whether it is done
+    for event, held in past.with_leases():
+        agent_id = event.agent_id
+        if event.type == EventType.TASK_LEASED:
+            assert agent_id not in draining, f"{event.task_id} to {agent_id}, ordered to drain"
+        elif event.type == EventType.AGENT_DRAINING and event.data.message.startswith("what has started"):
+            draining[agent_id] = False
+        elif event.type == EventType.AGENT_DRAINED:
+            assert draining.get(agent_id) is False, f"{agent_id} is drained, and was not draining"
+            assert not held[agent_id], f"{agent_id} is drained, and holds {held[agent_id]}"
+            draining[agent_id] = True
+        elif event.type == EventType.AGENT_RESUMED:
+            del draining[agent_id]
+    for agent_id, done in draining.items():
+        assert done or held[agent_id], f"{agent_id} holds nothing, and its drain is not done"
+
+
 def a_new_process_supersedes_the_old_one_for_good(past: Past) -> None:
     """S17: it begins with nothing of the old one's, and that never comes back."""
     current: dict[str, str] = {}
@@ -168,6 +190,30 @@ def a_new_process_supersedes_the_old_one_for_good(past: Past) -> None:
         current[agent_id] = incarnation
 
 
+def nothing_goes_before_what_it_depends_on(past: Past) -> None:
+    """A task is blocked until all of them have ended, and goes on only if they have succeeded, or need not."""
+    states: dict[str, int] = {}
+    for event in past.events:
+        if not event.task_id:
+            continue
+        states[event.task_id] = event.data.to_state
+        if event.data.to_state not in GOES_ON:
+            continue
+        for other in past.depends_on.get(event.task_id, ()):
+            enough = TERMINAL if event.task_id in past.runs_anyway else {TaskState.SUCCEEDED}
+            assert states[other] in enough, f"{event.task_id} goes on, and {other} is {states[other]}"
+
+
+def nothing_waits_for_what_has_ended(past: Past) -> None:
+    """A task that is blocked still has something to wait for, and as much of it as it says."""
+    last = {task_id: events[-1].data for task_id, events in past.of_tasks().items()}
+    for task_id, data in last.items():
+        if data.to_state == TaskState.BLOCKED:
+            open_ones = [other for other in past.depends_on[task_id] if last[other].to_state not in TERMINAL]
+            assert open_ones, f"{task_id} waits for nothing"
+            assert data.blockers == len(open_ones), f"{task_id}: {data.blockers} blockers, {open_ones} have not ended"
+
+
 PROMISES = (
     one_task_per_request_id,
     one_lease_at_a_time_and_tokens_only_rise,
@@ -178,5 +224,8 @@ PROMISES = (
     only_edges_of_the_table,
     never_oversubscribed,
     no_lease_after_a_drain,
+    a_drain_is_done_when_nothing_is_held,
     a_new_process_supersedes_the_old_one_for_good,
+    nothing_goes_before_what_it_depends_on,
+    nothing_waits_for_what_has_ended,
 )

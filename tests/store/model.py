@@ -23,6 +23,7 @@ from services.domain.commands import (
     Command,
     CreateTasks,
     EndSession,
+    EnforceDrain,
     ExpireAgent,
     Forget,
     GrantLeases,
@@ -36,10 +37,13 @@ from services.domain.commands import (
     RevokeReason,
     WakeTasks,
 )
+from services.domain.dependencies import DependencyPolicy
 from services.domain.failure import AttemptOutcome, FailureReason
 from services.domain.task import TaskState
+from services.domain.task_changes import Cancel, ChangeTasks, Move, Reprioritize, TaskChange
 from tests.store.model_values import (
     AVOID,
+    DRAIN_GRACE,
     ENDINGS,
     LEASE_TTL,
     OVER,
@@ -69,7 +73,9 @@ class Model:
 
     def apply(self, command: Command) -> Any:
         """Does what the command asks for; the answer that is expected, in the words of `seen`."""
-        return getattr(self, type(command).__name__)(command)
+        answer = getattr(self, type(command).__name__)(command)
+        self.move_dependents_on()
+        return answer
 
     # Tasks.
 
@@ -83,18 +89,64 @@ class Model:
         if new.request_id in self.requests:
             task_id, digest = self.requests[new.request_id]
             return ("same" if digest == new.digest else "reused", task_id)
+        if any(task_id not in self.tasks for task_id in new.depends_on):
+            return "InvalidArgument"
         if new.request_id:
             self.requests[new.request_id] = (new.id, new.digest)
         policy = self.queue(new.queue).policy
         limit = new.queue_limit_micros or policy.queue_limit_micros
-        task = ModelTask(new, limit, new.run_limit_micros or policy.run_limit_micros, TaskState.PENDING)
+        limits = (limit, new.run_limit_micros or policy.run_limit_micros)
+        task = ModelTask(new, *limits, TaskState.PENDING, new.queue, new.priority)
         task.wake = self.now + limit if limit else 0
         if new.not_before_time > self.now:
             task.state, task.wake = TaskState.SCHEDULED, new.not_before_time
         self.tasks[new.id] = task
+        if self.block(task):
+            return ("created", task.summary())
         if placement is not None:
             self.grant(placement)
         return ("created", task.summary())
+
+    def block(self, task: ModelTask) -> bool:
+        """Whether it has to wait for others. One of them may have failed already."""
+        ended = [id_ for id_ in task.new.depends_on if self.tasks[id_].state in OVER]
+        failed = [id_ for id_ in ended if self.stumbles(task, id_)]
+        task.waits_for = failed or [id_ for id_ in task.new.depends_on if id_ not in ended]
+        if not task.waits_for:
+            return False
+        task.state, task.wake = TaskState.BLOCKED, max(0, task.new.not_before_time)
+        if task.wake <= self.now:
+            task.wake = 0
+        for id_ in [] if failed else task.waits_for:
+            self.tasks[id_].version += not self.tasks[id_].marked
+            self.tasks[id_].marked = True
+        self.look_again(task)
+        return True
+
+    def stumbles(self, task: ModelTask, other: str) -> bool:
+        return self.tasks[other].state is not TaskState.SUCCEEDED and task.new.dependency_policy != DependencyPolicy.RUN
+
+    def move_dependents_on(self) -> None:
+        """Until nobody waits for what has ended."""
+        while any(self.look_again(task) for task in self.tasks.values() if task.state is TaskState.BLOCKED):
+            pass
+
+    def look_again(self, task: ModelTask) -> bool:
+        """Takes the end of what it waits for into account, one after the other. Whether something has ended."""
+        ended = [id_ for id_ in task.waits_for if self.tasks[id_].state in OVER]
+        for id_ in ended:
+            if self.stumbles(task, id_):
+                cancel = task.new.dependency_policy == DependencyPolicy.CANCEL
+                self.finish(task, TaskState.CANCELLED if cancel else TaskState.FAILED)
+                break
+            task.waits_for.remove(id_)
+            if task.waits_for:
+                task.version += 1
+            elif task.wake > self.now:
+                self.move(task, TaskState.SCHEDULED, wake=task.wake)
+            else:
+                self.move(task, TaskState.PENDING, wake=self.now + task.queue_limit if task.queue_limit else 0)
+        return bool(ended)
 
     def CancelTask(self, command: CancelTask) -> Any:
         task = self.tasks.get(command.task_id)
@@ -108,6 +160,24 @@ class Model:
                 self.finish(task, TaskState.CANCELLED)
         return task.summary()
 
+    def ChangeTasks(self, command: ChangeTasks) -> Any:
+        tasks = [self.tasks[id_] for id_ in dict.fromkeys(command.task_ids) if id_ in self.tasks]
+        wanted = command.filter_.states
+        changed = [task.new.id for task in tasks if task.state in wanted and self.change(task, command.change)]
+        return tuple(changed)
+
+    def change(self, task: ModelTask, change: TaskChange) -> bool:
+        if isinstance(change, Cancel):
+            changes = task.state not in OVER and not task.cancelled
+            self.CancelTask(CancelTask(self.namespace, task.new.id))
+            return changes
+        queue = change.queue if isinstance(change, Move) else task.queue
+        priority = change.priority if isinstance(change, Reprioritize) else task.priority
+        if task.held or task.state in OVER or (queue, priority) == (task.queue, task.priority):
+            return False
+        task.queue, task.priority, task.version = queue, priority, task.version + 1
+        return True
+
     def WakeTasks(self, command: WakeTasks) -> None:
         for task_id in command.task_ids:
             task = self.tasks.get(task_id)
@@ -117,6 +187,8 @@ class Model:
     def wake(self, task: ModelTask) -> None:
         if task.state is TaskState.RUNNING:
             self.end(task, AttemptOutcome.FAILED, reason=FailureReason.TIMEOUT)
+        elif task.state is TaskState.BLOCKED:
+            task.version, task.wake = task.version + 1, 0
         elif task.state is TaskState.SCHEDULED:
             self.move(task, TaskState.PENDING, wake=self.now + task.queue_limit if task.queue_limit else 0)
         else:
@@ -138,6 +210,7 @@ class Model:
 
     def finish(self, task: ModelTask, state: TaskState) -> None:
         self.move(task, state, wake=0)
+        task.waits_for = []
         task.end_time = self.now
 
     # Leases.
@@ -161,7 +234,7 @@ class Model:
         """Every reason not to grant it."""
         if task.state is not TaskState.PENDING:
             yield PlacementOutcome.TASK_GONE
-        if self.queue(task.new.queue).paused:
+        if self.queue(task.queue).paused:
             yield PlacementOutcome.QUEUE_PAUSED
         if agent is None or agent.session != placement.session or agent.state not in PRESENT:
             yield PlacementOutcome.AGENT_GONE
@@ -287,7 +360,7 @@ class Model:
                 self.end(task, AttemptOutcome.LOST if running else AttemptOutcome.UNDELIVERED)
         if not again:
             agent.superseded.add(agent.incarnation)
-            agent.incarnation, agent.drain, agent.drain_time = command.incarnation, DrainMode.NONE, 0
+            agent.incarnation = command.incarnation
         agent.slots, agent.gpus, agent.kinds = offer
         agent.session += 1
         agent.state = AgentState.DRAINING if command.draining or agent.drain else AgentState.READY
@@ -316,7 +389,7 @@ class Model:
         self.settle(agent)
 
     def grace(self, agent: ModelAgent) -> int:
-        ttls = [self.queue(task.new.queue).policy.lease_ttl_micros or LEASE_TTL for task in self.held_by(agent.id)]
+        ttls = [self.queue(task.queue).policy.lease_ttl_micros or LEASE_TTL for task in self.held_by(agent.id)]
         return self.now + max(ttls, default=LEASE_TTL)
 
     def settle(self, agent: ModelAgent) -> None:
@@ -330,17 +403,37 @@ class Model:
         present = agent.state in PRESENT
         if command.action is AgentAction.CORDON:
             agent.cordoned = True
-        elif command.action is AgentAction.UNCORDON:
-            if agent.drain and agent.state is AgentState.DRAINING:
-                agent.state = AgentState.READY
-            agent.cordoned, agent.drain, agent.drain_time = False, DrainMode.NONE, 0
+        elif command.action in (AgentAction.UNCORDON, AgentAction.RESUME, AgentAction.REOPEN):
+            self.open(agent, command.action)
         elif command.action is AgentAction.DRAIN:
-            agent.cordoned, agent.drain = True, command.drain_mode or DrainMode.FINISH
-            agent.drain_time = self.now + command.drain_limit_micros if command.drain_limit_micros else 0
-            agent.state = AgentState.DRAINING if present else agent.state
+            self.drain(agent, command)
         elif present and agent.session == command.session:
             agent.state = AgentState.DRAINING
         return agent.summary()
+
+    def open(self, agent: ModelAgent, action: AgentAction) -> None:
+        if action is not AgentAction.RESUME:
+            agent.cordoned = False
+        if action is not AgentAction.UNCORDON and agent.drain:
+            agent.drain, agent.drain_time = DrainMode.NONE, 0
+            agent.state = AgentState.READY if agent.state is AgentState.DRAINING else agent.state
+
+    def drain(self, agent: ModelAgent, command: ChangeAgent) -> None:
+        if agent.drain and not self.held_by(agent.id):
+            return
+        returns, limit = command.drain_mode is DrainMode.RETURN, command.drain_limit_micros
+        ends = [agent.drain_time] if agent.drain_time else []
+        ends += [self.now] if returns else [self.now + limit] if limit else []
+        agent.drain = DrainMode.RETURN if returns else agent.drain or DrainMode.FINISH
+        agent.drain_time = min(ends, default=0)
+        agent.state = AgentState.DRAINING if agent.state in PRESENT else agent.state
+
+    def EnforceDrain(self, command: EnforceDrain) -> None:
+        agent = self.agents.get(command.agent[1])
+        if agent is not None and agent.drain_time and agent.drain_time + DRAIN_GRACE <= self.now:
+            for task in self.held_by(agent.id):
+                self.end(task, AttemptOutcome.RETURNED)
+            self.settle(agent)
 
     def on_session(self, command: Any) -> ModelAgent | None:
         """The agent, if the command is of its current session."""

@@ -18,6 +18,7 @@ SECOND = 1_000_000
 AVOID = 10 * SECOND
 LEASE_TTL = 30 * SECOND
 RUN_LIMIT_GRACE = 10 * SECOND
+DRAIN_GRACE = 10 * SECOND
 OVER = {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.EXPIRED}
 HELD = {TaskState.LEASED, TaskState.RUNNING}
 PRESENT = {AgentState.READY, AgentState.DRAINING}
@@ -42,6 +43,8 @@ class ModelTask:
     queue_limit: int
     run_limit: int
     state: TaskState
+    queue: str
+    priority: int
     wake: int = 0
     version: int = 1
     token: int = 0
@@ -49,6 +52,8 @@ class ModelTask:
     failures: int = 0
     redeliveries: int = 0
     cancelled: bool = False
+    marked: bool = False  # another task waited for it
+    waits_for: list[str] = field(default_factory=list)
     end_time: int = 0
     avoid: dict[str, int] = field(default_factory=dict)
     attempts: dict[int, tuple[str, str, AttemptOutcome, str]] = field(default_factory=dict)
@@ -62,7 +67,8 @@ class ModelTask:
         return self.new.requirements.resources.get("gpu", 0.0)
 
     def summary(self) -> tuple[Any, ...]:
-        return (self.new.id, self.state, self.version, self.token, self.failures, self.redeliveries, self.cancelled)
+        counts = (self.version, self.token, self.failures, self.redeliveries, len(self.waits_for))
+        return (self.new.id, self.state, *counts, self.cancelled, self.queue, self.priority)
 
 
 @dataclass
@@ -97,7 +103,8 @@ class ModelQueue:
 
 def seen_task(row: Any) -> tuple[Any, ...]:
     asked = bool(row.cancel_request_time)
-    return (row.id, row.state, row.version, row.token, row.failures, row.redeliveries, asked)
+    counts = (row.version, row.token, row.failures, row.redeliveries, row.blockers)
+    return (row.id, row.state, *counts, asked, row.queue, row.priority)
 
 
 def seen_agent(row: Any) -> tuple[Any, ...]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.domain.commands import NewTask
+from services.domain.dependencies import DependencyPolicy
 from services.domain.task import TaskState
+from services.domain.task_filter import TaskFilter
 from services.store.agents import AgentFilter, list_agents
 from services.store.queues import get_queue
-from services.store.task_index import TaskFilter
 from services.store.tasks import list_attempts, list_tasks
 from tests.store.journals import Journals
 from tests.store.log_promises import PROMISES, Past
@@ -92,6 +93,8 @@ def log_keeps_the_promises(run: Remains) -> None:
         incarnations=run.incarnations,
         attempts_max={task_id: new.retry.attempts_max for task_id, new in run.news.items() if new.retry},
         redeliveries_max=run.redeliveries_max,
+        depends_on={task_id: new.depends_on for task_id, new in run.news.items()},
+        runs_anyway={task_id for task_id, new in run.news.items() if new.dependency_policy == DependencyPolicy.RUN},
     )
     for promise in PROMISES:
         promise(past)

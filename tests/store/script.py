@@ -25,6 +25,7 @@ from services.domain.commands import (
     Command,
     CreateTasks,
     EndSession,
+    EnforceDrain,
     ExpireAgent,
     Forget,
     GrantLeases,
@@ -37,11 +38,14 @@ from services.domain.commands import (
     RevokeReason,
     WakeTasks,
 )
+from services.domain.dependencies import DependencyPolicy
 from services.domain.failure import Failure, FailureReason, Progress
 from services.domain.policy import QueuePolicy
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState
+from services.domain.task_changes import Cancel, ChangeTasks, Move, Reprioritize
+from services.domain.task_filter import TaskFilter
 from tests.store.journals import Journals, Sent
 from tests.store.model import Model
 from tests.store.model_values import HELD, OVER, SECOND, ModelAgent, agree, seen
@@ -57,6 +61,8 @@ REDELIVERIES_MAX = 1
 # Steps name one of so many tasks, the newest.
 NEWEST = 5
 LIMITS = (0, 0, 15 * SECOND)
+# What changes of many tasks ask for.
+STATES = (list(TaskState), [TaskState.PENDING], [TaskState.PENDING, TaskState.SCHEDULED])
 
 
 class Clock:
@@ -236,6 +242,8 @@ class Run:
             not_before_time=self.clock.now + later * SECOND if later else 0,
             requirements=Requirements(resources={"gpu": gpus} if gpus else {}),
             retry=RetryPolicy(chance.randint(1, 3), initial_backoff_seconds=0.5, redeliveries_max=REDELIVERIES_MAX),
+            depends_on=self.waited_for(chance),
+            dependency_policy=chance.choice(list(DependencyPolicy)),
             queue_limit_micros=chance.choice(LIMITS),
             run_limit_micros=chance.choice(LIMITS),
         )
@@ -243,6 +251,11 @@ class Run:
         self.news[new.id] = new
         to = [self.placement(chance, new.id, self.some_agent(chance))] if chance.random() < 0.4 else []
         self.say(chance, CreateTasks([new], to))
+
+    def waited_for(self, chance: Random) -> tuple[str, ...]:
+        """Mostly nothing; some of the newest tasks, which may be gone, or never have been."""
+        count = chance.choice([0, 0, 0, 1, 1, 2]) if self.made else 0
+        return tuple({self.some_task(chance, *HELD, TaskState.BLOCKED): None for _ in range(count)})
 
     def create_what_no_database_takes(self, chance: Random) -> None:
         """It fails alone. What the journal remembers is gone with it."""
@@ -256,6 +269,12 @@ class Run:
     def cancel(self, chance: Random) -> None:
         namespace = "elsewhere" if seldom(chance) else self.namespace
         self.say(chance, CancelTask(namespace, self.some_task(chance)))
+
+    def change_tasks(self, chance: Random) -> None:
+        filter_ = TaskFilter(namespace=self.namespace, states=frozenset(chance.choice(STATES)))
+        change = chance.choice([Cancel(), Reprioritize(chance.choice([0, 1])), Move(self.named(chance.choice(QUEUES)))])
+        tasks = self.some_tasks(chance, TaskState.PENDING, TaskState.SCHEDULED)
+        self.say(chance, ChangeTasks(filter_, tasks, change))
 
     def wake(self, chance: Random) -> None:
         self.say(chance, WakeTasks(self.some_tasks(chance)))
@@ -337,9 +356,12 @@ class Run:
     def change_agent(self, chance: Random) -> None:
         agent = self.some_agent(chance)
         key = (self.namespace, "nobody") if seldom(chance) else self.key(agent)
-        action = chance.choice([*AgentAction, AgentAction.UNCORDON, AgentAction.UNCORDON])
+        action = chance.choice([*AgentAction, AgentAction.DRAIN, AgentAction.REOPEN, AgentAction.REOPEN])
         mode, limit = chance.choice(list(DrainMode)), chance.choice(LIMITS)
         self.say(chance, ChangeAgent(key, action, mode, limit, self.session(chance, agent)))
+
+    def enforce_drain(self, chance: Random) -> None:
+        self.say(chance, EnforceDrain(self.key(self.some_agent(chance))))
 
     def change_queue(self, chance: Random) -> None:
         seconds = chance.choice([None, 0, 10])
@@ -361,6 +383,7 @@ STEPS: dict[Callable[[Run, Random], None], float] = {
     Run.create: 18,
     Run.create_what_no_database_takes: 2,
     Run.cancel: 3,
+    Run.change_tasks: 3,
     Run.wake: 5,
     Run.forget: 2,
     Run.grant: 14,
@@ -371,9 +394,10 @@ STEPS: dict[Callable[[Run, Random], None], float] = {
     Run.admit: 7,
     Run.end_session: 3,
     Run.change_agent: 4,
+    Run.enforce_drain: 1,
     Run.change_queue: 3,
 }
-OF_TASKS = (Run.cancel, Run.wake, Run.forget, Run.grant, Run.revoke, Run.report)
+OF_TASKS = (Run.cancel, Run.change_tasks, Run.wake, Run.forget, Run.grant, Run.revoke, Run.report)
 
 
 def orders(numbers: Sequence[int]) -> Iterator[list[int]]:

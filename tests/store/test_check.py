@@ -92,15 +92,25 @@ def test_a_cordon_that_is_lost_is_found(world: World) -> None:
     assert broken(world, "UPDATE agents SET cordoned = NOT cordoned") == [("fold", "agent a")]
 
 
-def test_a_drain_may_cordon_or_not_and_is_called_off(world: World) -> None:
+def test_a_drain_may_cordon_or_not_until_a_cordon_is_told(world: World) -> None:
+    """It did in earlier versions."""
     admission = world.connect("a")
     world.do(ChangeAgent(key("a"), AgentAction.NOTICE, session=admission.session))
     assert check(world.connection) == []
     world.do(ChangeAgent(key("a"), AgentAction.DRAIN, drain_mode=DrainMode.FINISH))
     assert check(world.connection) == []
+    world.do(ChangeAgent(key("a"), AgentAction.CORDON))
     world.do(ChangeAgent(key("a"), AgentAction.UNCORDON))
 
     assert broken(world, "UPDATE agents SET cordoned = NOT cordoned") == [("fold", "agent a")]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE agents SET drain_mode = 0", "UPDATE agents SET leases = 1"])
+def test_a_drain_that_is_not_as_done_as_was_told_is_found(world: World, statement: str) -> None:
+    """S9."""
+    world.connect("a")
+    world.do(ChangeAgent(key("a"), AgentAction.DRAIN, drain_mode=DrainMode.FINISH))
+    assert ("fold", "agent a") in broken(world, statement)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from services.domain.agent import AgentState, DrainMode
+from services.domain.agent import AgentState
 from services.domain.commands import (
     OUTCOMES,
     AdoptAgents,
@@ -356,16 +356,6 @@ def test_no_lease_is_granted_after_a_drain_or_cordon_committed(world: World, act
     world.submit("t")
     world.do(ChangeAgent(key("a"), action, session=world.sessions["a"]))
     assert world.grant("t", "a") is PlacementOutcome.AGENT_NOT_ACCEPTING
-
-
-def test_a_cordon_survives_a_new_process_and_a_drain_ends_with_the_old_one(world: World) -> None:
-    world.connect("a")
-    world.do(ChangeAgent(key("a"), AgentAction.DRAIN, drain_mode=DrainMode.FINISH))
-    world.connect("a")
-    agent = world.agent("a")
-    assert (agent.cordoned, agent.drain_mode, agent.state) == (True, DrainMode.NONE, AgentState.READY)
-    world.do(ChangeAgent(key("a"), AgentAction.UNCORDON))
-    assert world.agent("a").accepting
 
 
 def test_a_paused_queue_grants_nothing(world: World) -> None:

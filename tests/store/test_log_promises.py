@@ -24,11 +24,13 @@ def of_task(type_: EventType, before: int, after: int, token: int, version: int,
     return Event(type_, 1, "n", "q", task_id, agent_id, data)
 
 
-def of_agent(type_: EventType, session: int, state: AgentState = AgentState.READY) -> Event:
-    return Event(type_, 1, "n", "", "", "a", EventData(version=session, agent_state=state))
+def of_agent(type_: EventType, session: int, state: AgentState = AgentState.READY, message: str = "") -> Event:
+    return Event(type_, 1, "n", "", "", "a", EventData(version=session, agent_state=state, message=message))
 
 
 HELLO = of_agent(EventType.AGENT_CONNECTED, 1)
+ORDERED = of_agent(EventType.AGENT_DRAINING, 1, AgentState.DRAINING, "what has started finishes")
+DRAINED = of_agent(EventType.AGENT_DRAINED, 1, AgentState.DRAINING)
 CREATED = of_task(EventType.TASK_CREATED, NONE, PENDING, 0, 1)
 GRANTED = of_task(EventType.TASK_LEASED, PENDING, LEASED, 1, 2)
 STARTED = of_task(EventType.TASK_STARTED, LEASED, RUNNING, 1, 3)
@@ -58,6 +60,7 @@ def past(*events: Event, **fields: Any) -> Past:
 def test_a_log_that_is_as_it_must_be_keeps_them_all(promise: Callable[[Past], None]) -> None:
     promise(past(*WELL))
     promise(past(HELLO, CREATED, GRANTED, STARTED, WON))
+    promise(past(CREATED, DEPENDENT, ENDED, UNBLOCKED, **WAITS, runs_anyway={"u"}))
 
 
 SECOND_TASK = of_task(EventType.TASK_LEASED, PENDING, LEASED, 1, 2, task_id="u")
@@ -66,6 +69,11 @@ FROM_NOBODY = of_task(EventType.TASK_STARTED, LEASED, RUNNING, 1, 3, agent_id="b
 UNCOUNTED = of_task(EventType.TASK_REQUEUED, RUNNING, PENDING, 1, 4, outcome=AttemptOutcome.LOST)
 SHORT_CUT = of_task(EventType.TASK_SUCCEEDED, LEASED, TaskState.SUCCEEDED, 1, 3, outcome=AttemptOutcome.SUCCEEDED)
 REVIVED = of_task(EventType.TASK_REQUEUED, TaskState.SUCCEEDED, PENDING, 1, 5)
+DEPENDENT = of_task(EventType.TASK_CREATED, NONE, TaskState.BLOCKED, 0, 1, task_id="u", blockers=1)
+UNBLOCKED = of_task(EventType.TASK_UNBLOCKED, TaskState.BLOCKED, PENDING, 0, 2, task_id="u")
+ENDED = of_task(EventType.TASK_CANCELLED, PENDING, TaskState.CANCELLED, 0, 2)
+SECOND_OPEN = of_task(EventType.TASK_CREATED, NONE, PENDING, 0, 1, task_id="v")
+WAITS: dict[str, Any] = {"depends_on": {"u": ["t"]}}
 BROKEN = (
     (log_promises.one_task_per_request_id, past(tasks=[SimpleNamespace(request_id="r")] * 2)),
     (log_promises.one_lease_at_a_time_and_tokens_only_rise, past(HELLO, CREATED, GRANTED, GRANTED_TWICE)),
@@ -81,6 +89,9 @@ BROKEN = (
         log_promises.no_lease_after_a_drain,
         past(HELLO, of_agent(EventType.AGENT_DRAINING, 1, AgentState.DRAINING), CREATED, GRANTED),
     ),
+    (log_promises.a_drain_is_done_when_nothing_is_held, past(HELLO, ORDERED)),
+    (log_promises.a_drain_is_done_when_nothing_is_held, past(HELLO, CREATED, GRANTED, ORDERED, DRAINED)),
+    (log_promises.a_drain_is_done_when_nothing_is_held, past(HELLO, ORDERED, DRAINED, CREATED, GRANTED)),
     (
         log_promises.a_new_process_supersedes_the_old_one_for_good,
         past(HELLO, CREATED, GRANTED, of_agent(EventType.AGENT_CONNECTED, 2)),
@@ -88,6 +99,13 @@ BROKEN = (
     (
         log_promises.a_new_process_supersedes_the_old_one_for_good,
         past(HELLO, of_agent(EventType.AGENT_CONNECTED, 2), of_agent(EventType.AGENT_CONNECTED, 3)),
+    ),
+    (log_promises.nothing_goes_before_what_it_depends_on, past(CREATED, DEPENDENT, UNBLOCKED, **WAITS)),
+    (log_promises.nothing_goes_before_what_it_depends_on, past(CREATED, DEPENDENT, ENDED, UNBLOCKED, **WAITS)),
+    (log_promises.nothing_waits_for_what_has_ended, past(CREATED, DEPENDENT, ENDED, **WAITS)),
+    (
+        log_promises.nothing_waits_for_what_has_ended,
+        past(CREATED, SECOND_OPEN, DEPENDENT, depends_on={"u": ["t", "v"]}),
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -18,11 +19,16 @@ from services.domain.commands import (
     ChangeQueue,
     Command,
     CreateTasks,
+    Forget,
     GrantLeases,
     Placement,
     PlacementOutcome,
 )
+from services.domain.dependencies import DependencyPolicy
+from services.domain.errors import InvalidArgument
 from services.domain.task import TaskState
+from services.domain.task_changes import ChangeTasks, Move
+from services.domain.task_filter import TaskFilter
 from services.store.feed import read_bounds
 from services.store.flush import Flusher, Prepared
 from services.store.writer import Conflict, RequestsKnown, Writer
@@ -81,6 +87,31 @@ def test_a_task_is_granted_once(world: World, rival: Rival) -> None:
         rival.write(late)
     rival.flusher.discard_read([late])
     assert rival.flush(placement(world, "t", "b")) == [[PlacementOutcome.TASK_GONE]]
+
+
+def test_a_task_that_is_granted_meanwhile_is_not_moved_under_its_agent(world: World, rival: Rival) -> None:
+    """S3: both have read it as pending."""
+    world.connect("a")
+    world.submit("t")
+    move = ChangeTasks(TaskFilter(namespace=NAMESPACE, queue="default"), ["t"], Move("other"))
+    late = rival.prepare(move)
+    assert world.grant("t", "a") is PlacementOutcome.GRANTED
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    assert rival.flush(move) == [[]]
+    assert world.task("t").queue == "default"
+
+
+def test_a_task_that_was_moved_elsewhere_is_granted_by_its_new_queue(world: World, rival: Rival) -> None:
+    world.connect("a", queues=("default",))
+    world.submit("t")
+    late = world.flusher.prepare([placement(world, "t")])
+    rival.flush(ChangeTasks(TaskFilter(namespace=NAMESPACE, queue="default"), ["t"], Move("other")))
+    with pytest.raises(Conflict):
+        world.writer.write(late.batch)
+    world.flusher.discard_read([late])
+    assert world.grant("t", "a") is PlacementOutcome.INELIGIBLE
 
 
 def test_a_slot_is_given_once(world: World, rival: Rival) -> None:
@@ -210,3 +241,96 @@ def test_writers_in_each_other_s_way_both_get_through(world: World, rival: Rival
         thread.join()
     world.flusher.discard()
     assert {world.task(f"t{number:03}").state for number in range(60)} == {TaskState.CANCELLED}
+
+
+def test_a_task_that_ends_while_another_begins_to_wait_for_it_is_not_missed(world: World, rival: Rival) -> None:
+    """The submit loses: it has read that the other one has not ended."""
+    world.submit("d")
+    late = rival.prepare(CreateTasks([new_task("t", depends_on=("d",), dependency_policy=DependencyPolicy.RUN)]))
+    world.cancel("d")
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    rival.flush(CreateTasks([new_task("t", depends_on=("d",), dependency_policy=DependencyPolicy.RUN)]))
+    assert world.task("t").state is TaskState.PENDING
+
+
+@pytest.mark.parametrize("waits_before", [False, True])
+def test_a_task_that_begins_to_wait_while_the_other_ends_is_not_missed(
+    world: World, rival: Rival, *, waits_before: bool
+) -> None:
+    """The end loses: against the mark of the first that waits, or against the link of a further one."""
+    world.submit("d")
+    if waits_before:
+        world.submit("first", depends_on=("d",))
+    late = rival.prepare(CancelTask(NAMESPACE, "d"))
+    version = world.task("d").version
+    world.submit("t", depends_on=("d",))
+    assert world.task("d").version == version + (not waits_before)
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    rival.flush(CancelTask(NAMESPACE, "d"))
+    world.flusher.discard()
+    assert world.task("t").state is TaskState.FAILED
+
+
+def test_two_ends_that_unblock_the_same_task_are_both_counted(world: World, rival: Rival) -> None:
+    for name in ("d1", "d2"):
+        world.submit(name)
+    world.submit("t", depends_on=("d1", "d2"), dependency_policy=DependencyPolicy.RUN)
+    late = rival.prepare(CancelTask(NAMESPACE, "d2"))
+    world.cancel("d1")
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    rival.flush(CancelTask(NAMESPACE, "d2"))
+    world.flusher.discard()
+    assert world.task("t").state is TaskState.PENDING
+
+
+def test_a_dependency_that_is_forgotten_meanwhile_is_unknown(world: World, rival: Rival) -> None:
+    world.submit("d")
+    world.cancel("d")
+    late = rival.prepare(CreateTasks([new_task("t", depends_on=("d",))]))
+    world.do(Forget(["d"], time.time_ns() // 1000 + 1_000_000, []))
+    with pytest.raises(Conflict):
+        rival.write(late)
+    rival.flusher.discard_read([late])
+    [[answer]] = rival.flush(CreateTasks([new_task("t", depends_on=("d",))]))
+    assert isinstance(answer, InvalidArgument)
+
+
+def test_none_waits_for_ever_whoever_ends_what_it_waits_for(world: World, rival: Rival) -> None:
+    """One makes tasks that wait for those that the other ends, as fast as both can."""
+    names = [f"d{number:03}" for number in range(60)]
+    world.flush(CreateTasks([new_task(name) for name in names]))
+
+    def write(flusher: Flusher, writer: Writer, commands: list[Command]) -> None:
+        for command in commands:
+            while True:
+                prepared = flusher.prepare([command])
+                try:
+                    flusher.settle(prepared, writer.write(prepared.batch))
+                except Conflict:
+                    flusher.discard_read([prepared])
+                else:
+                    break
+
+    run = DependencyPolicy.RUN
+    waiting: list[Command] = [
+        CreateTasks([new_task(f"{name}-{n}", depends_on=(name,), dependency_policy=run)])
+        for name in names
+        for n in range(3)
+    ]
+    ending: list[Command] = [CancelTask(NAMESPACE, name) for name in names]
+    threads = [
+        threading.Thread(target=write, args=(world.flusher, world.writer, waiting)),
+        threading.Thread(target=write, args=(rival.flusher, rival.writer, ending)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    world.flusher.discard()
+    assert {world.task(f"{name}-{n}").state for name in names for n in range(3)} == {TaskState.PENDING}

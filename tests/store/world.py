@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,7 @@ class World:
         self.reports = 0
         self.incarnations: dict[str, str] = {}
         self.sessions: dict[str, int] = {}
+        self.on_committed: Callable[[Committed], None] = lambda _committed: None
 
     def new_flusher(self, coordinator_id: str) -> tuple[Flusher, Writer]:
         """Another writer on the same database; the ones before have lost their terms."""
@@ -92,6 +94,7 @@ class World:
             raise
         self.last = self.flusher.settle(prepared, base)
         self.events += self.last.events
+        self.on_committed(self.last)
         return prepared.answers
 
     def do(self, command: Command) -> Any:

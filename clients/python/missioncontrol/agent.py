@@ -60,7 +60,8 @@ class Agent:
     are short, and takes them away from other agents where they are long.
     `resources`: for tasks that ask for some; `cpus` and `memory_bytes` of the machine or container are declared
     besides. `queues`: where it takes work from (default: all). `commands`: how it runs tasks of kind "command"; None:
-    not at all.
+    not at all. `warm_keys`: the affinity keys that it has at hand already (a checkout, a cache), the best first; those
+    of the tasks that it runs are added by itself.
     """
 
     def __init__(  # noqa: PLR0913 -- all but the first are named by the caller, and each is one thing that an agent says of itself
@@ -75,6 +76,7 @@ class Agent:
         capabilities: Sequence[str] = (),
         resources: Mapping[str, float] | None = None,
         queues: Sequence[str] = (),
+        warm_keys: Sequence[str] = (),
         commands: CommandSettings | None = _DEFAULT_COMMANDS,
         drain_time_limit: float = limits.DRAIN_SECONDS,
     ) -> None:
@@ -93,6 +95,7 @@ class Agent:
             self._handlers[COMMAND_KIND] = make_handler(COMMAND_KIND, self._executor)
         _check_range("slots", self.slots, 1, limits.SLOTS_MAX)
         _check_range("queue_limit", queue_limit, 0, limits.QUEUE_LIMIT_MAX)
+        _check_range("the number of warm_keys", len(warm_keys), 0, limits.WARM_KEYS_MAX)
         self._hello = pb.Hello(
             protocol_version_min=limits.PROTOCOL_VERSION_MIN,
             protocol_version_max=limits.PROTOCOL_VERSION_MAX,
@@ -105,6 +108,7 @@ class Agent:
             slots=self.slots,
             queue_limit=queue_limit,
             resources={**capacity.resources, **(resources or {})},
+            warm_keys=dict.fromkeys(warm_keys),
             sdk=f"missioncontrol-python/{__version__}",
             host=socket.gethostname(),
         )

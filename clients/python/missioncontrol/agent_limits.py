@@ -20,6 +20,8 @@ NOTE_BYTES_MAX = 1024
 CUSTOM_USAGE_MAX = 32
 SLOTS_MAX = 10_000
 QUEUE_LIMIT_MAX = 10_000
+# Affinity keys that Hello may name, and so what is remembered of what has run.
+WARM_KEYS_MAX = 64
 # No Welcome for so long: the address is taken for dead, and the next one is tried.
 WELCOME_SECONDS = 10.0
 # Used until a Welcome names its own.

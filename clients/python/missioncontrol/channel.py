@@ -26,10 +26,11 @@ _ANY_FIRST: Mapping[str, object] = {"pick_first": {"shuffleAddressList": True}}
 _RETRIED_METHODS: Sequence[Mapping[str, str]] = (
     {"service": "missioncontrol.v1.TaskService"},
     {"service": "missioncontrol.v1.QueueService"},
+    {"service": "missioncontrol.v1.ScheduleService"},
     {"service": "missioncontrol.v1.EventService"},
     *(
         {"service": "missioncontrol.v1.AgentService", "method": method}
-        for method in ("ListAgents", "GetAgent", "CordonAgent", "UncordonAgent", "DrainAgent")
+        for method in ("ListAgents", "GetAgent", "CordonAgent", "UncordonAgent", "DrainAgent", "ChangeAgents")
     ),
 )
 _RETRY_POLICY = {

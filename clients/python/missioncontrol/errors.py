@@ -8,6 +8,7 @@
     │   ├── FailedPrecondition   right request, wrong moment: trying again will not help
     │   ├── Aborted              somebody newer took over
     │   ├── ResourceExhausted    a limit was reached: later
+    │   │   └── QueueRefused     a queue takes no more tasks just now
     │   ├── PermissionDenied     this caller may not
     │   ├── Unauthenticated      this caller is not known
     │   ├── Unimplemented        the service is older than this client
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -134,7 +136,30 @@ class Aborted(CallError):
 
 
 class ResourceExhausted(CallError):
-    """A limit was reached; `retry_seconds` says when to try again."""
+    """A limit was reached; `retry_after` says when to try again."""
+
+    @property
+    def retry_after(self) -> timedelta | None:
+        """How long the service asks to wait before trying again."""
+        return timedelta(seconds=self.retry_seconds) if self.retry_seconds is not None else None
+
+
+class QueueRefused(ResourceExhausted):
+    """A queue takes no more tasks just now; nothing was submitted.
+
+    `reason` is QUEUE_FULL, QUEUE_SHEDDING, QUEUE_THROTTLED or QUEUE_PAUSED. Try again after `retry_after` with the same
+    request id, or submit with `wait_for_room`.
+    """
+
+    @property
+    def queue(self) -> str:
+        """The queue's name."""
+        return self.metadata.get("queue", "")
+
+    @property
+    def pending(self) -> int | None:
+        """How many tasks are pending in it, where that was the reason."""
+        return int(self.metadata["pending"]) if "pending" in self.metadata else None
 
 
 class PermissionDenied(CallError):
@@ -178,6 +203,7 @@ _BY_CODE: Mapping[grpc.StatusCode, type[CallError]] = {
     grpc.StatusCode.DATA_LOSS: Internal,
     grpc.StatusCode.UNKNOWN: Internal,
 }
+_QUEUE_REASONS = frozenset({"QUEUE_FULL", "QUEUE_SHEDDING", "QUEUE_THROTTLED", "QUEUE_PAUSED"})
 _CODES_BY_NUMBER: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -297,6 +323,8 @@ def _status_details(error: grpc.RpcError) -> status_pb2.Status | None:
 
 def refusal(status: CallStatus) -> CallError:
     """The error that stands for a status."""
+    if status.code is grpc.StatusCode.RESOURCE_EXHAUSTED and status.reason in _QUEUE_REASONS:
+        return QueueRefused(status)
     return _BY_CODE.get(status.code, CallError)(status)
 
 

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from missioncontrol.calls.tasks import is_terminal
 from missioncontrol.v1 import event_pb2, task_pb2
+
+_TELL_PRIORITY = frozenset({event_pb2.EVENT_TYPE_TASK_CREATED, event_pb2.EVENT_TYPE_TASK_CHANGED})
 
 
 class Told(NamedTuple):
@@ -17,6 +20,10 @@ class Told(NamedTuple):
     token: int
     failures: int
     redeliveries: int
+    blockers: int
+    queue: str
+    priority: int | None
+    """None where nothing has told it: the log begins behind it."""
 
     def __str__(self) -> str:
         name = task_pb2.TaskState.Name(self.state).removeprefix("TASK_STATE_")
@@ -46,7 +53,8 @@ class FeedFold:
             elif event.sequence != self.sequence + 1:
                 self.findings.append(f"the feed has {event.sequence} after {self.sequence}")
             self.sequence = event.sequence
-            if event.task_id and event.namespace == self.namespace:
+            # A schedule's firing names the task that it made, which has an event of its own.
+            if event.task_id and not event.schedule and event.namespace == self.namespace:
                 self._take_task(event)
 
     def _take_task(self, event: event_pb2.Event) -> None:
@@ -56,16 +64,20 @@ class FeedFold:
             self.findings.append(f"event {event.sequence}: version {event.version} of {event.task_id}, not {expected}")
         if before is not None and event.from_state != before.state:
             self.findings.append(f"event {event.sequence}: {event.task_id} does not come from {before}")
-        self.tasks[event.task_id] = Told(event.to_state, event.version, event.token, event.failures, event.redeliveries)
+        priority = event.priority if event.type in _TELL_PRIORITY else before.priority if before is not None else None
+        counts = (event.version, event.token, event.failures, event.redeliveries, event.blockers)
+        self.tasks[event.task_id] = Told(event.to_state, *counts, event.queue, priority)
 
     def compare(self, tasks: Iterable[task_pb2.Task]) -> None:
         """Notes what a list says otherwise; it is of the position that was reached."""
         for task in tasks:
-            listed = Told(task.state, task.version, task.token, task.failures, task.redeliveries)
             told = self.tasks.get(task.id)
+            priority = None if told is not None and told.priority is None else task.spec.priority
+            counts = (task.version, task.token, task.failures, task.redeliveries, task.blockers)
+            listed = Told(task.state, *counts, task.spec.queue, priority)
             if told != listed and (told is not None or self.whole):
                 self.findings.append(f"task {task.id}: {listed} in the list, {told or 'nothing'} in the feed")
 
     def unfinished(self) -> set[str]:
         """The tasks that have not ended: a list must hold them."""
-        return {task_id for task_id, told in self.tasks.items() if told.state < task_pb2.TASK_STATE_SUCCEEDED}
+        return {task_id for task_id, told in self.tasks.items() if not is_terminal(told.state)}

@@ -34,6 +34,8 @@ TRY_SECONDS_MIN = 1.0
 # Between tries: doubling from the first to the second, each with full jitter.
 RETRY_BACKOFF_SECONDS = 0.1
 RETRY_BACKOFF_SECONDS_MAX = 2.0
+# A queue without room says when to come back; one that does not is asked again after this.
+ROOM_SECONDS = 1.0
 # BatchCreateTasks takes 1000 and the service 4 MiB a message; a batch is cut at whichever comes first.
 BATCH_TASKS_MAX = 1000
 BATCH_BYTES_MAX = 3 * 1024 * 1024

@@ -10,13 +10,17 @@ from typing import Any, TypedDict, Unpack
 from missioncontrol import limits
 from missioncontrol.agent_limits import PAYLOAD_BYTES_MAX
 from missioncontrol.errors import PayloadError
+from missioncontrol.handle import TaskHandle
 from missioncontrol.payload import encode_payload
-from missioncontrol.selectors import parse_selector
+from missioncontrol.selectors import parse_preference, parse_selector
 from missioncontrol.times import to_duration, to_timestamp
 from missioncontrol.v1 import task_pb2, task_service_pb2
 
 # A string selector such as "zone in (eu, us)", or the message itself.
 Selector = str | task_pb2.LabelSelector
+
+# A string such as "zone=eu:10": a selector and its weight; or the message itself.
+Preference = str | task_pb2.Preference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,12 @@ class RetryPolicy:
 
 
 class SubmitOptions(TypedDict, total=False):
-    """What a submit may say besides kind and payload. Time limits are seconds or timedeltas, instants are aware."""
+    """What a submit may say besides kind and payload. Time limits are seconds or timedeltas, instants are aware.
+
+    `depends_on` are tasks that have to end first, as handles or ids; in `Client.submit_many` also "#0" for the first
+    request of the call. `dependency_policy` says what becomes of this one if one of them does not succeed: "FAIL" (the
+    default), "CANCEL", or "RUN".
+    """
 
     queue: str
     priority: int
@@ -59,7 +68,11 @@ class SubmitOptions(TypedDict, total=False):
     capabilities: Iterable[str]
     selectors: Iterable[Selector]
     resources: Mapping[str, float]
+    preferences: Iterable[Preference]
     affinity_key: str
+    fairness_key: str
+    depends_on: Iterable[str | TaskHandle[Any]]
+    dependency_policy: str
     not_before: datetime
     queue_time_limit: float | timedelta
     run_time_limit: float | timedelta
@@ -90,10 +103,14 @@ def task_request(
         labels=options.get("labels", {}),
         priority=options.get("priority", 0),
         affinity_key=options.get("affinity_key", ""),
+        fairness_key=options.get("fairness_key", ""),
         trace_parent=options.get("trace_parent", ""),
         trace_state=options.get("trace_state", ""),
     )
     _set_requirements(spec, options)
+    for preference in options.get("preferences", ()):
+        spec.preferences.append(parse_preference(preference) if isinstance(preference, str) else preference)
+    _set_dependencies(spec, options)
     _set_times(spec, options)
     return task_service_pb2.CreateTaskRequest(spec=spec, request_id=options.get("request_id", ""))
 
@@ -105,6 +122,15 @@ def failure_reason(name: str) -> task_pb2.FailureReason.ValueType:
     except ValueError:
         names = ", ".join(each.removeprefix("FAILURE_REASON_") for each in task_pb2.FailureReason.keys()[1:])
         raise ValueError(f'"{name}" is no failure reason; there are {names}') from None
+
+
+def dependency_policy(name: str) -> task_pb2.DependencyPolicy.ValueType:
+    """A dependency policy by its short name, in any case. Raises ValueError with the names that there are."""
+    try:
+        return task_pb2.DependencyPolicy.Value(f"DEPENDENCY_POLICY_{name.upper()}")
+    except ValueError:
+        names = ", ".join(each.removeprefix("DEPENDENCY_POLICY_") for each in task_pb2.DependencyPolicy.keys()[1:])
+        raise ValueError(f'"{name}" is no dependency policy; there are {names}') from None
 
 
 def _payload(value: object, content_type: str | None) -> task_pb2.Payload:
@@ -125,6 +151,15 @@ def _set_requirements(spec: task_pb2.TaskSpec, options: Mapping[str, Any]) -> No
     for selector in options.get("selectors", ()):
         spec.requirements.selectors.append(parse_selector(selector) if isinstance(selector, str) else selector)
     spec.requirements.resources.update(options.get("resources", {}))
+
+
+def _set_dependencies(spec: task_pb2.TaskSpec, options: Mapping[str, Any]) -> None:
+    given = options.get("depends_on", ())
+    if isinstance(given, str):
+        raise TypeError("depends_on: a list of ids is needed, not one string")
+    spec.depends_on.extend(each if isinstance(each, str) else each.id for each in given)
+    if "dependency_policy" in options:
+        spec.dependency_policy = dependency_policy(options["dependency_policy"])
 
 
 def _set_times(spec: task_pb2.TaskSpec, options: Mapping[str, Any]) -> None:

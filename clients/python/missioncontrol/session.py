@@ -36,7 +36,6 @@ from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
 
 _STARTED = pb.Started()
-_OUTCOMES = frozenset({"succeeded", "failed", "cancelled", "returned", "rejected"})
 
 
 class AgentSession:
@@ -51,7 +50,7 @@ class AgentSession:
         self._hello = hello
         self._kinds = frozenset(hello.kinds)
         self._handover_seconds = handover_seconds
-        self.leases = LeaseTable(hello.slots, hello.queue_limit)
+        self.leases = LeaseTable.of(hello)
         self.liveness = Liveness()
         self.reports = ReportLog()
         self.drain = Drain()
@@ -74,6 +73,7 @@ class AgentSession:
         self.liveness.begin(self.leases.version, now)
         hello = pb.Hello(held=held, held_version=self.leases.version, draining=self.drain.own)
         hello.MergeFrom(self._hello)
+        hello.warm_keys[:] = self.leases.warm_keys()
         slots_left = self._lingering.tell(hello, now)
         for lease in self.leases.surplus(slots_left, self._lingering.told_tasks):
             self._give_back(lease, WithdrawReason.STUCK.value)
@@ -293,7 +293,7 @@ class AgentSession:
         lease = self.leases.get(entry.key)
         if lease is None:
             return
-        if entry.event in _OUTCOMES:
+        if entry.is_outcome:
             self.leases.forget(lease)
         elif entry.event != "started":
             self._notes.acknowledged(lease, entry.event, now)
@@ -304,7 +304,7 @@ class AgentSession:
             return
         if refusal.reason != pb.REFUSAL_REASON_INVALID:
             self._drop(entry.key, now)
-        elif entry.event not in _OUTCOMES:
+        elif not entry.is_outcome:
             self._on_accepted(entry, now)
         elif lease.refused >= 2:
             self._drop(entry.key, now)

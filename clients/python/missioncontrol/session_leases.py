@@ -15,6 +15,7 @@ from math import inf
 from google.protobuf.duration_pb2 import Duration
 
 from missioncontrol.session_effects import LeaseKey, StopReason, WithdrawReason
+from missioncontrol.session_warm_keys import WarmKeys
 from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
 
@@ -75,6 +76,7 @@ class LeaseTable:
 
     slots: int
     queue_limit: int
+    warm: WarmKeys = field(default_factory=WarmKeys)
     version: int = 0
     busy: int = 0
     held: int = 0
@@ -86,6 +88,11 @@ class LeaseTable:
     _waiting: dict[LeaseKey, HeldLease] = field(default_factory=dict)
     _busy_tasks: dict[str, LeaseKey] = field(default_factory=dict)
     _offered: deque[HeldLease] = field(default_factory=deque)
+
+    @classmethod
+    def of(cls, hello: pb.Hello) -> LeaseTable:
+        """The empty table of an agent that offers this."""
+        return cls(hello.slots, hello.queue_limit, WarmKeys(hello.warm_keys))
 
     def __iter__(self) -> Iterator[HeldLease]:
         return iter(tuple(self._leases.values()))
@@ -162,6 +169,8 @@ class LeaseTable:
 
     def end(self, lease: HeldLease) -> None:
         """The lease's work is over, or will never start: its slot, or its place in the queue, is free."""
+        if lease.phase is Phase.RUNNING:
+            self.warm.used(lease.lease.spec.affinity_key)
         if lease.busy:
             self.busy -= 1
             self.lingering -= int(not lease.held)
@@ -183,6 +192,11 @@ class LeaseTable:
             self.end(lease)
         elif lease.phase is Phase.ENDED:
             self._leases.pop(lease.key, None)
+
+    def warm_keys(self) -> list[str]:
+        """The affinity keys that the agent is warm for, newest first."""
+        running = [each.lease.spec.affinity_key for each in self._leases.values() if each.phase is Phase.RUNNING]
+        return self.warm.newest_first(reversed(running))
 
     def references(self) -> list[pb.LeaseReference]:
         """The set of leases held, as heartbeats and Hello name it."""

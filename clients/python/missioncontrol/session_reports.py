@@ -14,6 +14,7 @@ from missioncontrol import agent_limits as limits
 from missioncontrol.session_effects import LeaseKey
 from missioncontrol.v1 import agent_service_pb2 as pb
 
+_OUTCOMES = frozenset({"succeeded", "failed", "cancelled", "returned", "rejected"})
 _TELLS_THE_START = frozenset({"succeeded", "failed"})
 
 
@@ -25,6 +26,11 @@ class ReportEntry:
     event: str
     key: LeaseKey
     size: int
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether it is the last word on its lease."""
+        return self.event in _OUTCOMES
 
 
 @dataclass(slots=True)

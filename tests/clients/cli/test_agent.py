@@ -55,6 +55,14 @@ def test_options_become_what_the_agent_says_of_itself() -> None:
     assert (agent.agent_id, agent.slots) == ("a", 2)
 
 
+def test_keys_that_an_agent_is_warm_for_are_said_once_each_and_bounded() -> None:
+    agent = AgentOptions(agent_id="a", warm_key=["repo-1", "repo-2", "repo-1"]).make()
+
+    assert list(agent._hello.warm_keys) == ["repo-1", "repo-2"]
+    with pytest.raises(ValueError, match="from 0 to 64"):
+        AgentOptions(agent_id="a", warm_key=[f"repo-{number}" for number in range(65)]).make()
+
+
 def test_a_number_of_slots_that_cannot_be_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["agent", "run", "--slots", "10001"]) == exit_codes.USAGE
     assert "slots is 10001" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.clients.cli.conftest import CommandLine
 from tests.clients.client.peer import Peer
 from tests.conftest import StartFleet
+from tests.e2e.waiting import eventually
 
 
 async def test_an_operator_submits_looks_and_decides(start_fleet: StartFleet, tmp_path: Path) -> None:
@@ -36,6 +37,39 @@ async def test_an_operator_submits_looks_and_decides(start_fleet: StartFleet, tm
     attempts = (await missionctl("tasks", "attempts", again["id"], "-o", "json")).json["attempts"]
     assert [attempt["outcome"] for attempt in attempts] == ["SUCCEEDED"]
     assert (await missionctl("tasks", "list", "--dead", "-o", "json")).json["tasks"] == []
+
+
+async def test_an_operator_makes_a_schedule_and_changes_it(start_fleet: StartFleet, tmp_path: Path) -> None:
+    fleet = await start_fleet()
+    missionctl = CommandLine(Peer(), fleet.address)
+    times = ("--cron", "0 3 * * *", "--time-zone", "Europe/Berlin", "--missed", "all")
+
+    made = (await missionctl("schedules", "create", "nightly", *times, "-o", "json", "--", "echo", "hello")).json
+    assert (made["cron"], made["missed_policy"], made["version"]) == ("0 3 * * *", "ALL", 1)
+    assert made["spec"]["payload"]["value"]["argv"] == ["echo", "hello"]
+    twice = await missionctl("schedules", "create", "nightly", *times, "--", "echo")
+    assert (twice.code, "there is a schedule nightly" in twice.err) == (2, True)
+
+    file = tmp_path / "schedules.json"
+    file.write_text(json.dumps([made, {**made, "name": "tick", "cron": "* * * * * *"}]))
+    applied = (await missionctl("schedules", "apply", str(file), "-o", "json")).json["schedules"]
+    assert [(each["name"], each["version"]) for each in applied] == [("nightly", 1), ("tick", 1)]
+    file.write_text(json.dumps({**made, "crom": ""}))
+    wrong = await missionctl("schedules", "apply", str(file))
+    assert (wrong.code, 'there is no "crom"' in wrong.err) == (2, True)
+
+    async def done() -> bool:
+        by_it = ("--label", "missioncontrol.schedule=tick", "--state", "succeeded")
+        return bool((await missionctl("tasks", "list", *by_it, "-o", "json")).json["tasks"])
+
+    await eventually(done)
+    assert (await missionctl("schedules", "pause", "tick", "-o", "json")).json["next_time"] is None
+    assert (await missionctl("schedules", "resume", "tick", "-o", "json")).json["paused"] is False
+    assert (await missionctl("schedules", "delete", "tick")).out == "deleted tick\n"
+    assert (await missionctl("schedules", "get", "tick")).code == 3
+    listed = (await missionctl("schedules", "list", "-o", "json")).json["schedules"]
+    assert [each["name"] for each in listed] == ["nightly"]
+    assert (await missionctl("events", "verify")).code == 0
 
 
 async def test_an_operator_takes_an_agent_out_and_puts_it_back(start_fleet: StartFleet) -> None:

@@ -35,6 +35,41 @@ async def test_a_submit_prints_the_tasks_id(missionctl: CommandLine) -> None:
     assert (spec.kind, spec.queue, spec.priority, spec.payload.data) == ("build", "q", 5, b'{"a": 1}')
 
 
+async def test_a_submit_says_what_it_prefers_and_whose_turn_it_is(missionctl: CommandLine) -> None:
+    missionctl.peer.answers("CreateTask", created())
+
+    wishes = ("--prefer", "zone=eu:10", "--prefer", "spot:-5", "--fairness-key", "ann")
+    ended = await missionctl("submit", "--kind", "build", *wishes)
+
+    spec = missionctl.peer.asked[0].spec
+    assert (ended.code, ended.err) == (0, "")
+    assert [(each.selector.key, each.weight) for each in spec.preferences] == [("zone", 10), ("spot", -5)]
+    assert spec.fairness_key == "ann"
+
+
+async def test_a_submit_names_what_it_depends_on(missionctl: CommandLine) -> None:
+    missionctl.peer.answers("CreateTask", created())
+
+    ended = await missionctl(
+        "submit", "--depends-on", "t-8", "--depends-on", "t-9", "--if-dependency-fails", "cancel", "--", "true"
+    )
+
+    spec = missionctl.peer.asked[0].spec
+    assert ended.code == 0
+    assert (list(spec.depends_on), spec.dependency_policy) == (["t-8", "t-9"], task_pb2.DEPENDENCY_POLICY_CANCEL)
+
+
+async def test_a_blocked_task_says_how_many_it_waits_for(missionctl: CommandLine) -> None:
+    spec = task_pb2.TaskSpec(kind="build", depends_on=["t-8", "t-9"])
+    blocked = task(state=task_pb2.TASK_STATE_BLOCKED, spec=spec, blockers=1)
+    missionctl.peer.answers("GetTask", reply(task_service_pb2.GetTaskResponse(task=blocked)))
+
+    ended = await missionctl("tasks", "get", "t-1")
+
+    assert "BLOCKED" in ended.out
+    assert "t-8, t-9 (1 of 2 have not ended)" in ended.out
+
+
 async def test_a_watched_command_shows_each_byte_once_and_ends_well(missionctl: CommandLine) -> None:
     missionctl.peer.answers("CreateTask", created())
     running = update(RUNNING, token=1, agent_id="agent-1", spec=COMMAND)

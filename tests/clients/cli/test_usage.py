@@ -31,10 +31,19 @@ from missioncontrol.cli.main import run
         ("submit --kind x --not-before soon", "2026-01-31T08:30:00Z"),
         ("submit --kind x --payload @/no/such/file", "/no/such/file"),
         ("submit --kind x --selector =", "key=value"),
+        ("submit --kind x --prefer zone=eu", "zone=eu:10"),
         ("submit --kind x --retry-on OFTEN", "TIMEOUT"),
         ("submit --kind x --resource gpu=many", "no number"),
         ("events tail --type task.flown", "task.failed"),
         ("agents drain a --return --time-limit 5", "--time-limit"),
+        ("agents drain a --mode return --deadline 5", "--deadline"),
+        ("agents drain a --preview --wait", "--wait"),
+        ("agents cordon", "--selector"),
+        ("agents resume --selector =", "key=value"),
+        ("tasks bulk cancel --yes", "--queue"),
+        ("tasks bulk move --queue q", "--to"),
+        ("tasks bulk reprioritize --queue q --priority 101", "100"),
+        ("tasks bulk retry --state OFTEN", "SUCCEEDED"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_that_says_what_would_do(
@@ -61,7 +70,8 @@ def test_help_lists_every_noun_and_the_exit_codes(capsys: pytest.CaptureFixture[
     "line",
     ["submit", "tasks list", "tasks get", "tasks attempts", "tasks cancel", "tasks retry", "tasks watch", "queues list",
      "queues get", "queues set", "queues pause", "queues resume", "queues stats", "agents list", "agents get",
-     "agents cordon", "agents uncordon", "agents drain", "events tail"],
+     "agents cordon", "agents uncordon", "agents drain", "agents resume", "tasks bulk cancel", "tasks bulk retry",
+     "tasks bulk reprioritize", "tasks bulk move", "events tail"],
 )  # fmt: skip
 def test_every_command_has_output_address_namespace_and_timeout(capsys: pytest.CaptureFixture[str], line: str) -> None:
     assert run([*line.split(), "--help"]) == exit_codes.OK

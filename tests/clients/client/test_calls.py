@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -174,6 +175,29 @@ async def test_many_submits_are_cut_into_batches_by_count_and_by_bytes(conversat
     assert all(each.request_id for request in conversation.peer.asked for each in request.requests)
 
 
+async def test_names_of_other_requests_hold_across_batches(conversation: Conversation) -> None:
+    async def accept(request: Any, context: Any) -> Any:
+        refused = task_service_pb2.BatchCreateTasksResult()
+        refused.error.code = grpc.StatusCode.INVALID_ARGUMENT.value[0]
+        results = [
+            refused if each.spec.kind == "k1" else task_service_pb2.BatchCreateTasksResult(task_id=each.spec.kind)
+            for each in request.requests
+        ]
+        return task_service_pb2.BatchCreateTasksResponse(results=results)
+
+    conversation.peer.answers("BatchCreateTasks", accept)
+    names = {999: ["#0"], 1000: ["#0", "#1", "an-id", "#x"], 1001: ["#1000"]}
+    requests = [task_request(f"k{number}", depends_on=names.get(number, [])) for number in range(1002)]
+
+    with pytest.raises(errors.BatchRefused):
+        await conversation.client.submit_many(requests)
+
+    first, second = [request.requests for request in conversation.peer.asked]
+    assert list(first[999].spec.depends_on) == ["#0"]
+    assert [list(each.spec.depends_on) for each in second] == [["k0", "#refused:1", "an-id", "#x"], ["#0"]]
+    assert list(requests[1001].spec.depends_on) == ["#1000"], "the caller's own is left as it was"
+
+
 async def test_a_bad_item_of_a_batch_is_named_and_the_others_have_handles(conversation: Conversation) -> None:
     refused = task_service_pb2.BatchCreateTasksResult()
     refused.error.code, refused.error.message = grpc.StatusCode.INVALID_ARGUMENT.value[0], "bad kind"
@@ -226,3 +250,63 @@ def test_a_refused_field_is_named_once(message: str, sentence: str) -> None:
     status = errors.CallStatus(code=code, message=message, reason=code.name, field_violations=(violation,))
 
     assert str(errors.refusal(status)) == sentence
+
+
+def without_room(seconds: float, reason: str = "QUEUE_FULL") -> Any:
+    info = error_info(reason, queue="q", pending="7", limit="7")
+    return refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, info, retry_after(seconds))
+
+
+async def test_a_queue_without_room_is_told_at_once_with_the_time_to_come_back(conversation: Conversation) -> None:
+    conversation.peer.answers("CreateTask", without_room(60.0))
+
+    with pytest.raises(errors.QueueRefused) as caught:
+        await conversation.client.submit("build")
+
+    refused = caught.value
+    assert (refused.reason, refused.queue, refused.pending) == ("QUEUE_FULL", "q", 7)
+    assert refused.retry_after == timedelta(minutes=1)
+    assert len(conversation.peer.asked) == 1
+
+
+async def test_a_submit_that_waits_for_room_asks_again_with_the_same_request_id(conversation: Conversation) -> None:
+    conversation.peer.answers("CreateTask", *[without_room(0.01, "QUEUE_THROTTLED")] * 3, created())
+
+    handle = await conversation.client.submit("build", wait_for_room=timedelta(minutes=1))
+
+    assert handle.id == "t-1"
+    assert len({request.request_id for request in conversation.peer.asked}) == 1
+    assert len(conversation.peer.asked) == 4
+
+
+async def test_a_submit_waits_for_room_no_longer_than_it_says_and_asks_a_last_time(conversation: Conversation) -> None:
+    conversation.peer.answers("CreateTask", without_room(60.0))
+
+    with pytest.raises(errors.QueueRefused):
+        await conversation.client.submit("build", wait_for_room=0.05)
+
+    assert len(conversation.peer.asked) == 2
+
+
+async def test_of_a_batch_only_what_was_refused_for_want_of_room_comes_again(conversation: Conversation) -> None:
+    full = task_service_pb2.BatchCreateTasksResult()
+    full.error.code = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    for detail in (error_info("QUEUE_FULL"), retry_after(0.01)):
+        full.error.details.add().Pack(detail)
+    room = {"a": [True], "b": [False, True], "c": [False, False, True]}
+
+    async def answer(request: Any, context: Any) -> Any:
+        results = [
+            task_service_pb2.BatchCreateTasksResult(task_id=each.spec.kind) if room[each.spec.kind].pop(0) else full
+            for each in request.requests
+        ]
+        return task_service_pb2.BatchCreateTasksResponse(results=results)
+
+    conversation.peer.answers("BatchCreateTasks", answer)
+
+    handles = await conversation.client.submit_many([task_request(kind) for kind in room], wait_for_room=60)
+
+    assert [handle.id for handle in handles] == ["a", "b", "c"]
+    assert [[each.spec.kind for each in batch.requests] for batch in conversation.peer.asked] == [
+        ["a", "b", "c"], ["b", "c"], ["c"],
+    ]  # fmt: skip

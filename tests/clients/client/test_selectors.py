@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from missioncontrol.selectors import parse_selector
+from missioncontrol.selectors import parse_preference, parse_selector
 from missioncontrol.v1 import task_pb2
 
 
@@ -34,3 +34,26 @@ def test_each_form_is_read(text: str, key: str, operator: str, values: list[str]
 def test_what_is_no_selector_is_refused_with_the_forms(text: str) -> None:
     with pytest.raises(ValueError, match="write key=value"):
         parse_selector(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "selector", "weight"),
+    [
+        ("zone=eu:10", "zone=eu", 10),
+        ("spot:-5", "spot", -5),
+        ("zone in (eu, us) : +3", "zone in (eu, us)", 3),
+        ("image=app:v2:1", "image=app:v2", 1),
+    ],
+)
+def test_a_preference_is_a_selector_and_what_stands_behind_the_last_colon(
+    text: str, selector: str, weight: int
+) -> None:
+    preference = parse_preference(text)
+
+    assert (preference.selector, preference.weight) == (parse_selector(selector), weight)
+
+
+@pytest.mark.parametrize("text", ["zone=eu", "zone=eu:", "zone=eu:high", "zone=eu:1.5", ":10", "image=app:v2"])
+def test_what_is_no_preference_is_refused_with_a_form_that_is(text: str) -> None:
+    with pytest.raises(ValueError, match="write"):
+        parse_preference(text)

@@ -31,7 +31,7 @@ async def coordinator(tmp_path: Path) -> AsyncIterator[Coordinator]:
     add_services(server, parts)
     address = await server.start()
     async with grpc.aio.insecure_channel(address) as channel:
-        yield Coordinator(parts, Store(storage.journal, storage.readers), channel, address)
+        yield Coordinator(parts, Store(storage.journal, storage.readers), channel, address, registry)
     parts.feed.close()
     parts.watchers.close()
     await server.stop(grace_seconds=0)

@@ -14,10 +14,12 @@ from missioncontrol.v1 import (
     agent_service_pb2_grpc,
     event_service_pb2_grpc,
     queue_service_pb2_grpc,
+    schedule_service_pb2_grpc,
     task_pb2,
     task_service_pb2,
     task_service_pb2_grpc,
 )
+from prometheus_client import CollectorRegistry
 
 from services.coordinator.parts import Parts
 from services.transport.status import DETAILS_KEY
@@ -30,6 +32,7 @@ class Coordinator:
     store: Store
     channel: grpc.aio.Channel
     address: str
+    registry: CollectorRegistry
 
     @property
     def tasks(self) -> Any:
@@ -38,6 +41,10 @@ class Coordinator:
     @property
     def queues(self) -> Any:
         return queue_service_pb2_grpc.QueueServiceStub(self.channel)
+
+    @property
+    def schedules(self) -> Any:
+        return schedule_service_pb2_grpc.ScheduleServiceStub(self.channel)
 
     @property
     def agents(self) -> Any:

@@ -8,13 +8,19 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
-from missioncontrol.v1 import agent_service_pb2, event_service_pb2, queue_service_pb2, task_service_pb2
+from missioncontrol.v1 import (
+    agent_service_pb2,
+    event_service_pb2,
+    queue_service_pb2,
+    schedule_service_pb2,
+    task_service_pb2,
+)
 
 from services.transport.validation import validate
 from tests.coordinator.rpc.harness import Coordinator, reading, refusal
 
-CONTRACT = [agent_service_pb2, event_service_pb2, queue_service_pb2, task_service_pb2]
-FIELDS = {"namespace": "", "filter": "namespace", "spec": "namespace"}
+CONTRACT = [agent_service_pb2, event_service_pb2, queue_service_pb2, schedule_service_pb2, task_service_pb2]
+FIELDS = {"namespace": "", "filter": "namespace", "spec": "namespace", "schedule": "namespace"}
 
 
 def requests_with(namespace: str) -> Iterator[tuple[str, Message]]:
@@ -46,7 +52,7 @@ def complaints(namespace: str) -> dict[str, bool]:
 def test_a_malformed_namespace_is_complained_of_in_every_request(namespace: str) -> None:
     found = complaints(namespace)
 
-    assert len(found) == 22
+    assert len(found) == 28
     assert all(found.values()), found
 
 

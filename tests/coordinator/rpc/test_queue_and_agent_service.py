@@ -146,6 +146,8 @@ async def test_cordon_and_drain_are_ordered_and_taken_back(coordinator: Coordina
 
     assert (cordoned.agent.cordoned, cordoned.agent.state) == (True, AgentState.READY)
     assert (draining.agent.cordoned, draining.agent.state) == (True, AgentState.DRAINING)
+    assert draining.agent.drain.state == agent_pb2.DRAIN_STATE_DRAINED
+    assert not free.agent.HasField("drain")
     assert (free.agent.cordoned, free.agent.state) == (False, AgentState.READY)
 
 

@@ -9,7 +9,7 @@ from services.domain.commands import AgentAction, ChangeAgent, ChangeQueue, Repo
 from services.domain.errors import NotFound
 from services.domain.policy import QueuePolicy
 from services.domain.queue import Queue
-from services.store.agents import AgentFilter, get_agent, list_agents
+from services.store.agents import AgentFilter, LeaseDepth, get_agent, list_agents, read_agent
 from services.store.queues import count_queue, get_queue, list_queues
 from tests.store.queries.store import Store
 
@@ -30,6 +30,19 @@ async def test_an_agent_is_read_as_the_journal_answered_it(store: Store) -> None
 
     assert read == msgspec.structs.replace(written, version=read.version)  # the row's own, raised by the commit
     assert position.sequence == 2
+
+
+async def test_what_an_agent_holds_is_counted_by_queue_and_priority_and_by_what_has_started(store: Store) -> None:
+    await store.admit("a", slots=9)
+    for queue, priority, started in (("q2", 0, True), ("q1", 0, False), ("q1", 5, True), ("q1", 5, False)):
+        task = await store.submit(queue=queue, priority=priority)
+        await store.grant(task, "a")
+        if started:
+            await store.report(task, ReportKind.STARTED, agent_id="a")
+
+    _, leases, _ = await store.read(partial(read_agent, namespace="default", agent_id="a"))
+
+    assert leases == [LeaseDepth("q1", 5, 1, 1), LeaseDepth("q1", 0, 1, 0), LeaseDepth("q2", 0, 0, 1)]
 
 
 async def test_foreign_agents_are_missing(store: Store) -> None:

@@ -11,10 +11,10 @@ from services.domain.errors import NotFound
 from services.domain.failure import AttemptOutcome, Failure, FailureReason, Progress
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState
+from services.domain.task_filter import TaskFilter
 from services.store import task_index
 from services.store.feed import read_position
 from services.store.schema import tasks
-from services.store.task_index import TaskFilter
 from services.store.tasks import StoredTask, get_task, list_attempts, list_tasks
 from services.store.transactions import begin_writing
 from tests.store.queries.store import Store

@@ -62,10 +62,36 @@ class AgentCalls:
         time_limit_seconds: float | None = None,
         request_id: str | None = None,
     ) -> agent_pb2.Agent:
-        """Cordons the agent and orders it to finish or return what it has; with FINISH until the time limit."""
+        """Orders the agent to take nothing new, and to finish or return what it has; with FINISH until the limit."""
         request = agent_service_pb2.DrainAgentRequest(
             namespace=self._namespace, agent_id=agent_id, mode=mode, request_id=request_id or new_request_id()
         )
         if time_limit_seconds is not None:
             request.time_limit.CopyFrom(to_duration(time_limit_seconds))
         return (await self._connection.call(lambda stubs: stubs.agents.DrainAgent, request)).agent
+
+    async def resume(self, agent_id: str, *, request_id: str | None = None) -> agent_pb2.Agent:
+        """Calls an ordered drain off, or ends it when it is done: new work again, unless the agent is cordoned."""
+        request = agent_service_pb2.ChangeAgentsRequest(
+            agent_ids=[agent_id], change=agent_service_pb2.AGENT_CHANGE_RESUME, request_id=request_id or ""
+        )
+        (agent,) = [agent async for page in self.change(request) for agent in page.agents]
+        return agent
+
+    async def change(
+        self, request: agent_service_pb2.ChangeAgentsRequest
+    ) -> AsyncIterator[agent_service_pb2.ChangeAgentsResponse]:
+        """Cordons, uncordons, drains or resumes many agents, page by page as the pages are asked for.
+
+        Fills in the namespace and the request id where they are empty. NotFound if one that is named is not there.
+        """
+        asked = agent_service_pb2.ChangeAgentsRequest()
+        asked.CopyFrom(request)
+        asked.namespace = asked.namespace or self._namespace
+        asked.request_id = asked.request_id or new_request_id()
+        while True:
+            page = await self._connection.call(lambda stubs: stubs.agents.ChangeAgents, asked)
+            yield page
+            if not page.next_page_token:
+                return
+            asked.page_token = page.next_page_token

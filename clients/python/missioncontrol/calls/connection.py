@@ -18,16 +18,18 @@ from uuid_utils import uuid7
 
 from missioncontrol import limits
 from missioncontrol.channel import one_only, open_target, parse_addresses, targets
-from missioncontrol.errors import CallError, CallStatus, Unavailable, call_error
+from missioncontrol.errors import CallError, CallStatus, QueueRefused, Unavailable, call_error
 from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceStub
 from missioncontrol.v1.event_service_pb2_grpc import EventServiceStub
 from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceStub
+from missioncontrol.v1.schedule_service_pb2_grpc import ScheduleServiceStub
 from missioncontrol.v1.task_service_pb2_grpc import TaskServiceStub
 
 if TYPE_CHECKING:
     from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceAsyncStub
     from missioncontrol.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from missioncontrol.v1.schedule_service_pb2_grpc import ScheduleServiceAsyncStub
     from missioncontrol.v1.task_service_pb2_grpc import TaskServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -49,6 +51,7 @@ class Stubs:
     channel: grpc.aio.Channel
     tasks: TaskServiceAsyncStub
     queues: QueueServiceAsyncStub
+    schedules: ScheduleServiceAsyncStub
     agents: AgentServiceAsyncStub
     events: EventServiceAsyncStub
 
@@ -191,12 +194,16 @@ def _stubs(channel: grpc.aio.Channel) -> Stubs:
         channel=channel,
         tasks=TaskServiceStub(channel),
         queues=QueueServiceStub(channel),
+        schedules=ScheduleServiceStub(channel),
         agents=AgentServiceStub(channel),
         events=EventServiceStub(channel),
     )
 
 
 def _worth_retrying(error: CallError) -> bool:
+    """Whether the same call may go well soon. A queue without room is for the caller to decide on (see `room.py`)."""
+    if isinstance(error, QueueRefused):
+        return False
     return error.code in _RETRIED_CALLS or error.retry_seconds is not None
 
 

@@ -7,6 +7,8 @@ from contextlib import aclosing
 
 from missioncontrol import limits
 from missioncontrol.calls.connection import Backoff, Connection, new_request_id
+from missioncontrol.calls.room import Room, WaitForRoom
+from missioncontrol.errors import QueueRefused, call_error_of_status
 from missioncontrol.v1 import task_pb2, task_service_pb2
 
 
@@ -17,16 +19,39 @@ class TaskCalls:
         self._connection = connection
         self._namespace = namespace
 
-    async def create(self, request: task_service_pb2.CreateTaskRequest) -> task_service_pb2.CreateTaskResponse:
-        """Submits one task. Fills in the namespace and the request id where they are empty."""
-        return await self._connection.call(lambda stubs: stubs.tasks.CreateTask, self._completed(request))
+    async def create(
+        self, request: task_service_pb2.CreateTaskRequest, *, wait_for_room: WaitForRoom = None
+    ) -> task_service_pb2.CreateTaskResponse:
+        """Submits one task. Fills in the namespace and the request id where they are empty.
+
+        Raises QueueRefused if the queue takes no more, and has not for as long as `wait_for_room`.
+        """
+        completed, room = self._completed(request), Room(wait_for_room)
+        while True:
+            try:
+                return await self._connection.call(lambda stubs: stubs.tasks.CreateTask, completed)
+            except QueueRefused as refused:
+                if not await room.wait(refused):
+                    raise
 
     async def create_batch(
-        self, requests: Sequence[task_service_pb2.CreateTaskRequest]
+        self, requests: Sequence[task_service_pb2.CreateTaskRequest], *, wait_for_room: WaitForRoom = None
     ) -> Sequence[task_service_pb2.BatchCreateTasksResult]:
-        """Submits up to 1000 tasks in one transaction; a result for each, in order."""
-        batch = task_service_pb2.BatchCreateTasksRequest(requests=[self._completed(each) for each in requests])
-        return (await self._connection.call(lambda stubs: stubs.tasks.BatchCreateTasks, batch)).results
+        """Submits up to 1000 tasks in one transaction; a result for each, in order.
+
+        Those that queues refused are submitted again until there is room, for as long as `wait_for_room`.
+        """
+        left = dict(enumerate(map(self._completed, requests)))
+        results: dict[int, task_service_pb2.BatchCreateTasksResult] = {}
+        room = Room(wait_for_room)
+        while True:
+            batch = task_service_pb2.BatchCreateTasksRequest(requests=left.values())
+            answer = await self._connection.call(lambda stubs: stubs.tasks.BatchCreateTasks, batch)
+            results.update(zip(left, answer.results, strict=True))
+            refused = {place: error for place in left if (error := queue_refusal(results[place])) is not None}
+            if not refused or not await room.wait(next(iter(refused.values()))):
+                return [results[place] for place in sorted(results)]
+            left = {place: left[place] for place in refused}
 
     async def get(self, task_id: str) -> task_service_pb2.GetTaskResponse:
         """Reads one task whole, with the feed position that it is consistent with."""
@@ -100,6 +125,26 @@ class TaskCalls:
         )
         return await self._connection.call(lambda stubs: stubs.tasks.RetryTask, request)
 
+    async def change_many(
+        self, request: task_service_pb2.BulkChangeTasksRequest
+    ) -> AsyncIterator[task_service_pb2.BulkChangeTasksResponse]:
+        """Cancels, retries, reprioritises or moves all tasks that the filter wants, oldest first, page by page as the
+        pages are asked for.
+
+        Fills in the namespace and the request id where they are empty. Repeated with the same request id, a retry makes
+        nothing twice.
+        """
+        asked = task_service_pb2.BulkChangeTasksRequest()
+        asked.CopyFrom(request)
+        asked.filter.namespace = asked.filter.namespace or self._namespace
+        asked.request_id = asked.request_id or new_request_id()
+        while True:
+            page = await self._connection.call(lambda stubs: stubs.tasks.BulkChangeTasks, asked)
+            yield page
+            if not page.next_page_token:
+                return
+            asked.page_token = page.next_page_token
+
     async def attempts(self, task_id: str) -> Sequence[task_pb2.Attempt]:
         """All attempts, oldest first."""
         request = task_service_pb2.ListAttemptsRequest(
@@ -121,6 +166,12 @@ class TaskCalls:
         completed.spec.namespace = request.spec.namespace or self._namespace
         completed.request_id = request.request_id or new_request_id()
         return completed
+
+
+def queue_refusal(result: task_service_pb2.BatchCreateTasksResult) -> QueueRefused | None:
+    """The error of an item that its queue refused; None for any other."""
+    error = call_error_of_status(result.error) if result.HasField("error") else None
+    return error if isinstance(error, QueueRefused) else None
 
 
 def is_terminal(state: task_pb2.TaskState.ValueType) -> bool:

@@ -41,6 +41,9 @@ class AgentOptions:
     capability: Annotated[Many, typer.Option(help="What it can do; may be repeated.")] = None
     resource: Annotated[Many, typer.Option(help="NAME=AMOUNT for tasks; may be repeated.")] = None
     queue: Annotated[Many, typer.Option(help="Only work of this queue; may be repeated.")] = None
+    warm_key: Annotated[
+        Many, typer.Option(help="Affinity key that it has at hand, such as a checkout; may be repeated.")
+    ] = None
     drain_time_limit: Annotated[str, typer.Option(help="How long work may go on after SIGTERM or Ctrl-C.")] = "30s"
     address: Address = DEFAULT_ADDRESS
     namespace: Namespace = "default"
@@ -60,6 +63,7 @@ class AgentOptions:
             capabilities=self.capability or (),
             resources=parse_amounts(self.resource, option="--resource") if self.resource else None,
             queues=self.queue or (),
+            warm_keys=self.warm_key or (),
             drain_time_limit=drain.total_seconds(),
         )
 

@@ -190,7 +190,7 @@ def _reset_lines(session: Session, reset: FeedReset) -> list[str]:
 
 def _text(event: event_pb2.Event) -> str:
     parts = [f"{event.sequence:>8}", mapping.to_json(event.time), f"{event_name(event.type):<20}"]
-    parts += [part for part in (event.task_id, event.queue, event.agent_id) if part]
+    parts += [part for part in (event.schedule, event.task_id, event.queue, event.agent_id) if part]
     if event.to_state:
         parts.append(task_pb2.TaskState.Name(event.to_state).removeprefix("TASK_STATE_"))
     if event.HasField("failure"):

@@ -21,7 +21,7 @@ _ADVICE = {
 
 
 class RefusedInputError(ValueError):
-    """What the user gave cannot be used; the message says why and what would do."""
+    """What the user gave cannot be used; the message says why and what would do, with a line for each fault."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def reported() -> Iterator[None]:
         yield
     except errors.MissionControlError as error:
         code = exit_codes.exit_code(error)
-        complain(str(error), advice=_ADVICE.get(code))
+        complain(str(error), advice=_advice(error, code))
         raise typer.Exit(code) from None
     except BrokenPipeError:
         # Whoever read the output has gone; the interpreter must not complain about it once more at its end.
@@ -40,8 +40,16 @@ def reported() -> Iterator[None]:
     except (ValueError, TypeError, OSError) as error:
         if not isinstance(error, RefusedInputError | OSError):
             raise
-        complain(str(error))
+        for line in str(error).splitlines() if isinstance(error, RefusedInputError) else [str(error)]:
+            complain(line)
         raise typer.Exit(exit_codes.USAGE) from None
+
+
+def _advice(error: errors.MissionControlError, code: int) -> str | None:
+    if isinstance(error, errors.QueueRefused):
+        when = f"try again in {error.retry_seconds:.1f} s" if error.retry_seconds is not None else "try again later"
+        return f"{when}, or wait for room with --wait-for-room"
+    return _ADVICE.get(code)
 
 
 def complain(message: str, *, advice: str | None = None) -> None:

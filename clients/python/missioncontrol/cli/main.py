@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from missioncontrol import __version__
-from missioncontrol.cli import agent, agents, events, exit_codes, queues, tasks
+from missioncontrol.cli import agent, agents, bulk, events, exit_codes, queues, schedules, tasks
 from missioncontrol.cli.failures import complain
 from missioncontrol.cli.server_commands import add_server_commands, installed_commands
 from missioncontrol.cli.submit import submit
@@ -20,6 +20,9 @@ _HELP = f"""Submits work to a fleet of agents, follows it, and operates the flee
 
 {exit_codes.SUMMARY}
 """
+
+
+tasks.app.add_typer(bulk.app, name="bulk")
 
 
 def run(arguments: Sequence[str], *, commands: Iterable[EntryPoint] | None = None) -> int:
@@ -43,8 +46,8 @@ def build(arguments: Sequence[str], commands: Iterable[EntryPoint]) -> typer.Typ
     app = typer.Typer(help=_HELP, rich_markup_mode=None, add_completion=True, pretty_exceptions_enable=False)
     app.callback(invoke_without_command=True)(_root)
     app.command("submit")(submit)
-    for name, nouns in (("tasks", tasks), ("queues", queues), ("agents", agents), ("events", events), ("agent", agent)):
-        app.add_typer(nouns.app, name=name)
+    for nouns in (tasks, queues, schedules, agents, events, agent):
+        app.add_typer(nouns.app, name=nouns.__name__.rpartition(".")[2])
     asked_for = next((each for each in arguments if not each.startswith("-")), None)
     add_server_commands(app, commands, asked_for=asked_for)
     return app

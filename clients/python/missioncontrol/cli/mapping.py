@@ -36,7 +36,7 @@ def to_json(message: Message) -> Any:
             return duration_seconds(message)
         case task_pb2.Payload():
             return payload_json(message)
-    return {_key(field): _value(message, field) for field in message.DESCRIPTOR.fields}
+    return {key_of(field): _value(message, field) for field in message.DESCRIPTOR.fields}
 
 
 def payload_json(payload: task_pb2.Payload) -> dict[str, object]:
@@ -67,7 +67,8 @@ def short_enum(enum: Any, number: int) -> str | None:
     return known.name.removeprefix(prefix) if known is not None else str(number)
 
 
-def _key(field: Any) -> str:
+def key_of(field: Any) -> str:
+    """The key under which a field stands."""
     is_duration = field.message_type is not None and field.message_type.full_name == _DURATION
     return f"{field.name}_seconds" if is_duration else field.name
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from missioncontrol.cli.mapping import dumps
+from missioncontrol.cli.yaml_writing import dump
 
 # Where nobody looks at a screen, lines are as long as what they hold, up to this.
 PIPE_WIDTH = 400
@@ -25,6 +26,7 @@ _STYLES = {
     "EXPIRED": "red",
     "OFFLINE": "red",
     "CANCELLED": "yellow",
+    "BLOCKED": "yellow",
     "DISCONNECTED": "yellow",
     "DRAINING": "yellow",
 }
@@ -35,13 +37,18 @@ class OutputFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
 
 
 class Printer:
-    """Writes results in one of the formats: `table` and `fields` for people, or else the value as JSON."""
+    """Writes results in one of the formats: `table` and `fields` for people, or else the value as JSON or YAML.
+
+    `is_json` tells whether it is the value that is wanted, in either of the two.
+    """
 
     def __init__(self, output: OutputFormat) -> None:
-        self.is_json = output is OutputFormat.JSON
+        self.is_json = output is not OutputFormat.TABLE
+        self.is_yaml = output is OutputFormat.YAML
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, value: Any) -> None:
         """A list of things."""
@@ -67,8 +74,8 @@ class Printer:
         _console().print(grid)
 
     def line(self, value: Any) -> None:
-        """One line of JSON."""
-        write_line(dumps(value))
+        """One line of JSON, or one document of YAML."""
+        write_line(f"---\n{dump(value).rstrip()}" if self.is_yaml else dumps(value))
 
 
 def write_line(text: str) -> None:

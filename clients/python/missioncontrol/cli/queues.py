@@ -1,12 +1,17 @@
-"""`missionctl queues`: list, get, set, pause, resume, stats."""
+"""`missionctl queues`: list, get, set, apply, diff, pause, resume, stats."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
-from missioncontrol.cli import mapping
+from missioncontrol.cli import exit_codes, mapping
+from missioncontrol.cli.printer import write_line
+from missioncontrol.cli.queue_changes import Result, carry_out, look
+from missioncontrol.cli.queue_files import queue_text, read_queue_files
 from missioncontrol.cli.session import Session, connected
 from missioncontrol.cli.task_view import age
 from missioncontrol.cli.values import parse_duration
@@ -16,24 +21,36 @@ from missioncontrol.v1 import queue_pb2
 app = typer.Typer(help="Looks at queues, configures, pauses and resumes them.", rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
+Files = Annotated[
+    list[str], typer.Option("--file", "-f", help="A file, a folder of them, or - for stdin; may be repeated.")
+]
 _COLUMNS = ("QUEUE", "STATE", "STRATEGY", "LEASE TTL", "VERSION", "CHANGED")
-_STATS_COLUMNS = ("QUEUE", "PENDING", "OLDEST", "SCHEDULED", "LEASED", "RUNNING", "PENDING BY PRIORITY")
+_STATS_COLUMNS = (
+    *("QUEUE", "ADMISSION", "PENDING", "OLDEST", "SCHEDULED", "BLOCKED", "LEASED", "RUNNING", "PENDING BY PRIORITY"),
+)
 _LIMITS = ("lease_ttl", "default_queue_time_limit", "default_run_time_limit")
 
 
 @app.command("list")
 @connected
 async def list_queues(session: Session) -> None:
-    """Lists the queues that were configured or hold open tasks."""
+    """Lists the queues that were configured or hold open tasks; as YAML, the configured ones as `apply` takes them."""
     queues = [queue async for queue in session.client.queues.list()]
+    if session.printer.is_yaml:
+        _show_documents(queue for queue in queues if queue.version)
+        return
     session.printer.table(_COLUMNS, [_row(queue) for queue in queues], value={"queues": mapping.list_json(queues)})
 
 
 @app.command("get")
 @connected
 async def get_queue(session: Session, name: Name) -> None:
-    """Shows one queue. One that nobody configured has the default policy and version 0."""
-    _show(session, (await session.client.queues.get(name)).queue)
+    """Shows one queue, as YAML what `apply` takes. One that nobody configured has the default policy and version 0."""
+    queue = (await session.client.queues.get(name)).queue
+    if session.printer.is_yaml:
+        _show_documents([queue])
+    else:
+        _show(session, queue)
 
 
 @app.command("set")
@@ -51,6 +68,48 @@ async def set_queue(
         if text is not None:
             getattr(policy, field).CopyFrom(to_duration(parse_duration(text, option=f"--{field.replace('_', '-')}")))
     _show(session, await session.client.queues.update(name, policy))
+
+
+@app.command("apply")
+@connected
+async def apply_queues(
+    session: Session,
+    file: Files,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+) -> None:
+    """Gives queues the policies that files say; what is so already stays as it is.
+
+    All files are read before the first queue is changed. If the coordinator refuses a policy, that queue stays as it
+    was, and those behind it are left alone.
+    """
+    changes = await look(session.client.queues, read_queue_files(file))
+    done = {each.document.name: ("not applied", each.before.version) for each in changes}
+    try:
+        for change in changes:
+            name, version = change.document.name, change.before.version
+            if dry_run:
+                done[name] = (f"would be {change.result}", version)
+            else:
+                result, queue = await carry_out(session.client.queues, change)
+                done[name] = (result, queue.version)
+    finally:
+        rows = [(name, result, str(version)) for name, (result, version) in done.items()]
+        value = [{"name": name, "result": str(result), "version": version} for name, (result, version) in done.items()]
+        session.printer.table(("QUEUE", "RESULT", "VERSION"), rows, value={"queues": value})
+
+
+@app.command("diff")
+@connected
+async def diff_queues(session: Session, file: Files) -> None:
+    """Shows what `apply` would change, as a unified diff; exits with 1 if there is anything."""
+    changes = await look(session.client.queues, read_queue_files(file))
+    lines = [line for change in changes for line in change.difference()]
+    if session.printer.is_json:
+        session.printer.line({"queues": [{"name": each.document.name, "result": each.result} for each in changes]})
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+    if any(change.result is not Result.UNCHANGED for change in changes):
+        raise typer.Exit(exit_codes.FAILED)
 
 
 @app.command("pause")
@@ -79,6 +138,10 @@ async def queue_stats(
     session.printer.table(_STATS_COLUMNS, [_stats_row(each, stats) for each, stats in found.items()], value=value)
 
 
+def _show_documents(queues: Iterable[queue_pb2.Queue]) -> None:
+    write_line("---\n".join(map(queue_text, queues)).rstrip())
+
+
 def _show(session: Session, queue: queue_pb2.Queue) -> None:
     fields = dict(zip((column.lower() for column in _COLUMNS), _row(queue), strict=True))
     for name in _LIMITS[1:]:
@@ -103,4 +166,6 @@ def _row(queue: queue_pb2.Queue) -> tuple[str, ...]:
 def _stats_row(name: str, stats: queue_pb2.QueueStats) -> tuple[str, ...]:
     oldest = age(duration_seconds(stats.oldest_pending_age)) if stats.HasField("oldest_pending_age") else ""
     priorities = ", ".join(f"{each.priority}: {each.pending}" for each in stats.priorities)
-    return (name, str(stats.pending), oldest, str(stats.scheduled), str(stats.leased), str(stats.running), priorities)
+    admission = mapping.short_enum(queue_pb2.AdmissionState.DESCRIPTOR, stats.admission) or ""
+    counts = (stats.scheduled, stats.blocked, stats.leased, stats.running)
+    return (name, admission, str(stats.pending), oldest, *map(str, counts), priorities)

@@ -12,7 +12,12 @@ from missioncontrol.cli import mapping
 from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.printer import write_line
 from missioncontrol.cli.session import Session, connected
-from missioncontrol.cli.submit_options import InputOptions, ProcessOptions, RetryOptions, RoutingOptions
+from missioncontrol.cli.submit_options import (
+    InputOptions,
+    ProcessOptions,
+    RetryOptions,
+    RoutingOptions,
+)
 from missioncontrol.cli.watching import watch_to_end
 from missioncontrol.command import COMMAND_KIND
 from missioncontrol.requests import SubmitOptions, task_request
@@ -39,18 +44,30 @@ async def submit(
 
     missionctl submit --kind summarise --payload '{"path": "README.md"}' --queue docs
     """
-    options = {**routing.read(now=datetime.now(UTC)), **retry.read()}
-    if argv or command:
-        request = _command_request(argv or [], task, process=process, options=options)
-    else:
-        request = _task_request(task, process, options=options)
-    created = (await session.client.tasks.create(request)).task
+    request = read_request(argv or [], command=command, task=task, process=process, routing=routing, retry=retry)
+    created = (await session.client.tasks.create(request, wait_for_room=routing.patience)).task
     if watch:
         await watch_to_end(session, created.id, follow_output=True)
     elif session.printer.is_json:
         session.printer.line(mapping.to_json(created))
     else:
         write_line(created.id)
+
+
+def read_request(
+    argv: list[str],
+    *,
+    command: bool,
+    task: InputOptions,
+    process: ProcessOptions,
+    routing: RoutingOptions,
+    retry: RetryOptions,
+) -> task_service_pb2.CreateTaskRequest:
+    """The submit that the options describe: of a command if there is one, or else of a task for a handler."""
+    options = {**routing.read(now=datetime.now(UTC)), **retry.read()}
+    if argv or command:
+        return _command_request(argv, task, process=process, options=options)
+    return _task_request(task, process, options=options)
 
 
 def _command_request(

@@ -16,11 +16,12 @@ from missioncontrol.cli.values import (
     parse_instant,
     parse_pairs,
     read_payload,
+    read_selector,
     read_text,
 )
 from missioncontrol.command import CommandInput
-from missioncontrol.requests import RetryPolicy, failure_reason
-from missioncontrol.selectors import parse_selector
+from missioncontrol.requests import RetryPolicy, dependency_policy, failure_reason
+from missioncontrol.selectors import parse_preference
 from missioncontrol.v1 import task_pb2
 
 Many = list[str] | None
@@ -84,11 +85,29 @@ class RoutingOptions:
         Many, typer.Option(help='On the agent\'s labels: "zone=eu", "!gpu", "disk_gib>16", …; may be repeated.')
     ] = None
     resource: Annotated[Many, typer.Option(help="NAME=AMOUNT that the task holds; may be repeated.")] = None
+    prefer: Annotated[
+        Many, typer.Option(help='Selector and weight, rather such an agent: "zone=eu:10", "spot:-5"; may be repeated.')
+    ] = None
     affinity_key: Annotated[str | None, typer.Option(help="Prefer an agent that ran this key before.")] = None
+    fairness_key: Annotated[
+        str | None, typer.Option(help="Whose turn it uses up, such as a user; for queues that are fair by key.")
+    ] = None
+    depends_on: Annotated[
+        Many, typer.Option(metavar="TASK_ID", help="BLOCKED until this task has ended; may be repeated.")
+    ] = None
+    if_dependency_fails: Annotated[
+        str | None, typer.Option(metavar="FAIL|CANCEL|RUN", help="What becomes of it then; FAIL if left out.")
+    ] = None
     not_before: Annotated[str | None, typer.Option(help='Not ready before: an instant, or "+5m".')] = None
     queue_time_limit: Annotated[str | None, typer.Option(help="EXPIRED if nothing starts it within this.")] = None
     run_time_limit: Annotated[str | None, typer.Option(help="An attempt fails after this.")] = None
     request_id: Annotated[str | None, typer.Option(help="The same id gives the same task; else one is made.")] = None
+    wait_for_room: Annotated[str | None, typer.Option(help="If the queue takes no more, ask again for so long.")] = None
+
+    @property
+    def patience(self) -> timedelta | None:
+        """How long to wait for room in the queue."""
+        return _duration(self.wait_for_room, "--wait-for-room")
 
     def read(self, *, now: datetime) -> Mapping[str, object]:
         """What they say in a submit."""
@@ -97,9 +116,13 @@ class RoutingOptions:
             "priority": self.priority,
             "labels": parse_pairs(self.label or (), option="--label"),
             "capabilities": self.capability,
-            "selectors": [_selector(each) for each in self.selector or ()],
+            "selectors": [read_selector(each) for each in self.selector or ()],
             "resources": parse_amounts(self.resource or (), option="--resource"),
+            "preferences": [_preference(each) for each in self.prefer or ()],
             "affinity_key": self.affinity_key,
+            "fairness_key": self.fairness_key,
+            "depends_on": self.depends_on,
+            "dependency_policy": _known_policy(self.if_dependency_fails),
             "not_before": parse_instant(self.not_before, now=now, option="--not-before") if self.not_before else None,
             "queue_time_limit": _duration(self.queue_time_limit, "--queue-time-limit"),
             "run_time_limit": _duration(self.run_time_limit, "--run-time-limit"),
@@ -138,11 +161,11 @@ def _given(options: Mapping[str, Any]) -> list[str]:
     return [name for name, value in options.items() if value]
 
 
-def _selector(text: str) -> task_pb2.LabelSelector:
+def _preference(text: str) -> task_pb2.Preference:
     try:
-        return parse_selector(text)
+        return parse_preference(text)
     except ValueError as error:
-        raise RefusedInputError(f"--selector {error}") from None
+        raise RefusedInputError(f"--prefer {error}") from None
 
 
 def _known_reason(name: str) -> str:
@@ -150,6 +173,15 @@ def _known_reason(name: str) -> str:
         failure_reason(name)
     except ValueError as error:
         raise RefusedInputError(f"--retry-on {error}") from None
+    return name
+
+
+def _known_policy(name: str | None) -> str | None:
+    try:
+        if name is not None:
+            dependency_policy(name)
+    except ValueError as error:
+        raise RefusedInputError(f"--if-dependency-fails {error}") from None
     return name
 
 

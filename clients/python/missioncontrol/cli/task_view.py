@@ -50,6 +50,8 @@ def state_name(task: task_pb2.Task) -> str:
 def _what(task: task_pb2.Task) -> str:
     if task.HasField("failure"):
         return failure_text(task.failure)
+    if task.blockers:
+        return f"waits for {task.blockers} {'task' if task.blockers == 1 else 'tasks'}"
     return progress_text(task.progress) if task.HasField("progress") and not task.HasField("end_time") else ""
 
 
@@ -98,7 +100,10 @@ def _fields(task: task_pb2.Task) -> dict[str, str]:
         "priority": str(spec.priority),
         "labels": ", ".join(f"{key}={value}" for key, value in sorted(spec.labels.items())),
         "requires": _requirements(spec.requirements),
+        "prefers": "; ".join(f"{_selector(each.selector)} ({each.weight:+})" for each in spec.preferences),
         "affinity key": spec.affinity_key,
+        "fairness key": spec.fairness_key,
+        "depends on": _dependencies(task),
         "created": shown.get("create", ""),
         "ready from": shown.get("schedule", ""),
         "started": shown.get("start", ""),
@@ -127,11 +132,19 @@ def content(payload: task_pb2.Payload) -> str:
 
 def _requirements(requirements: task_pb2.Requirements) -> str:
     parts = list(requirements.capabilities)
-    for selector in requirements.selectors:
-        operator = task_pb2.SelectorOperator.Name(selector.operator).removeprefix("SELECTOR_OPERATOR_").lower()
-        parts.append(f"{selector.key} {operator.replace('_', ' ')} {', '.join(selector.values)}".strip())
+    parts += map(_selector, requirements.selectors)
     parts += [f"{name}: {amount:g}" for name, amount in sorted(requirements.resources.items())]
     return "; ".join(parts)
+
+
+def _selector(selector: task_pb2.LabelSelector) -> str:
+    operator = task_pb2.SelectorOperator.Name(selector.operator).removeprefix("SELECTOR_OPERATOR_").lower()
+    return f"{selector.key} {operator.replace('_', ' ')} {', '.join(selector.values)}".strip()
+
+
+def _dependencies(task: task_pb2.Task) -> str:
+    open_ones = f" ({task.blockers} of {len(task.spec.depends_on)} have not ended)" if task.blockers else ""
+    return f"{', '.join(task.spec.depends_on)}{open_ones}"
 
 
 def _limit(spec: task_pb2.TaskSpec, name: str) -> str:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from missioncontrol.cli.failures import RefusedInputError
+from missioncontrol.selectors import parse_selector
+from missioncontrol.v1 import task_pb2
 
 _DURATION = re.compile(
     r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+(?:\.\d+)?)s?)?"
@@ -46,6 +48,17 @@ def parse_duration(text: str, *, option: str) -> timedelta:
     return timedelta(**{unit: float(number) for unit, number in match.groupdict().items() if number is not None})
 
 
+def duration_text(duration: timedelta) -> str:
+    """A duration as `parse_duration` reads it: "1h30m", "0.5s", "0s"."""
+    seconds, micros = divmod(duration // timedelta(microseconds=1), 1_000_000)
+    text = ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        count, seconds = divmod(seconds, size)
+        text += f"{count}{unit}" if count else ""
+    rest = f"{seconds}.{micros:06d}".rstrip("0").rstrip(".")
+    return text if text and rest == "0" else f"{text}{rest}s"
+
+
 def parse_instant(text: str, *, now: datetime, option: str) -> datetime:
     """An RFC 3339 instant, or "+5m" from now. One without an offset is in this machine's time zone."""
     if text.startswith("+"):
@@ -56,6 +69,14 @@ def parse_instant(text: str, *, now: datetime, option: str) -> datetime:
         raise RefusedInputError(
             f'{option} "{text}" is no instant; write "2026-01-31T08:30:00Z" or, from now, "+5m"'
         ) from None
+
+
+def read_selector(text: str) -> task_pb2.LabelSelector:
+    """A --selector, such as "zone=eu" or "zone in (eu, us)"."""
+    try:
+        return parse_selector(text)
+    except ValueError as error:
+        raise RefusedInputError(f"--selector {error}") from None
 
 
 def read_payload(text: str) -> tuple[bytes, str]:

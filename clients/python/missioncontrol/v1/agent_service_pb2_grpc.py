@@ -183,8 +183,10 @@ class AgentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DrainAgent(self, request, context):
-        """Cordons the agent and orders it to finish or return what it has. Leases that have not started go back at once and burn
-        nothing. After the OK no lease is granted to it. Errors: NOT_FOUND.
+        """Orders the agent to take nothing new, and to finish or return what it has. Leases that have not started go back at once and
+        burn nothing. After the OK no lease is granted to it, nor to a new process of it, until the drain is taken off: by
+        UncordonAgent, or by ChangeAgents with RESUME. What it still holds ten seconds after the time limit is taken back. An order that
+        is repeated makes the time no longer. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -82,8 +82,10 @@ class AgentServiceStub:
     UncordonAgent: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.UncordonAgentRequest, _agent_service_pb2.UncordonAgentResponse]
     """Takes the cordon off, and a drain that was ordered. Errors: NOT_FOUND."""
     DrainAgent: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.DrainAgentRequest, _agent_service_pb2.DrainAgentResponse]
-    """Cordons the agent and orders it to finish or return what it has. Leases that have not started go back at once and burn
-    nothing. After the OK no lease is granted to it. Errors: NOT_FOUND.
+    """Orders the agent to take nothing new, and to finish or return what it has. Leases that have not started go back at once and
+    burn nothing. After the OK no lease is granted to it, nor to a new process of it, until the drain is taken off: by
+    UncordonAgent, or by ChangeAgents with RESUME. What it still holds ten seconds after the time limit is taken back. An order that
+    is repeated makes the time no longer. Errors: NOT_FOUND.
     """
     ChangeAgents: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ChangeAgentsRequest, _agent_service_pb2.ChangeAgentsResponse]
     """Cordons, uncordons, drains or resumes every agent that a selector finds, a page at a time: call it again with
@@ -144,8 +146,10 @@ class AgentServiceAsyncStub(AgentServiceStub):
     UncordonAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.UncordonAgentRequest, _agent_service_pb2.UncordonAgentResponse]  # type: ignore[assignment]
     """Takes the cordon off, and a drain that was ordered. Errors: NOT_FOUND."""
     DrainAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.DrainAgentRequest, _agent_service_pb2.DrainAgentResponse]  # type: ignore[assignment]
-    """Cordons the agent and orders it to finish or return what it has. Leases that have not started go back at once and burn
-    nothing. After the OK no lease is granted to it. Errors: NOT_FOUND.
+    """Orders the agent to take nothing new, and to finish or return what it has. Leases that have not started go back at once and
+    burn nothing. After the OK no lease is granted to it, nor to a new process of it, until the drain is taken off: by
+    UncordonAgent, or by ChangeAgents with RESUME. What it still holds ten seconds after the time limit is taken back. An order that
+    is repeated makes the time no longer. Errors: NOT_FOUND.
     """
     ChangeAgents: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ChangeAgentsRequest, _agent_service_pb2.ChangeAgentsResponse]  # type: ignore[assignment]
     """Cordons, uncordons, drains or resumes every agent that a selector finds, a page at a time: call it again with
@@ -239,8 +243,10 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _agent_service_pb2.DrainAgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agent_service_pb2.DrainAgentResponse, _abc.Awaitable[_agent_service_pb2.DrainAgentResponse]]:
-        """Cordons the agent and orders it to finish or return what it has. Leases that have not started go back at once and burn
-        nothing. After the OK no lease is granted to it. Errors: NOT_FOUND.
+        """Orders the agent to take nothing new, and to finish or return what it has. Leases that have not started go back at once and
+        burn nothing. After the OK no lease is granted to it, nor to a new process of it, until the drain is taken off: by
+        UncordonAgent, or by ChangeAgents with RESUME. What it still holds ten seconds after the time limit is taken back. An order that
+        is repeated makes the time no longer. Errors: NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

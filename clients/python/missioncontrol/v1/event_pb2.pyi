@@ -260,7 +260,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def schedule_time(self) -> _timestamp_pb2.Timestamp:
-        """Where a task is SCHEDULED: when it becomes ready."""
+        """Where a task is SCHEDULED: when it becomes ready. On schedule.fired: the instant that it fired for."""
 
     @_builtins.property
     def group(self) -> Global___StuckGroup:

@@ -76,15 +76,18 @@ class Schedule(_message.Message):
     name: _builtins.str
     """Its name, unique in the namespace."""
     cron: _builtins.str
-    """Five fields (minute, hour, day of the month, month, day of the week), or six with seconds first."""
+    """Five fields (minute, hour, day of the month, month, day of the week), or six with seconds first. One that never fires is
+    refused.
+    """
     time_zone: _builtins.str
-    """An IANA name, such as "Europe/Berlin". Empty means UTC. When clocks go forward a job of the hour that is left out fires once, right
-    after it; when they go back a job of the hour that comes twice fires once.
+    """An IANA name, such as "Europe/Berlin". Empty means UTC. With fixed times (neither the minute nor the hour begins with "*") a job of
+    the hour that is left out when clocks go forward fires once, right after it, and one of the hour that comes twice when they go back
+    fires once. Any other goes by the time that really passes.
     """
     missed_policy: Global___MissedPolicy.ValueType
     """What becomes of firings that were missed."""
     paused: _builtins.bool
-    """Whether it fires. Set by PauseSchedule and ResumeSchedule, or here when it is made."""
+    """Whether it is paused. Set by PauseSchedule and ResumeSchedule, or here when it is made; an update leaves it as it is."""
     version: _builtins.int
     """One more with each change. Only in answers."""
     last_task_id: _builtins.str
@@ -93,7 +96,9 @@ class Schedule(_message.Message):
     """Firings that were missed and not made up for. Only in answers."""
     @_builtins.property
     def spec(self) -> _task_pb2.TaskSpec:
-        """The task that it makes. Its namespace is the schedule's."""
+        """The task that it makes. Its namespace is the schedule's; it depends on no other, and is ready at once. A task that was made has the
+        label "missioncontrol.schedule", and a request id such as "schedule/nightly/2026-03-29T01:00:00Z".
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -571,7 +571,9 @@ class SchedulableAgent(_message.Message):
 
     @_builtins.property
     def warm_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___WarmKey]:
-        """The affinity keys that it is warm for, newest first."""
+        """The affinity keys that it is warm for, newest first; at most 64. Sent when they changed. Empty: as they were told last of this
+        session on this stream, or none.
+        """
 
     def __init__(
         self,

@@ -58,7 +58,9 @@ class CreateTaskRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the client, unique in the namespace, the same on every retry of this call. Empty: no deduplication."""
+    """Chosen by the client, unique in the namespace, the same on every retry of this call. Empty: no deduplication. Ids that begin with
+    "schedule/" are those of schedules' firings.
+    """
     @_builtins.property
     def spec(self) -> _task_pb2.TaskSpec:
         """What to do."""

@@ -25,6 +25,9 @@ def upgrade() -> None:
     op.add_column("tasks", sa.Column("fairness_key", KEY, nullable=False, server_default=""))
     op.add_column("tasks", sa.Column("blockers", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("tasks", sa.Column("dependency_policy", sa.SmallInteger(), nullable=False, server_default="0"))
+    op.add_column("tasks", sa.Column("has_dependents", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("task_details", sa.Column("failure", sa.Text()))
+    op.add_column("queues", sa.Column("admission", sa.SmallInteger(), nullable=False, server_default="1"))
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE tasks DROP CONSTRAINT tasks_state")
         op.execute(f"ALTER TABLE tasks ADD CONSTRAINT tasks_state CHECK ({STATES})")
@@ -39,6 +42,7 @@ def upgrade() -> None:
         unique=False,
         **where("state = 2"),
     )
+    op.create_index("tasks_blocked", "tasks", ["namespace", "queue", "id"], unique=False, **where("state = 9"))
     make_dependencies()
     make_schedules()
     make_stuck_groups()

@@ -1,0 +1,40 @@
+"""A program that starts waits for a PostgreSQL that is not there yet, and for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import create_engine, make_url
+
+from services.store.away import wait_for_database
+from tests.conftest import running_postgres_process
+
+FOREVER = 3_600.0
+
+
+async def test_a_server_that_comes_later_is_waited_for() -> None:
+    with running_postgres_process() as server:
+        server.kill()
+        engine = create_engine(server.url())
+        waiting = asyncio.create_task(wait_for_database(engine, seconds_max=FOREVER))
+        await asyncio.wait({waiting}, timeout=0.5)
+        assert not waiting.done()
+
+        await asyncio.to_thread(server.start)
+
+        await waiting
+        engine.dispose()
+
+
+async def test_one_that_refuses_for_good_is_not_waited_for() -> None:
+    with running_postgres_process() as server:
+        url = make_url(server.url()).set(database="nowhere")
+        engine = create_engine(url)
+        await wait_for_database(engine, seconds_max=FOREVER)
+        engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all", "sqlite://"])
+async def test_a_file_is_not_waited_for(url: str) -> None:
+    await wait_for_database(create_engine(url), seconds_max=FOREVER)
