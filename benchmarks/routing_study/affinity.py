@@ -58,7 +58,9 @@ def cells() -> Iterator[Cell]:
     """All of this part."""
     for wait in WAITS:
         tasks = TASKS if wait.settles else TASKS_UNSETTLED
-        yield Cell(f"affinity/{wait.name}", SEED, tasks // 10, tasks, partial(measure, wait), expected(wait))
+        yield Cell(
+            f"affinity/{wait.name}", SEED, tasks // 10, tasks, partial(measure, wait), expected(wait), not wait.settles
+        )
 
 
 def expected(wait: Wait) -> dict[str, Expected]:

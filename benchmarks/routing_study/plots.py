@@ -95,8 +95,8 @@ def draw_heavy(results: Results, path: Path) -> None:
 
 
 def draw_affinity(results: Results, path: Path) -> None:
-    """Warm starts and times against how long tasks wait for a warm agent."""
-    shown = [wait for wait in affinity.WAITS if f"affinity/{wait.name}" in results]
+    """Warm starts and times against how long tasks wait for a warm agent, where there is a steady state."""
+    shown = [wait for wait in affinity.WAITS if wait.settles and f"affinity/{wait.name}" in results]
     figures = [results[f"affinity/{wait.name}"].figures for wait in shown]
     at = list(range(len(shown)))
     with canvas(path) as axes:

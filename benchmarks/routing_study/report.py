@@ -65,8 +65,10 @@ def affinity_table(results: Results) -> list[str]:
         result = results.get(cell.name)
         shown = (_shown(result, figure) for figure in ("wait", "wait p99", "time"))
         used = _shown(result, "utilisation")
-        rows.append([cell.name.split("/")[1], *_compared(cell, result, "hits")[:2], *shown, used])
-    return table(["wait for a warm agent", "warm starts", "theory", "mean wait", "wait p99", "mean time", "busy"], rows)
+        rows.append([cell.name.split("/")[1], *_compared(cell, result, "hits"), *shown, used])
+    return table(
+        ["wait for a warm agent", "warm starts", "theory", "off by", "mean wait", "wait p99", "mean time", "busy"], rows
+    )
 
 
 def lanes_table(results: Results) -> list[str]:
@@ -75,10 +77,22 @@ def lanes_table(results: Results) -> list[str]:
     for pool, cell in zip(lanes.POOLS, lanes.cells(), strict=True):
         result = results.get(cell.name)
         flood = "long and short" if pool.short_tasks else "long"
-        waits = [*_compared(cell, result, "wait")[:2], *_compared(cell, result, "wait p99")[:2]]
+        waits = [*_compared(cell, result, "wait"), *_compared(cell, result, "wait p99")]
         idle = "lent" if pool.lends else "kept idle" if pool.agents else ""
         rows.append([flood, str(pool.agents), idle, *waits, _shown(result, "wait max"), _shown(result, "utilisation")])
-    columns = ["flood", "reserved", "is", "mean wait", "theory", "wait p99", "theory", "longest", "busy"]
+    columns = [
+        "flood",
+        "reserved",
+        "is",
+        "mean wait",
+        "theory",
+        "off by",
+        "wait p99",
+        "theory",
+        "off by",
+        "longest",
+        "busy",
+    ]
     return table(columns, rows)
 
 
@@ -110,11 +124,12 @@ def _figure(estimate: Estimate) -> str:
 
 
 def _compared(cell: Cell, result: Result | None, figure: str) -> tuple[str, str, str]:
-    """What was measured, what it must be, and by how much it is off, in percent."""
+    """What was measured, what it must be, by how much it is off, and whether only its interval makes it agree."""
     expected: Expected | None = cell.expected.get(figure)
     shown = _shown(result, figure)
     if expected is None:
         return shown, "", ""
     if result is None or expected.low != expected.high:
         return shown, str(expected), ""
-    return shown, str(expected), f"{result.figures[figure].mean / expected.low - 1:+.1%}"
+    off = result.figures[figure].mean / expected.low - 1
+    return shown, str(expected), f"{off:+.1%}" if abs(off) <= expected.within else f"{off:+.1%}, interval"

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.routing_study.cell import Cell, exactly
 from benchmarks.routing_study.fleet import FleetPlan
 from benchmarks.routing_study.lanes import Pool, cells
+from benchmarks.routing_study.reference import dispatch, in_turn
 from benchmarks.routing_study.simulation import Workload, simulate
 from benchmarks.routing_study.spread import ROOM, Scene, Spread, spread_cell
 from benchmarks.routing_study.workload import poisson
@@ -37,6 +38,15 @@ def test_what_does_not_agree_is_found() -> None:
     wrong = cell._replace(expected={"time": exactly(3.33, "the wrong formula")})
     (line,) = wrong.disagreements(wrong.run())
     assert "3.33 by the wrong formula" in line
+
+
+def test_round_robin_gives_each_task_the_time_that_a_dispatcher_of_two_lines_gives_it() -> None:
+    policy = QueuePolicy(strategy=Strategy.ROUND_ROBIN)
+    workload = Workload(poisson(8.0, 4))
+    observed = simulate(FleetPlan(10, queue_limit=ROOM), policy, workload, skip=0, tasks=5_000)
+    times, waits = dispatch(poisson(8.0, 4), agents=10, choose=in_turn(), skip=0, tasks=5_000)
+    assert list(observed.times) == pytest.approx(list(times), abs=1e-6)
+    assert list(observed.waits) == pytest.approx(list(waits), abs=1e-6)
 
 
 def test_slots_are_as_busy_as_the_load() -> None:

@@ -29,7 +29,7 @@ def test_tables_go_between_their_markers(tmp_path: Path) -> None:
     text = path.read_text()
     assert text.startswith("by hand\n")
     assert "old" not in text
-    assert "| 0.9 | 100 | two choices | 2.7 ± 0.1 | 2.614 | +3.3% | 1.7 ± 0.1 | 7 ± 0.2 |" in text
+    assert "| 0.9 | 100 | two choices | 2.7 ± 0.1 | 2.614 | +3.3%, interval | 1.7 ± 0.1 | 7 ± 0.2 |" in text
     assert NOT_RUN in text
 
 
