@@ -15,6 +15,7 @@ MODEL, SEVERAL = "tests/store/test_model.py", "tests/store/test_several_writers.
 DEPENDENCIES = "tests/store/test_dependencies.py"
 SESSION, SDK = "tests/domain/test_session.py", "tests/clients/session"
 SIMULATION = "tests/simulation/test_simulation.py"
+POLICIES = "tests/domain/test_policy_rules.py"
 
 
 class Mutant(NamedTuple):
@@ -126,8 +127,8 @@ MUTANTS = (
         "S8",
         "an attempt that failed goes back to PENDING without its backoff",
         "services/domain/attempt_end.py",
-        "    after = advance(task, TaskState.SCHEDULED, failures=failures, wake_time=wake_time)\n",
-        "    after = advance(task, TaskState.PENDING, failures=failures, wake_time=wake_time)\n",
+        "    after = advance(task, TaskState.SCHEDULED, failures=failures, wake_time=wake_time, avoid=avoid)\n",
+        "    after = advance(task, TaskState.PENDING, failures=failures, wake_time=wake_time, avoid=avoid)\n",
         (FOLD, PROMISES, MODEL, SIMULATION),
     ),
     Mutant(
@@ -332,7 +333,7 @@ MUTANTS = (
         "a task that begins to wait while the other ends waits for ever",
         "D1",
         "the end does not look again whether another task waits for it by now",
-        "services/store/flush.py",
+        "services/store/changes.py",
         "            [(task_id, 0) for task_id in settled],\n",
         "            [],\n",
         (SEVERAL,),
@@ -354,5 +355,41 @@ MUTANTS = (
         "        for _ in range(DEPENDENCY_ROUNDS_MAX):\n",
         "        for _ in range(1):\n",
         (DEPENDENCIES, MODEL),
+    ),
+    Mutant(
+        "a pool that lends while its own work waits",
+        "S15",
+        "reserved slots go to other work although a task waits that they are kept for",
+        "services/domain/needs.py",
+        "if pool.shut and pool.lends_to(self) and not pool.wanted:",
+        "if pool.shut and pool.lends_to(self):",
+        (POLICIES,),
+    ),
+    Mutant(
+        "reserved slots that nobody keeps",
+        "S15",
+        "work of other lanes takes what a pool keeps free",
+        "services/domain/needs.py",
+        "        for pool in self.foreign:\n            room &= ~pool.shut\n",
+        "",
+        (POLICIES,),
+    ),
+    Mutant(
+        "a lane that starves",
+        "L4",
+        "a task that has waited longer than its lane allows gets no turn for it",
+        "services/domain/turns.py",
+        "if due <= now and",
+        "if False and",
+        (POLICIES,),
+    ),
+    Mutant(
+        "fairness by dispatch",
+        "L4",
+        "what a key holds does not count, so that one with long tasks gets more",
+        "services/domain/turns.py",
+        "return lane.usage[key] * RANK_UNIT",
+        "return 0 * RANK_UNIT",
+        (POLICIES,),
     ),
 )
