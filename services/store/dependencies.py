@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from services.domain.links import Link
 from services.domain.task import TERMINAL
@@ -23,13 +23,19 @@ _OPEN = (
     .where(dependencies.c.task_id == bindparam("task_id"), tasks.c.state.not_in(sorted(TERMINAL)))
     .order_by(dependencies.c.depends_on)
 )
-_WAITED_FOR = (
-    select(dependencies.c.depends_on)
-    .where(dependencies.c.depends_on > bindparam("after"))
-    .distinct()
-    .order_by(dependencies.c.depends_on)
-    .limit(bindparam("limit"))
-)
+
+
+def _waited_for() -> Select[str]:
+    """The tasks that others wait for, after an id: one step in the index each, however many wait for it."""
+    column = dependencies.c.depends_on
+    first = select(func.min(column).label("id")).where(column > bindparam("after"))
+    walk = first.cte("walk", recursive=True)
+    further = select(func.min(column)).where(column > walk.c.id).correlate(walk).scalar_subquery()
+    walk = walk.union_all(select(further).where(walk.c.id.is_not(None)))
+    return select(walk.c.id).where(walk.c.id.is_not(None)).limit(bindparam("limit"))
+
+
+_WAITED_FOR = _waited_for()
 _ENDED = select(tasks.c.id).where(
     tasks.c.id.in_(bindparam("task_ids", expanding=True)), tasks.c.state.in_(sorted(TERMINAL))
 )

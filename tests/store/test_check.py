@@ -130,3 +130,38 @@ def test_a_queue_that_was_resumed_is_what_its_events_add_up_to(world: World) -> 
     world.do(ChangeQueue(QUEUE, paused=False))
 
     assert check(world.connection) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tasks SET blockers = 2 WHERE id = 't'",
+        "DELETE FROM dependencies",
+        "INSERT INTO dependencies (depends_on, task_id) VALUES ('d', 'other')",
+    ],
+)
+def test_a_task_that_waits_for_more_or_less_than_it_says_is_found(world: World, statement: str) -> None:
+    """D1."""
+    world.submit("other")
+    world.submit("d")
+    world.submit("t", depends_on=("d",))
+
+    found = broken(world, statement)
+
+    assert ("blockers", "task other" if "other" in statement else "task t") in found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM tasks WHERE id = 'd'",
+        "UPDATE tasks SET state = 7, end_time = 1 WHERE id = 'd'",
+        "UPDATE tasks SET has_dependents = false WHERE id = 'd'",
+    ],
+)
+def test_a_task_that_would_wait_for_ever_is_found(world: World, statement: str) -> None:
+    """D1."""
+    world.submit("d")
+    world.submit("t", depends_on=("d",))
+
+    assert "blockers" in [check for check, _ in broken(world, statement)]

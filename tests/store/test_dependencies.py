@@ -283,6 +283,22 @@ def test_a_long_chain_of_failures_goes_on_in_several_flushes(world: World, monke
     assert failed == [5, 9, 13, 17, 20]
 
 
+def test_what_is_left_is_found_a_part_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dependents, "DEPENDENTS_MAX", 0)
+    for number in range(5):
+        world.submit(f"d{number}")
+        world.flush(CreateTasks([new_task(f"t{number}{n}", depends_on=(f"d{number}",)) for n in range(3)]))
+    for number in (1, 3, 4):
+        world.cancel(f"d{number}")
+    found, after = [], ""
+    while (part := find_unsettled(world.connection, after=after, limit=2)).after:
+        found.append(part.task_ids)
+        after = part.after
+    assert [*found, part.task_ids] == [["d1"], ["d3"], ["d4"]]
+    monkeypatch.undo()
+    world.do(SettleDependents(["d1", "d3", "d4"]))
+
+
 def test_a_task_that_has_not_ended_has_nothing_to_settle(world: World) -> None:
     world.submit("d")
     world.submit("t", depends_on=("d",))

@@ -347,4 +347,4 @@ def test_only_a_program_that_shares_with_nobody_is_ended_by_a_newer_one(world: W
         world.connection.execute(update(coordinators).where(coordinators.c.id == name).values(program=program))
     claim_term(world.connection, "newest")
     found = {each.id: (each.term, each.program) for each in read_coordinators(world.connection)}
-    assert (found["alone"], found["sharing"], found["newest"]) == ((2, 1), (1, 2), (1, PROGRAM))
+    assert (found["alone"], found["sharing"], found["newest"]) == ((3, 1), (1, 2), (1, PROGRAM)), "twice, never, never"

@@ -202,7 +202,7 @@ async def test_rare_states_are_found_by_their_index_among_many_tasks(store: Stor
 
 
 def add_finished(connection: Connection, *, count: int) -> None:
-    row: dict[str, object] = {column.name: 0 if column.type.python_type is int else "" for column in tasks.columns}
+    row: dict[str, object] = {column.name: column.type.python_type() for column in tasks.columns}
     row |= {"namespace": "default", "queue": "default", "state": 5, "end_time": 1, "retry": None, "avoid": None}
     connection.exec_driver_sql("ROLLBACK")
     begin_writing(connection)
