@@ -9,6 +9,7 @@ of placements in `schedule_view.py`.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 
 from services.domain.capacity import AgentRecord, Capacity
 from services.domain.needs import Needs
@@ -16,6 +17,9 @@ from services.domain.pools import Pools
 from services.domain.schedule import QueueRule, TaskGroup
 from services.domain.task_order import Line, Order, Place, TaskOrder, Waiting
 from services.domain.turns import Group, QueueGate, Share
+
+# Orders of tasks that wait for warm agents are swept when there are so many, and again with each doubling.
+KEYS_SWEPT_MIN = 64
 
 
 class Backlog:
@@ -92,10 +96,19 @@ class Backlog:
             self._relist_needs(needs)
 
     def relist_key(self, gate: QueueGate, key: str) -> None:
-        """Put the shares of a key whose leases came or went where they belong."""
+        """Put the shares of a key whose leases went, or that is at its limit, where they belong.
+
+        Where leases came it is enough to do so when a share's turn comes (`next`): until then it stands too early.
+        """
+        limited = gate.at_key_limit(key)
+        ranks: dict[int, int] = {}
         for share in gate.shares.get(key, ()):
-            self._relist_share(share)
-            self._relist_needs(share.needs)
+            place = share.needs.lane_place
+            if place not in ranks:
+                ranks[place] = gate.rank(gate.lanes[place], key)
+            if _misplaced(share, ranks[place], limited=limited):
+                self._relist_share(share)
+                self._relist_needs(share.needs)
 
     # Groups and needs.
 
@@ -278,10 +291,16 @@ class Backlog:
 
     def next(self, now: int) -> tuple[Needs, Group] | None:
         """Whose turn it is, None if nobody waits whose turn could come."""
-        turn = self.line.first()
-        if turn is None:
-            return None
-        return turn.pick(now) if isinstance(turn, QueueGate) else (turn, turn.next_group())
+        while (turn := self.line.first()) is not None:
+            if not isinstance(turn, QueueGate):
+                return turn, turn.next_group()
+            needs, group = turn.pick(now)
+            share = group.share
+            if share is None or share.listed is None or share.listed[0] == turn.rank_of(share):
+                return needs, group
+            self._relist_share(share)
+            self._relist_needs(needs)
+        return None
 
     def park(self, needs: Needs) -> None:
         """Take needs out of the line until an agent that is open to them gets room."""
@@ -302,7 +321,10 @@ class Backlog:
 
     def wait_for_warm(self, group: Group, key: str) -> Waiting:
         """Put the group's first task aside until an agent that is warm for the key is free; "": one that suits."""
-        return self._put_aside(group, group.needs.warm_asides.setdefault(key, TaskOrder(Place.ASIDE)))
+        waits = group.needs.warm_asides
+        if key not in waits and len(waits) >= KEYS_SWEPT_MIN and not len(waits) & (len(waits) - 1):
+            self._drop_empty_asides(group.needs)  # tasks that were cancelled leave empty orders behind
+        return self._put_aside(group, waits.setdefault(key, TaskOrder(Place.ASIDE)))
 
     def _put_aside(self, group: Group, order: TaskOrder) -> Waiting:
         waiting = group.tasks.pop()
@@ -322,7 +344,7 @@ class Backlog:
             return
         group = self.groups[waiting.task.group_id]
         self.requeue(waiting, group)
-        self._drop_empty_asides(group.needs)
+        self._drop_emptied(group.needs, (waiting.task.affinity_key, ""))
 
     def _empty_asides(self, needs: Needs) -> None:
         """Put every task aside back."""
@@ -333,10 +355,15 @@ class Backlog:
         self._drop_empty_asides(needs)
 
     def _drop_empty_asides(self, needs: Needs) -> None:
+        self._drop_emptied(needs, list(needs.warm_asides))
+
+    def _drop_emptied(self, needs: Needs, keys: Iterable[str]) -> None:
+        """Forget what is left of tasks that avoided or waited for agents, where these keys are not waited for now."""
         for avoided in [avoided for avoided, order in needs.asides.items() if order.first() is None]:
             del needs.asides[avoided]
-        for key in [key for key, order in needs.warm_asides.items() if order.first() is None]:
-            del needs.warm_asides[key]
+        for key in keys:
+            if key in needs.warm_asides and needs.warm_asides[key].first() is None:
+                del needs.warm_asides[key]
         if not needs.asides and not needs.warm_asides:
             self._with_asides &= ~needs.bit
 
@@ -385,11 +412,11 @@ class Backlog:
         for avoided, order in needs.asides.items():
             if record.agent.agent_id not in avoided:
                 self._release(order, room)
-        if needs.warm_asides:
-            for key in (*record.agent.warm_keys, *([""] if needs.suited & record.bit else [])):
-                if key in needs.warm_asides:
-                    self._release(needs.warm_asides[key], room)
-        self._drop_empty_asides(needs)
+        keys = (*record.agent.warm_keys, *([""] if needs.suited & record.bit else [])) if needs.warm_asides else ()
+        for key in keys:
+            if key in needs.warm_asides:
+                self._release(needs.warm_asides[key], room)
+        self._drop_emptied(needs, keys)
 
     def _release(self, order: TaskOrder, count: int) -> None:
         for _ in range(count):
@@ -397,3 +424,10 @@ class Backlog:
                 break
             waiting = order.pop()
             self.requeue(waiting, self.groups[waiting.task.group_id])
+
+
+def _misplaced(share: Share, rank: int, *, limited: bool) -> bool:
+    """Whether a share stands later than it should, or stands where it should not, or does not where it should."""
+    if share.listed is None:
+        return not limited
+    return limited or share.listed[0] > rank

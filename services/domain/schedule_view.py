@@ -135,7 +135,8 @@ class ScheduleView:
             gate.take_token(now)
             if gate.rate_until:
                 self._set_timer(gate.rate_until, gate)
-            self.backlog.relist_key(gate, group.fairness_key)
+            if gate.at_key_limit(group.fairness_key):
+                self.backlog.relist_key(gate, group.fairness_key)
         self.backlog.relist(group)
         return Placement(self._number, waiting.task.task_id, agent.agent_id, agent.session, needs.namespace)
 

@@ -203,6 +203,10 @@ class QueueGate:
             return 0
         return lane.usage[key] * RANK_UNIT // weights.get(key, 1)
 
+    def rank_of(self, share: Share) -> int:
+        """Where a share's key stands now in the lane of its needs."""
+        return self.rank(self.lanes[share.needs.lane_place], share.key)
+
     def count(self, place: int, key: str, leases: int) -> None:
         """Note leases or reservations that came, or went."""
         self.usage += leases
