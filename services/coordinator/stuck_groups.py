@@ -29,6 +29,7 @@ from services.coordinator.unplaceable_groups import UnplaceableGroups
 from services.coordinator.window import Window
 from services.domain.commands import NoteStuck, StuckNote
 from services.domain.errors import MissionControlError
+from services.domain.event import EventType
 from services.domain.requirements import WaitReason
 from services.domain.stuck_group import StuckGroup, StuckKey
 from services.domain.wait_message import AGENT_AWAY
@@ -59,6 +60,8 @@ class StuckGroups:
         self._rests: dict[StuckKey, float] = {}  # until when what was just written is left as it is
         # When all is looked through, since by then everything has been said; None: there is no stream.
         self._look_time: float | None = None
+        # Where agents have come, and when it is looked who can be run by them after all.
+        self._newcomers: dict[str, float] = {}
         self._wake = asyncio.Event()
 
     # What the scheduler says.
@@ -93,8 +96,10 @@ class StuckGroups:
             self._take(group.key, (group.reason, group.never, group.message))
 
     def on_committed(self, committed: Committed) -> None:
-        """Takes in what was noted here."""
+        """Takes in what was noted here, and that agents came."""
         self.found(committed.stuck)
+        for namespace, _ in committed.holdings:
+            self._note_newcomer(namespace)
 
     def on_foreign(self, foreign: Foreign) -> None:
         """Takes in what another coordinator has noted. That a group can be placed is contradicted if it stays so here.
@@ -102,6 +107,8 @@ class StuckGroups:
         Where reasons differ nobody insists, or two would write in turns for ever.
         """
         for event in foreign.events:
+            if event.type is EventType.AGENT_CONNECTED:
+                self._note_newcomer(event.namespace)
             key, stuck = event.stuck_key, event.data.stuck
             if key is None or stuck is None:
                 continue
@@ -109,6 +116,12 @@ class StuckGroups:
             if not stuck.reason and key in self._said:
                 self._rests[key] = self._clock() + STUCK_NOTE_SECONDS  # or else the same is about to be said here
                 self._look_at([key])
+
+    def _note_newcomer(self, namespace: str) -> None:
+        """An agent has come. If it goes again at once, the scheduler's word stays what it was, but not what follows."""
+        if namespace not in self._newcomers:
+            self._newcomers[namespace] = self._clock() + STUCK_NOTE_SECONDS
+            self._wake.set()
 
     def _take(self, key: StuckKey, noted: Noted) -> None:
         if noted[0]:
@@ -133,7 +146,11 @@ class StuckGroups:
                 continue
 
     def _seconds_to_wait(self) -> float | None:
-        times = [*self._due.values(), *([] if self._look_time is None else [self._look_time])]
+        times = [
+            *self._due.values(),
+            *self._newcomers.values(),
+            *([] if self._look_time is None else [self._look_time]),
+        ]
         return max(0.0, min(times) - self._clock()) if times else None
 
     async def step(self) -> None:
@@ -143,6 +160,7 @@ class StuckGroups:
         if self._look_time is not None and now >= self._look_time:
             self._look_time = now + STUCK_LOOK_SECONDS
             self._look_through()
+        self._look_at_hopeless({namespace for namespace, time_ in self._newcomers.items() if time_ <= now})
         due = [key for key, time_ in self._due.items() if time_ <= now][:STUCK_NOTES_MAX]
         for key in due:
             del self._due[key]
@@ -160,6 +178,14 @@ class StuckGroups:
         """What is not remembered any more is not said; what is noted and not said may be over."""
         self._look_at(self._said.drop_forgotten())
         self._look_at(key for key in self._noted if key not in self._said)
+        self._look_at(self._said.hopeless())  # agents may have been forgotten
+
+    def _look_at_hopeless(self, namespaces: set[str]) -> None:
+        """Has all of these namespaces looked at again that nobody could ever run by the scheduler's word."""
+        for namespace in namespaces:
+            del self._newcomers[namespace]
+        if namespaces:
+            self._look_at(key for key in self._said.hopeless() if key[0] in namespaces)
 
     def _is_news(self, note: StuckNote) -> bool:
         noted = self._noted.get(note.key)

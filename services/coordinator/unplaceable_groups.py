@@ -79,6 +79,10 @@ class UnplaceableGroups:
         """What anything is said of."""
         return self._said.keys()
 
+    def hopeless(self) -> list[StuckKey]:
+        """Those that nobody whom the scheduler knows could ever run."""
+        return [key for key, parts in self._said.items() if min(parts.values()).never]
+
     def note(self, key: StuckKey) -> StuckNote | None:
         """What is to be noted of a group; None if nothing is said of it."""
         parts = self._said.get(key)

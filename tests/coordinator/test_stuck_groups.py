@@ -167,6 +167,16 @@ async def test_an_agent_that_is_away_and_could_run_it_makes_it_wait_for_that_one
     assert "one that is away could" in group.message
 
 
+async def test_an_agent_that_came_and_went_unnoticed_by_the_scheduler_makes_it_wait_for_that_one(start: Start) -> None:
+    coordinator = await start()
+    await coordinator.say(await coordinator.submit("a"), FilterReason.NO_AGENT)
+    await coordinator.store.admit("gone", kinds=("work",))
+    await coordinator.pass_time(STUCK_NOTE_SECONDS)
+    [group] = await coordinator.noted()
+    assert (group.reason, group.never) == (WaitReason.AGENTS_NOT_ACCEPTING, False)
+    assert coordinator.types == [STUCK, STUCK]
+
+
 async def test_without_a_scheduler_nothing_changes_and_with_the_next_nothing_is_noted_twice(start: Start) -> None:
     coordinator = await start()
     number = await coordinator.submit("a")
