@@ -28,7 +28,7 @@ _WAITS = {
     WaitReason.RATE_LIMIT: "the rate limit of queue {queue} lets the next lease through in a moment",
     WaitReason.AGENTS_NOT_ACCEPTING: "the agents that could run it take no work now: all are cordoned or draining",
     WaitReason.SLOTS: "the agents that could run it have all their slots in use: it waits for one, more would help",
-    WaitReason.RESERVED: "the slots that are free for it are kept for a higher lane",
+    WaitReason.RESERVED: "the slots that are free for it are kept for a higher lane, of this queue or another",
     WaitReason.AFFINITY: "it waits for an agent that is warm for it, although others could run it",
     WaitReason.AVOIDED: "the agents that are free for it rejected, failed or lost it a moment ago",
     WaitReason.TURN: "an agent is free for it, and others go first",
