@@ -150,7 +150,7 @@ class _Play:
                 self._results.append(PlacementResult(placement.number, PlacementOutcome.GRANTED))
                 self._grant(self._agents[placement.agent_id], self._waiting.pop(placement.task_id))
             # A flood, which sends a task for each that is granted, or more than fits into one round.
-            if not placements or not (self._ready or self._view.backlog.line.first()):
+            if not placements or not (self._ready or len(self._view.backlog.line)):
                 return
 
     def _tell(self) -> None:

@@ -15,8 +15,9 @@ from services.domain.capacity import AgentRecord, Capacity
 from services.domain.needs import Needs
 from services.domain.pools import Pools
 from services.domain.schedule import QueueRule, TaskGroup
-from services.domain.task_order import Line, Order, Place, TaskOrder, Waiting
-from services.domain.turns import Group, QueueGate, Share
+from services.domain.task_order import Place, TaskOrder, Waiting
+from services.domain.turns import Group, KeyTurn, QueueGate, Share
+from services.domain.waiting_line import WaitingLine
 
 # Orders of tasks that wait for warm agents are swept when there are so many, and again with each doubling.
 KEYS_SWEPT_MIN = 64
@@ -32,7 +33,7 @@ class Backlog:
         # The same by the stream that told of them, oldest first.
         self.groups_of: dict[int, dict[int, Group]] = {}
         # Whose turn will come, in order: needs, and queues that choose among theirs.
-        self.line: Line[Needs | QueueGate] = Line()
+        self.line = WaitingLine()
         self.needs: dict[int, Needs] = {}
         self._needs_by_name: dict[tuple[str, str, int, str], Needs] = {}
         self._vacant_needs: list[int] = []
@@ -59,7 +60,7 @@ class Backlog:
         changed = rule.policy != gate.policy
         if changed:
             self._configure(gate, rule)
-        self.relist_queue(gate)
+        self.line.relist_queue(gate)
         return changed
 
     def _configure(self, gate: QueueGate, rule: QueueRule) -> None:
@@ -68,8 +69,7 @@ class Backlog:
         for needs in list(gate.needs.values()):
             self._empty_asides(needs)
             self._forget_needs(needs, last=False)
-        gate.shares.clear()
-        self.line.put(gate, None)
+        self.line.drop_queue(gate)
         gate.configure(rule.policy)
         self.pools.configure(gate)
         for needs in self.needs.values():
@@ -86,29 +86,6 @@ class Backlog:
         if gate is None:
             gate = self.gates[key] = QueueGate(namespace, queue)
         return gate
-
-    def relist_queue(self, gate: QueueGate) -> None:
-        """Put a queue that opened or closed, or its needs, where they belong."""
-        if gate.takes_turns:
-            self._relist_gate(gate)
-            return
-        for needs in gate.needs.values():
-            self._relist_needs(needs)
-
-    def relist_key(self, gate: QueueGate, key: str) -> None:
-        """Put the shares of a key whose leases went, or that is at its limit, where they belong.
-
-        Where leases came it is enough to do so when a share's turn comes (`next`): until then it stands too early.
-        """
-        limited = gate.at_key_limit(key)
-        ranks: dict[int, int] = {}
-        for share in gate.shares.get(key, ()):
-            place = share.needs.lane_place
-            if place not in ranks:
-                ranks[place] = gate.rank(gate.lanes[place], key)
-            if _misplaced(share, ranks[place], limited=limited):
-                self._relist_share(share)
-                self._relist_needs(share.needs)
 
     # Groups and needs.
 
@@ -133,8 +110,12 @@ class Backlog:
             key = group.fairness_key
             share = needs.shares.get(key)
             if share is None:
-                share = needs.shares[key] = Share(key, needs)
-                needs.gate.shares.setdefault(key, {})[share] = None
+                turns = needs.gate.lanes[needs.lane_place].turns
+                turn = turns.get(key)
+                if turn is None:
+                    turn = turns[key] = KeyTurn(key)
+                share = needs.shares[key] = Share(key, needs, turn)
+                turn.shares[share] = None
             share.groups[group.id] = group
             group.share = share
         if group.size or group.unsent:
@@ -174,9 +155,8 @@ class Backlog:
         """Forget a retired group without tasks, and its needs if it was their last."""
         if not group.retired or group.size:
             return
-        self._list_group(group, None)
+        self.line.drop(group)
         needs = group.needs
-        self._relist_needs(needs)
         del self.groups[group.id], needs.groups[group.id]
         self._leave_share(group)
         siblings = self.groups_of[group.source]
@@ -193,12 +173,10 @@ class Backlog:
         del share.groups[group.id]
         if not share.groups:
             needs = share.needs
-            needs.line.put(share, None)
             del needs.shares[share.key]
-            known = needs.gate.shares[share.key]
-            del known[share]
-            if not known:
-                del needs.gate.shares[share.key]
+            del share.turn.shares[share]
+            if not share.turn.shares:
+                del needs.gate.lanes[needs.lane_place].turns[share.key]
 
     def _forget_needs(self, needs: Needs, *, last: bool) -> None:
         """Forget needs; with `last`, the queue, too, if these were its last and nothing is known of it."""
@@ -206,7 +184,7 @@ class Backlog:
             record.needs_bits ^= needs.bit
         for number in needs.shut:
             self._capacity.record_at(number).shut_by.remove(needs.index)
-        self._unlist_needs(needs)
+        self.line.drop_needs(needs)
         self._parked &= ~needs.bit
         self._with_asides &= ~needs.bit
         self.unexplained.pop(needs, None)
@@ -214,104 +192,24 @@ class Backlog:
         del self.needs[needs.index], gate.needs[needs.index], self._needs_by_name[needs.name]
         heapq.heappush(self._vacant_needs, needs.index)
         if last and not gate.needs:
-            self.line.put(gate, None)
+            self.line.drop_queue(gate)
             if not gate.version and not gate.closed:
                 self.gates.pop((gate.namespace, gate.queue), None)
 
     # Whose turn it is.
 
     def relist(self, group: Group) -> None:
-        """Put a group whose first task changed where it belongs, and its needs."""
-        waiting = group.tasks.first()
-        self._list_group(group, waiting)
-        self._relist_needs(group.needs)
-
-    def _list_group(self, group: Group, waiting: Waiting | None) -> None:
-        order: Order | None = None
-        if waiting is not None:
-            order = (0, -group.priority, waiting.task.queued_time, waiting.number)
-        share = group.share
-        if share is None:
-            group.needs.line.put(group, order)
-        else:
-            share.line.put(group, order)
-            self._relist_share(share)
-        if group.needs.gate.takes_turns:
-            self._list_age(group)
-
-    def _list_age(self, group: Group) -> None:
-        needs = group.needs
-        if not needs.gate.lanes[needs.lane_place].rule.max_wait_micros:
-            return
-        order = group.listed
-        if order is not None and group.share is not None and needs.gate.at_key_limit(group.fairness_key):
-            order = None
-        needs.ages.put(group.age, None if order is None else (0, 0, order[2], order[3]))
-
-    def _relist_share(self, share: Share) -> None:
-        needs = share.needs
-        gate = needs.gate
-        head = share.line.first()
-        if head is None or head.listed is None or gate.at_key_limit(share.key):
-            order = None
-        else:
-            order = (gate.rank(gate.lanes[needs.lane_place], share.key), *head.listed[1:])
-        was_limited = share.listed is None
-        needs.line.put(share, order)
-        if was_limited != (order is None):
-            for group in share.groups.values():
-                self._list_age(group)
-
-    def _relist_needs(self, needs: Needs) -> None:
-        gate = needs.gate
-        head = None if needs.parked else needs.line.first()
-        order = None if head is None else head.listed
-        if not gate.takes_turns:
-            self.line.put(needs, None if gate.closed else order)
-            return
-        lane = gate.lanes[needs.lane_place]
-        lane.line.put(needs, order)
-        if lane.rule.max_wait_micros:
-            oldest = None if needs.parked else needs.ages.first()
-            lane.ages.put(needs.age, None if oldest is None else oldest.listed)
-        self._relist_gate(gate)
-
-    def _unlist_needs(self, needs: Needs) -> None:
-        gate = needs.gate
-        if not gate.takes_turns:
-            self.line.put(needs, None)
-            return
-        lane = gate.lanes[needs.lane_place]
-        lane.line.put(needs, None)
-        lane.ages.put(needs.age, None)
-        self._relist_gate(gate)
-
-    def _relist_gate(self, gate: QueueGate) -> None:
-        self.line.put(gate, None if gate.closed else gate.order())
-
-    def next(self, now: int) -> tuple[Needs, Group] | None:
-        """Whose turn it is, None if nobody waits whose turn could come."""
-        while (turn := self.line.first()) is not None:
-            if not isinstance(turn, QueueGate):
-                return turn, turn.next_group()
-            needs, group = turn.pick(now)
-            share = group.share
-            if share is None or share.listed is None or share.listed[0] == turn.rank_of(share):
-                return needs, group
-            self._relist_share(share)
-            self._relist_needs(needs)
-        return None
+        """Put a group whose first task changed where it belongs."""
+        self.line.relist(group)
 
     def park(self, needs: Needs) -> None:
         """Take needs out of the line until an agent that is open to them gets room."""
-        needs.parked = True
         self._parked |= needs.bit
-        self._relist_needs(needs)
+        self.line.set_parked(needs, parked=True)
 
     def _unpark(self, needs: Needs) -> None:
-        needs.parked = False
         self._parked ^= needs.bit
-        self._relist_needs(needs)
+        self.line.set_parked(needs, parked=False)
 
     # Tasks that wait for certain agents.
 
@@ -424,10 +322,3 @@ class Backlog:
                 break
             waiting = order.pop()
             self.requeue(waiting, self.groups[waiting.task.group_id])
-
-
-def _misplaced(share: Share, rank: int, *, limited: bool) -> bool:
-    """Whether a share stands later than it should, or stands where it should not, or does not where it should."""
-    if share.listed is None:
-        return not limited
-    return limited or share.listed[0] > rank

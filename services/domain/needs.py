@@ -31,10 +31,12 @@ class Needs:
         "bit",
         "early",
         "eligible",
+        "filled",
         "foreign",
         "gate",
         "groups",
         "heavy",
+        "hidden",
         "index",
         "kind",
         "lane_place",
@@ -91,7 +93,11 @@ class Needs:
         self.below = 0
         self.groups: dict[int, Group] = {}
         self.shares: dict[str, Share] = {}
-        self.line: Line[Group | Share] = Line()
+        # Its groups, where fairness keys do not matter; elsewhere they are in shares, of which so many are filled,
+        # and some were met in their turns while these needs were parked.
+        self.line: Line[Group] = Line()
+        self.filled = 0
+        self.hidden: list[Share] = []
         self.ages: Line[Age] = Line()
         self.age = Age(self)
         # Its place in the line of all needs, or of its lane, if it is in it; parked means that it waits for an agent.
@@ -196,9 +202,7 @@ class Needs:
     def next_group(self) -> Group:
         """The group whose turn it is. One must be listed."""
         head = self.line.first()
-        if isinstance(head, Share):
-            head = head.line.first()
-        assert isinstance(head, Group), "needs stand in a line by their first group"
+        assert head is not None, "needs stand in a line by their first group"
         return head
 
 

@@ -39,7 +39,7 @@ def plan(view: ScheduleView, now: int, *, placements_max: int = PLACEMENTS_MAX) 
     placements: list[Placement] = []
     capacity, backlog = view.capacity, view.backlog
     while len(placements) < placements_max and capacity.roomy:
-        turn = backlog.next(now)
+        turn = backlog.line.next(now)
         if turn is None:
             if backlog.pools.exist and backlog.wake_borrowers():
                 continue

@@ -45,7 +45,7 @@ class Pool:
     @property
     def wanted(self) -> bool:
         """Whether a task that it is kept for waits, and some agent may be free for it."""
-        return any(lane.line.first() is not None for lane in self.gate.lanes[: self.place + 1])
+        return any(lane.head() is not None for lane in self.gate.lanes[: self.place + 1])
 
     def lends_to(self, needs: Needs) -> bool:
         """Whether tasks with these needs are short enough to borrow from it."""

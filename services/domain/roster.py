@@ -191,7 +191,7 @@ class Roster:
         for known in outstanding:
             if known.group.needs.gate is gate:
                 gate.count(known.group.needs.lane_place, known.group.fairness_key, 1)
-        self._recounted.setdefault(gate, set()).update(gate.shares)
+        self._recounted.setdefault(gate, set()).update(key for lane in gate.lanes for key in lane.turns)
 
     # What follows.
 
@@ -212,8 +212,8 @@ class Roster:
             self._backlog.wake_all(namespace)
         for gate, keys in self._recounted.items():
             for key in keys:
-                self._backlog.relist_key(gate, key)
-            self._backlog.relist_queue(gate)
+                self._backlog.line.relist_key(gate, key)
+            self._backlog.line.relist_queue(gate)
         self._recounted.clear()
 
     def _deal(self, dealt: set[str], outstanding: Iterable[Outstanding]) -> None:

@@ -108,7 +108,7 @@ class ScheduleView:
                 subject.refused = False
                 if subject.rate_until <= now:
                     subject.rate_until = 0
-                self.backlog.relist_queue(subject)
+                self.backlog.line.relist_queue(subject)
         self._settle()
 
     def _settle(self) -> None:
@@ -136,7 +136,7 @@ class ScheduleView:
             if gate.rate_until:
                 self._set_timer(gate.rate_until, gate)
             if gate.at_key_limit(group.fairness_key):
-                self.backlog.relist_key(gate, group.fairness_key)
+                self.backlog.line.relist_key(gate, group.fairness_key)
         self.backlog.relist(group)
         return Placement(self._number, waiting.task.task_id, agent.agent_id, agent.session, needs.namespace)
 
@@ -307,7 +307,7 @@ class ScheduleView:
         if not gate.closed:
             gate.refused = True
             self._set_timer(now + REFUSAL_PAUSE_MICROS_MAX, gate)
-            self.backlog.relist_queue(gate)
+            self.backlog.line.relist_queue(gate)
 
     def _refuse_agent(self, record: AgentRecord, now: int) -> None:
         if not record.refused:

@@ -85,31 +85,79 @@ class Group:
 
 
 class Share:
-    """The groups of one fairness key among those with the same needs."""
+    """The groups of one fairness key with the same needs. `hidden`: met in its turn while these are parked."""
 
-    __slots__ = ("groups", "key", "line", "listed", "needs")
+    __slots__ = ("filled", "groups", "hidden", "key", "line", "listed", "needs", "turn")
 
-    def __init__(self, key: str, needs: Needs) -> None:
+    def __init__(self, key: str, needs: Needs, turn: KeyTurn) -> None:
         self.key = key
         self.needs = needs
+        self.turn = turn
         self.groups: dict[int, Group] = {}
         self.line: Line[Group] = Line()
         self.listed: Order | None = None
+        self.filled = False  # whether a task of it waits in its turn
+        self.hidden = False
+
+
+class KeyTurn:
+    """A fairness key in a lane: its shares, the one with the first task first."""
+
+    __slots__ = ("key", "limited", "line", "listed", "shares")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.limited = False
+        self.shares: dict[Share, None] = {}
+        self.line: Line[Share] = Line()
+        self.listed: Order | None = None
+
+    def first_share(self) -> Share | None:
+        """Return the first share whose needs are not parked; those before it are left out until they are not."""
+        while (share := self.line.first()) is not None:
+            if not share.needs.parked:
+                return share
+            self.line.put(share, None)
+            share.hidden = True
+            share.needs.hidden.append(share)
+        return None
 
 
 class LaneTurn:
-    """A lane of a queue: whose turn it is in it, how much of it is leased, and how far it has come by its weight."""
+    """A lane of a queue: whose turn it is in it, how much of it is leased, and how far it has come by its weight.
 
-    __slots__ = ("ages", "line", "rule", "travelled", "travels", "usage")
+    Its line is one of needs, or with `by_key` one of fairness keys; `open` are the needs then that have tasks in their
+    turns and are not parked.
+    """
 
-    def __init__(self, rule: Lane) -> None:
+    __slots__ = ("ages", "by_key", "keys", "line", "open", "rule", "travelled", "travels", "turns", "usage")
+
+    def __init__(self, rule: Lane, *, by_key: bool = False) -> None:
         self.rule = rule
+        self.by_key = by_key
         self.line: Line[Needs] = Line()
+        self.keys: Line[KeyTurn] = Line()
+        self.turns: dict[str, KeyTurn] = {}
+        self.open = 0
         # The needs by their oldest tasks, where the lane has a longest wait.
         self.ages: Line[Age] = Line()
         self.usage: Counter[str] = Counter()  # leases and reservations by fairness key
         self.travelled = 0.0
         self.travels = False
+
+    def head(self) -> Needs | Share | None:
+        """Return what stands first: needs, or the first share of the key whose turn it is. None if nothing does."""
+        if not self.by_key:
+            return self.line.first()
+        while self.open and (turn := self.keys.first()) is not None:
+            share = turn.first_share()
+            if share is None:
+                self.keys.put(turn, None)
+            elif share.listed is not None and turn.listed is not None and share.listed[1:] != turn.listed[1:]:
+                self.keys.put(turn, (turn.listed[0], *share.listed[1:]))  # what was first is parked
+            else:
+                return share
+        return None
 
 
 class QueueGate:
@@ -133,7 +181,6 @@ class QueueGate:
         "rate_until",
         "refused",
         "round",
-        "shares",
         "takes_turns",
         "tokens",
         "tokens_time",
@@ -150,7 +197,6 @@ class QueueGate:
         # A placement was refused because of a pause that we had not heard of.
         self.refused = False
         self.needs: dict[int, Needs] = {}
-        self.shares: dict[str, dict[Share, None]] = {}
         self.listed: Order | None = None
         self.usage = 0
         self.key_usage: Counter[str] = Counter()
@@ -170,7 +216,7 @@ class QueueGate:
         # whether its groups form shares.
         self.takes_turns = policy.is_ordered
         self.by_key = policy.fairness is not None or policy.limits.leases_per_key_max > 0
-        self.lanes = [LaneTurn(rule) for rule in policy.lanes or (Lane(""),)]
+        self.lanes = [LaneTurn(rule, by_key=self.by_key) for rule in policy.lanes or (Lane(""),)]
         self.tokens = policy.limits.bucket
         self.rate_until = 0
         self.travelled = 0.0
@@ -203,10 +249,6 @@ class QueueGate:
             return 0
         return lane.usage[key] * RANK_UNIT // weights.get(key, 1)
 
-    def rank_of(self, share: Share) -> int:
-        """Where a share's key stands now in the lane of its needs."""
-        return self.rank(self.lanes[share.needs.lane_place], share.key)
-
     def count(self, place: int, key: str, leases: int) -> None:
         """Note leases or reservations that came, or went."""
         self.usage += leases
@@ -221,7 +263,7 @@ class QueueGate:
 
     def order(self) -> Order | None:
         """Where its first task stands among those of all queues; None if there is none."""
-        heads = [head.listed[1:] for lane in self.lanes if (head := lane.line.first()) is not None and head.listed]
+        heads = [head.listed[1:] for lane in self.lanes if (head := lane.head()) is not None and head.listed]
         return (0, *min(heads)) if heads else None
 
     def pick(self, now: int) -> tuple[Needs, Group]:
@@ -233,9 +275,13 @@ class QueueGate:
         overdue = self._overdue(now)
         if overdue is not None:
             return overdue.needs, overdue
-        needs = self._next_lane().line.first()
-        assert needs is not None, "a lane is chosen for its first needs"
-        return needs, needs.next_group()
+        head = self._next_lane().head()
+        assert head is not None, "a lane is chosen for what stands first in it"
+        if isinstance(head, Share):
+            group = head.line.first()
+            assert group is not None, "a share stands in a line by its first group"
+            return head.needs, group
+        return head, head.next_group()
 
     def _overdue(self, now: int) -> Group | None:
         worst: tuple[int, Group] | None = None
@@ -253,11 +299,11 @@ class QueueGate:
 
         One that had nothing to do does not save its turns up: it begins where the others are.
         """
-        waiting = [lane for lane in self.lanes if lane.line.first() is not None]
+        waiting = [lane for lane in self.lanes if lane.head() is not None]
         if not waiting[0].rule.weight:
             return waiting[0]
         for lane in self.lanes:
-            if lane.line.first() is None:
+            if lane.head() is None:
                 lane.travels = False
             elif not lane.travels:
                 lane.travels = True
