@@ -125,7 +125,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
     dependents = Dependents(journal, readers, membership)
     schedules = Schedules(journal, readers, membership)
     backpressure = Backpressure(journal, readers, membership)
-    stuck = StuckGroups(journal, readers, link.window)
+    stuck = StuckGroups(journal, readers, link.window, program=lambda: membership.program)
     link.talk.subscribe(stuck)
     metrics = CoordinatorMetrics(registry)
     tail = Tail(

@@ -30,6 +30,7 @@ from services.coordinator.window import Window
 from services.domain.commands import NoteStuck, StuckNote
 from services.domain.errors import MissionControlError
 from services.domain.event import EventType
+from services.domain.membership import STUCK_PROGRAM
 from services.domain.requirements import WaitReason
 from services.domain.stuck_group import StuckGroup, StuckKey
 from services.domain.wait_message import AGENT_AWAY
@@ -45,14 +46,24 @@ Noted = tuple[WaitReason, bool, str]  # reason, never, message: what a differenc
 
 
 class StuckGroups:
-    """See the module. Listens to the journal and the tail; `run` writes. `clock` is monotonic, seconds."""
+    """See the module. Listens to the journal and the tail; `run` writes. `clock` is monotonic, seconds.
+
+    `program` is what every live coordinator knows: one that does not know these events cannot read the log with them.
+    """
 
     def __init__(
-        self, journal: Journal, readers: Readers, window: Window, *, clock: Callable[[], float] = time.monotonic
+        self,
+        journal: Journal,
+        readers: Readers,
+        window: Window,
+        *,
+        program: Callable[[], int] = lambda: STUCK_PROGRAM,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
         self._readers = readers
         self._window = window
+        self._program = program
         self._clock = clock
         self._said = UnplaceableGroups(window.group_numbered)
         self._noted: dict[StuckKey, Noted] = {}
@@ -162,6 +173,9 @@ class StuckGroups:
             self._look_through()
         self._look_at_hopeless({namespace for namespace, time_ in self._newcomers.items() if time_ <= now})
         due = [key for key, time_ in self._due.items() if time_ <= now][:STUCK_NOTES_MAX]
+        if self._program() < STUCK_PROGRAM:
+            self._due.update((key, now + STUCK_NOTE_SECONDS) for key in due)
+            return
         for key in due:
             del self._due[key]
         try:
