@@ -15,7 +15,7 @@ from missioncontrol.v1 import task_pb2
 
 from services.fleet.launcher import COORDINATOR, Fleet, FleetPlan
 
-TTL_SECONDS = 2.0
+TTL_SECONDS = 6.0
 
 
 @pytest.fixture
