@@ -15,7 +15,7 @@ import msgspec
 from services.domain.capacity import CLOSED, AgentRecord, Capacity
 from services.domain.needs import Needs
 from services.domain.placement import best_for, shunned_by, wait_until
-from services.domain.requirements import AgentProfile, FilterReason, Requirements, WaitReason, fits, selects
+from services.domain.requirements import FilterReason, WaitReason, fits, mismatches
 from services.domain.schedule import ReadyTask, TaskGroup, UnplaceableReason
 from services.domain.schedule_view import ScheduleView
 from services.domain.task_order import Place
@@ -106,7 +106,7 @@ class PassedOver(NamedTuple):
 def _passed_over(view: ScheduleView, needs: Needs, task: ReadyTask, now: int) -> PassedOver:
     active = [avoided for avoided in task.avoid if avoided.until_time > now]
     avoided = shunned_by(view, needs, active) if active else 0
-    best = best_for(view, needs, task.affinity_key, now) & ~avoided
+    best = best_for(view, needs, task.affinity_key, now)[1] & ~avoided
     until_time = wait_until(needs.gate.policy.affinity, task.queued_time, now)
     waits = bool(best & ~view.capacity.bands[CLOSED]) and until_time > now
     return PassedOver(avoided, needs.eligible & ~best & ~avoided if waits else 0, waits)
@@ -146,25 +146,6 @@ def _aside(view: ScheduleView, task: ReadyTask, passed: PassedOver) -> WaitReaso
     if waiting is None or waiting.place is not Place.ASIDE:
         return WaitReason.NONE
     return WaitReason.AFFINITY if passed.waits_for_best else WaitReason.AVOIDED
-
-
-def shortfalls(
-    profile: AgentProfile, kind: str, *, queue: str, requirements: Requirements
-) -> Iterator[UnplaceableReason]:
-    """Everything that keeps the agent from ever running such a task: what `mismatch` gives the first of."""
-    if kind not in profile.kinds:
-        yield UnplaceableReason(FilterReason.KIND, kind)
-    if profile.queues and queue not in profile.queues:
-        yield UnplaceableReason(FilterReason.QUEUE, queue)
-    for capability in requirements.capabilities:
-        if capability not in profile.capabilities:
-            yield UnplaceableReason(FilterReason.CAPABILITY, capability)
-    for selector in requirements.selectors:
-        if not selects(selector, profile.labels):
-            yield UnplaceableReason(FilterReason.LABEL, selector.key)
-    for name, amount in requirements.resources.items():
-        if not fits(amount, declared=profile.resources.get(name, 0.0), used=0.0):
-            yield UnplaceableReason(FilterReason.RESOURCE, name)
 
 
 def _message(
@@ -211,7 +192,9 @@ def _near_misses(needs: Needs, capacity: Capacity, *, free: int, passed: PassedO
 
 def _lacks(needs: Needs, capacity: Capacity, record: AgentRecord, passed: PassedOver) -> Iterator[UnplaceableReason]:
     """Everything that keeps one agent from running such a task: for good, and now."""
-    yield from shortfalls(record.agent.profile, needs.kind, queue=needs.queue, requirements=needs.requirements)
+    profile = record.agent.profile
+    for found in mismatches(profile, needs.kind, queue=needs.queue, requirements=needs.requirements):
+        yield UnplaceableReason(found.reason, found.subject)
     if record.bit & capacity.bands[CLOSED]:
         yield UnplaceableReason(FilterReason.NOT_ACCEPTING)
     elif not record.bit & with_room(needs, capacity):

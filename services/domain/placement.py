@@ -64,11 +64,12 @@ def _choose_for(view: ScheduleView, group: Group, waiting: Waiting, now: int) ->
     needs = group.needs
     active = [avoided for avoided in waiting.task.avoid if avoided.until_time > now]
     shunned = shunned_by(view, needs, active) if active else 0
-    best = best_for(view, needs, waiting.task.affinity_key, now) & ~shunned
+    key, suited = best_for(view, needs, waiting.task.affinity_key, now)
+    best = suited & ~shunned
     record = view.chooser.choose(needs, within=best) if best else None
     if record is not None or not needs.free(view.capacity):
         return record
-    if best & ~view.capacity.bands[CLOSED] and _waits_for_best(view, group, waiting, best, now):
+    if best & ~view.capacity.bands[CLOSED] and _waits_for_best(view, group, waiting, key, now):
         return None
     record = view.chooser.choose(needs, within=~shunned)
     if record is None and active and needs.free(view.capacity):
@@ -99,23 +100,22 @@ def _union(sets: Iterable[int]) -> int:
     return bits
 
 
-def best_for(view: ScheduleView, needs: Needs, key: str, now: int) -> int:
-    """The agents that suit a task best: warm for its key, or else those that the queue's selectors find."""
+def best_for(view: ScheduleView, needs: Needs, key: str, now: int) -> tuple[str, int]:
+    """The agents that suit a task best: warm for its key, or else, under the key "", those that the selectors find."""
     if key:
         since = now - needs.gate.policy.affinity.warm_micros
         warm = view.roster.warm.bits(needs.namespace, key, since=since) & needs.eligible
         if warm:
-            return warm
-    return needs.suited
+            return key, warm
+    return "", needs.suited
 
 
-def _waits_for_best(view: ScheduleView, group: Group, waiting: Waiting, best: int, now: int) -> bool:
-    """Whether a task waits for an agent that suits it best, although another is free; puts it aside then."""
+def _waits_for_best(view: ScheduleView, group: Group, waiting: Waiting, key: str, now: int) -> bool:
+    """Whether a task waits for an agent that suits it best, by this key, although another is free; aside then."""
     until_time = wait_until(group.needs.gate.policy.affinity, waiting.task.queued_time, now)
     if now >= until_time:
         return False
-    key = waiting.task.affinity_key
-    view.wait_for_warm(group, "" if best == group.needs.suited else key, until_time=until_time)
+    view.wait_for_warm(group, key, until_time=until_time)
     return True
 
 

@@ -127,14 +127,10 @@ class Pools:
             for pool in pools:
                 if not pool.rule.give_back_micros:
                     continue
-                free = pool.shut & self._capacity.ready
-                if pool.wanted:
-                    pool.lent_to = 0
-                elif free & ~pool.lent_to:
-                    pool.lent_to = free
+                free = 0 if pool.wanted else pool.shut & self._capacity.ready
+                before, pool.lent_to = pool.lent_to, free
+                if free & ~before:
                     yield pool
-                else:
-                    pool.lent_to = free
 
     @property
     def exist(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
@@ -122,25 +122,25 @@ class AgentProfile:
 
 
 def mismatch(profile: AgentProfile, kind: str, *, queue: str, requirements: Requirements) -> Mismatch | None:
-    """Return why the agent can never run such a task, even when idle; None if it can.
+    """Return the first reason why the agent can never run such a task, even when idle; None if it can."""
+    return next(mismatches(profile, kind, queue=queue, requirements=requirements), None)
 
-    Kind, queue, capabilities, labels and resources are asked in this order, and the first that fails is the answer.
-    """
+
+def mismatches(profile: AgentProfile, kind: str, *, queue: str, requirements: Requirements) -> Iterator[Mismatch]:
+    """Everything that keeps the agent from ever running such a task: kind, queue, capabilities, labels, resources."""
     if kind not in profile.kinds:
-        return Mismatch(FilterReason.KIND, kind)
+        yield Mismatch(FilterReason.KIND, kind)
     if profile.queues and queue not in profile.queues:
-        return Mismatch(FilterReason.QUEUE, queue)
+        yield Mismatch(FilterReason.QUEUE, queue)
     for capability in requirements.capabilities:
         if capability not in profile.capabilities:
-            return Mismatch(FilterReason.CAPABILITY, capability)
+            yield Mismatch(FilterReason.CAPABILITY, capability)
     for selector in requirements.selectors:
         if not selects(selector, profile.labels):
-            return Mismatch(FilterReason.LABEL, selector.key)
-    if requirements.resources:
-        short = missing_resource(requirements.resources, declared=profile.resources, used={})
-        if short is not None:
-            return Mismatch(FilterReason.RESOURCE, short)
-    return None
+            yield Mismatch(FilterReason.LABEL, selector.key)
+    for name, amount in requirements.resources.items():
+        if not fits(amount, declared=profile.resources.get(name, 0.0), used=0.0):
+            yield Mismatch(FilterReason.RESOURCE, name)
 
 
 def missing_resource(

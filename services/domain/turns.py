@@ -1,9 +1,10 @@
 """Whose turn it is in a queue: groups of tasks, shares of keys, lanes, and the queue itself.
 
 Tasks stand in their group, groups in the line of their needs, needs in that of their lane. Where a queue shares a lane
-between keys, or limits them, the groups of a key form a share, and shares stand in the line of the needs, the key with
-the fewest leases first. A queue whose policy has any of this chooses among its lanes by itself (`QueueGate.pick`); of
-any other, the needs stand directly among those of all queues. Who may run what is in `needs.py`.
+between keys, or limits them, keys stand in the line of the lane instead, the one with the fewest leases first, and each
+has a line of shares: its groups with the same needs. A queue whose policy has any of this chooses among its lanes by
+itself (`QueueGate.pick`); of any other, the needs stand directly among those of all queues. The lines are kept in order
+by `waiting_line.py`; who may run what is in `needs.py`.
 """
 
 from __future__ import annotations

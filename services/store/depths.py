@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from services.domain.agent import Agent, AgentState
 from services.domain.event import Position
@@ -73,9 +75,9 @@ def read_depths(connection: Connection, namespace: str, queue: str) -> Depths:
     )
 
 
-def _pending(connection: Connection, of_queue: tuple[object, ...]) -> list[PendingCount]:
+def _pending(connection: Connection, of_queue: Sequence[ColumnElement[bool]]) -> list[PendingCount]:
     key = (tasks.c.queue, tasks.c.priority, tasks.c.needs_id)
-    counts = select(*key, func.count().label("count")).where(IS_READY, *of_queue).group_by(*key).subquery()  # type: ignore[arg-type]  # conditions
+    counts = select(*key, func.count().label("count")).where(IS_READY, *of_queue).group_by(*key).subquery()
     query = select(counts.c.queue, counts.c.priority, needs.c.requirements, counts.c.count)
     found = connection.execute(query.join_from(counts, needs, needs.c.id == counts.c.needs_id))
     return [PendingCount(row[0], row[1], decode_requirements(row[2]), row[3]) for row in found]

@@ -7,6 +7,7 @@ placement is decided at a time, so that every one is judged by what was so at th
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 
@@ -123,8 +124,8 @@ class PolicyModel:
     def judge_rest(self) -> None:
         """For the tests to fill in."""
 
-    def tell(self, **changes: object) -> None:
-        self.view.apply(ScheduleChanges(**changes), self.now)  # type: ignore[arg-type]  # by field name
+    def tell(self, **changes: Any) -> None:
+        self.view.apply(ScheduleChanges(**changes), self.now)
 
     # Operations.
 
@@ -233,14 +234,15 @@ class PolicyModel:
 
     def loaded(self, agent: SchedulableAgent) -> SchedulableAgent:
         held = [self.groups[lease.task.group_id] for lease in self.leases if lease.agent == agent.key]
-        used: Counter[str] = Counter()
+        used: dict[str, float] = {}
         for group in held:
-            used.update(group.requirements.resources)  # type: ignore[arg-type]  # amounts are floats
+            for name, amount in group.requirements.resources.items():
+                used[name] = used.get(name, 0.0) + amount
         loads = Counter((group.queue, group.priority, group.fairness_key) for group in held)
         return msgspec.structs.replace(
             agent,
             leases=len(held),
-            resources_used=dict(used),
+            resources_used=used,
             loads=tuple(LeaseLoad(*name, count) for name, count in sorted(loads.items())),
             warm_keys=dict(self.warm.get(agent.key, {})),
         )

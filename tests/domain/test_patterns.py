@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -64,8 +65,8 @@ class Fleet:
         self.held[agent_id] = []
         self.tell(agents=(agent,))
 
-    def tell(self, **changes: object) -> None:
-        self.view.apply(ScheduleChanges(**changes), self.now)  # type: ignore[arg-type]  # by field name
+    def tell(self, **changes: Any) -> None:
+        self.view.apply(ScheduleChanges(**changes), self.now)
 
     def submit(
         self, *names: str, priority: int = 0, key: str = "", warm: str = "", run_limit: int = 0, **fields: object
@@ -197,9 +198,9 @@ def test_what_waits_in_an_agent_s_own_queue_is_recalled_for_one_that_comes() -> 
 # Affinity and preferences.
 
 
-def warm_fleet(mode: AffinityWait, *, wait: int = 0, **affinity: object) -> Fleet:
+def warm_fleet(mode: AffinityWait, *, wait: int = 0, **affinity: Any) -> Fleet:
     """Agent a is warm for the repository and has no free slot; b is free."""
-    fleet = Fleet(QueuePolicy(affinity=Affinity(mode, wait, **affinity)), a=1)  # type: ignore[arg-type]  # by field name
+    fleet = Fleet(QueuePolicy(affinity=Affinity(mode, wait, **affinity)), a=1)
     fleet.submit("first", warm="repo")
     assert fleet.plan() == [("first", "a")]
     fleet.tell(agents=(fleet.loaded("a", warm="repo"),))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -60,8 +62,8 @@ class Scene:
         self.view = ScheduleView()
         self.tell(queues=(QueueRule("default", "q", False, 1, policy),), agents=agents)
 
-    def tell(self, **changes: object) -> None:
-        self.view.apply(ScheduleChanges(**changes), NOW)  # type: ignore[arg-type]  # by field name
+    def tell(self, **changes: Any) -> None:
+        self.view.apply(ScheduleChanges(**changes), NOW)
 
     def wait(self, *tasks: ReadyTask, groups: tuple[TaskGroup, ...] = (group(),)) -> None:
         self.tell(groups=groups, ready=tasks)
@@ -208,7 +210,9 @@ def test_early_binding_waits_only_once_the_agents_own_queues_are_full() -> None:
 # What is tried out.
 
 
-def tried(scene: Scene, policy: QueuePolicy, *, count: int, of: TaskGroup | None = None, key: str = "") -> object:
+def tried(
+    scene: Scene, policy: QueuePolicy, *, count: int, of: TaskGroup | None = None, key: str = ""
+) -> tuple[Wait, list[Simulated]]:
     explanation, placed = rehearse(
         scene.view, of or group(9), task("new", of=9, key=key), policy=policy, count=count, now=NOW
     )
@@ -236,7 +240,7 @@ def test_trying_out_knows_warm_agents_also_those_of_a_moment_ago() -> None:
     assert tried(scene, policy, count=3, key="k") == (Wait.AFFINITY, [Simulated("b", 1), Simulated("b", 2)])
     scene.wait(task(key="new"))
     (placed,) = scene.view.outstanding.values()
-    assert tried(scene, policy, count=1, key="new")[1] == (  # type: ignore[index]  # a pair
+    assert tried(scene, policy, count=1, key="new")[1] == (
         [Simulated("b", 2)] if placed.record.agent.agent_id == "b" else []
     )
 

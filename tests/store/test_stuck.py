@@ -101,9 +101,8 @@ def test_a_flush_stands_on_one_that_is_not_written_yet(world: World) -> None:
     assert types(world) == [STUCK, UNSTUCK, STUCK]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_of_two_that_note_the_same_one_has_to_look_again(database_url: str) -> None:
-    if database_url.startswith("sqlite"):
-        pytest.skip("on SQLite there is one writer")
     world = World(database_url)
     second, writer = world.new_flusher("coordinator-2")
     for command in (note(), note(message="no cpu"), unstuck()):

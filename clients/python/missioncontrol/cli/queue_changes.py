@@ -77,9 +77,12 @@ def settled(policy: queue_pb2.QueuePolicy) -> queue_pb2.QueuePolicy:
     _settle_affinity(found.affinity)
     if found.affinity == queue_pb2.AffinityPolicy(mode=queue_pb2.AFFINITY_WAIT_NEVER):
         found.ClearField("affinity")
-    for field, value in (("round_robin", found.round_robin), ("limits", found.limits), ("admission", found.admission)):
-        if not value.ListFields():
-            found.ClearField(field)  # type: ignore[arg-type]  # names of fields
+    if not found.round_robin.ListFields():
+        found.ClearField("round_robin")
+    if not found.limits.ListFields():
+        found.ClearField("limits")
+    if not found.admission.ListFields():
+        found.ClearField("admission")
     return found
 
 
