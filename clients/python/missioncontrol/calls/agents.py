@@ -27,13 +27,9 @@ class AgentCalls:
         request = agent_service_pb2.ListAgentsRequest(
             namespace=self._namespace, states=states, labels=labels or {}, page_size=limits.PAGE_SIZE_MAX
         )
-        while True:
-            page = await self._connection.call(lambda stubs: stubs.agents.ListAgents, request)
+        async for page in self._connection.pages(lambda stubs: stubs.agents.ListAgents, request):
             for agent in page.agents:
                 yield agent
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def get(self, agent_id: str) -> agent_service_pb2.GetAgentResponse:
         """Reads one agent, with the feed position that it is consistent with."""
@@ -78,7 +74,7 @@ class AgentCalls:
         (agent,) = [agent async for page in self.change(request) for agent in page.agents]
         return agent
 
-    async def change(
+    def change(
         self, request: agent_service_pb2.ChangeAgentsRequest
     ) -> AsyncIterator[agent_service_pb2.ChangeAgentsResponse]:
         """Cordons, uncordons, drains or resumes many agents, page by page as the pages are asked for.
@@ -89,9 +85,4 @@ class AgentCalls:
         asked.CopyFrom(request)
         asked.namespace = asked.namespace or self._namespace
         asked.request_id = asked.request_id or new_request_id()
-        while True:
-            page = await self._connection.call(lambda stubs: stubs.agents.ChangeAgents, asked)
-            yield page
-            if not page.next_page_token:
-                return
-            asked.page_token = page.next_page_token
+        return self._connection.pages(lambda stubs: stubs.agents.ChangeAgents, asked)

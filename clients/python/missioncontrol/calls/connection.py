@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import grpc.aio
 from uuid_utils import uuid7
@@ -36,6 +36,24 @@ if TYPE_CHECKING:
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+
+
+class PageRequest(Protocol):
+    """A request whose answer comes in pages. Pages are asked for with one and the same request, but for the token."""
+
+    page_token: str
+
+
+class Page(Protocol):
+    """One of its answers. An empty token says that it is the last."""
+
+    @property
+    def next_page_token(self) -> str:
+        """Where the next page begins."""
+
+
+Paged = TypeVar("Paged", bound=PageRequest)
+OnePage = TypeVar("OnePage", bound=Page)
 
 _JITTER = random.SystemRandom()
 _Code = grpc.StatusCode
@@ -137,6 +155,17 @@ class Connection:
                     raise self._located(told) from None
             self._leave(index)
             await asyncio.sleep(wait_seconds)
+
+    async def pages(
+        self, method: Callable[[Stubs], grpc.aio.UnaryUnaryMultiCallable[Paged, OnePage]], request: Paged
+    ) -> AsyncGenerator[OnePage, None]:
+        """All pages, each as it is asked for; the request's token is changed on the way. Raises CallError."""
+        while True:
+            page = await self.call(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def stream(
         self, begin: Callable[[Stubs], grpc.aio.UnaryStreamCall[Request, Response]]

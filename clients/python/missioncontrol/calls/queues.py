@@ -33,13 +33,9 @@ class QueueCalls:
     async def list(self) -> AsyncIterator[queue_pb2.Queue]:
         """The queues that were configured or hold open tasks, by name."""
         request = queue_service_pb2.ListQueuesRequest(namespace=self._namespace, page_size=limits.PAGE_SIZE_MAX)
-        while True:
-            page = await self._connection.call(lambda stubs: stubs.queues.ListQueues, request)
+        async for page in self._connection.pages(lambda stubs: stubs.queues.ListQueues, request):
             for queue in page.queues:
                 yield queue
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def pause(self, name: str, *, request_id: str | None = None) -> queue_pb2.Queue:
         """Stops the grants of this queue; what was granted goes on."""

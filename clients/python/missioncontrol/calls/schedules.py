@@ -34,13 +34,9 @@ class ScheduleCalls:
     async def list(self) -> AsyncIterator[schedule_service_pb2.Schedule]:
         """The schedules, by name."""
         request = schedule_service_pb2.ListSchedulesRequest(namespace=self._namespace, page_size=limits.PAGE_SIZE_MAX)
-        while True:
-            page = await self._connection.call(lambda stubs: stubs.schedules.ListSchedules, request)
+        async for page in self._connection.pages(lambda stubs: stubs.schedules.ListSchedules, request):
             for schedule in page.schedules:
                 yield schedule
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def pause(self, name: str, *, request_id: str | None = None) -> schedule_service_pb2.Schedule:
         """Stops firing; instants that pass meanwhile are not missed."""

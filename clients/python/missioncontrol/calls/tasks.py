@@ -83,15 +83,12 @@ class TaskCalls:
             agent_id=agent_id,
             labels=labels or {},
             failure_reason=failure_reason,
+            namespace=self._namespace,
             page_size=limits.PAGE_SIZE_MAX,
         )
-        while True:
-            page = await self.list_page(request)
+        async for page in self._connection.pages(lambda stubs: stubs.tasks.ListTasks, request):
             for task in page.tasks:
                 yield task
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def watch(
         self, task_id: str, *, follow_output: bool = False
@@ -125,7 +122,7 @@ class TaskCalls:
         )
         return await self._connection.call(lambda stubs: stubs.tasks.RetryTask, request)
 
-    async def change_many(
+    def change_many(
         self, request: task_service_pb2.BulkChangeTasksRequest
     ) -> AsyncIterator[task_service_pb2.BulkChangeTasksResponse]:
         """Cancels, retries, reprioritises or moves all tasks that the filter wants, oldest first, page by page as the
@@ -138,25 +135,15 @@ class TaskCalls:
         asked.CopyFrom(request)
         asked.filter.namespace = asked.filter.namespace or self._namespace
         asked.request_id = asked.request_id or new_request_id()
-        while True:
-            page = await self._connection.call(lambda stubs: stubs.tasks.BulkChangeTasks, asked)
-            yield page
-            if not page.next_page_token:
-                return
-            asked.page_token = page.next_page_token
+        return self._connection.pages(lambda stubs: stubs.tasks.BulkChangeTasks, asked)
 
     async def attempts(self, task_id: str) -> Sequence[task_pb2.Attempt]:
         """All attempts, oldest first."""
         request = task_service_pb2.ListAttemptsRequest(
             namespace=self._namespace, task_id=task_id, page_size=limits.PAGE_SIZE_MAX
         )
-        found: list[task_pb2.Attempt] = []
-        while True:
-            page = await self._connection.call(lambda stubs: stubs.tasks.ListAttempts, request)
-            found.extend(page.attempts)
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        pages = self._connection.pages(lambda stubs: stubs.tasks.ListAttempts, request)
+        return [attempt async for page in pages for attempt in page.attempts]
 
     def _completed(self, request: task_service_pb2.CreateTaskRequest) -> task_service_pb2.CreateTaskRequest:
         if request.spec.namespace and request.request_id:
