@@ -17,18 +17,11 @@ from typing import Any
 
 import structlog
 import uvloop
-from missioncontrol.v1 import (
-    agent_service_pb2_grpc,
-    queue_service_pb2_grpc,
-    routing_service_pb2_grpc,
-    schedule_service_pb2_grpc,
-    task_service_pb2_grpc,
-)
 
 from services.address_file import write_address_file
 from services.config import CoordinatorSettings, load
-from services.coordinator.event_service import add_event_service
 from services.coordinator.parts import Parts, connect_parts, open_storage
+from services.coordinator.services import add_services
 from services.domain.errors import MissionControlError
 from services.metrics_listener import MetricsListener
 from services.store.away import wait_for_database
@@ -94,16 +87,6 @@ async def serve(settings: CoordinatorSettings) -> bool:
         finally:
             await drain(server, parts, loops, grace_seconds=settings.stop_grace_seconds)
     return not lost
-
-
-def add_services(server: RpcServer, parts: Parts) -> None:
-    """Registers all services of the coordinator."""
-    server.add(task_service_pb2_grpc.add_TaskServiceServicer_to_server, parts.task_service)
-    server.add(queue_service_pb2_grpc.add_QueueServiceServicer_to_server, parts.queue_service)
-    server.add(agent_service_pb2_grpc.add_AgentServiceServicer_to_server, parts.agent_service)
-    server.add(schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server, parts.schedule_service)
-    server.add(add_event_service, parts.event_service)
-    server.add(routing_service_pb2_grpc.add_RoutingServiceServicer_to_server, parts.routing_service)
 
 
 async def until_stopped(stopping: asyncio.Event, parts: Parts, loops: Sequence[asyncio.Future[None]]) -> bool:

@@ -14,28 +14,22 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 from services.config import CoordinatorSettings
-from services.coordinator.agent_service import AgentService
 from services.coordinator.backpressure import Backpressure
 from services.coordinator.connections import Connections
 from services.coordinator.dependents import Dependents
 from services.coordinator.documents import Documents
 from services.coordinator.drains import Drains
-from services.coordinator.event_service import EventService
 from services.coordinator.feed import Feed
 from services.coordinator.membership import Membership
 from services.coordinator.metrics import CoordinatorMetrics
 from services.coordinator.output_relay import OutputRelay
 from services.coordinator.queue_book import QueueBook
-from services.coordinator.queue_service import QueueService
 from services.coordinator.retention import Keep, Retention
-from services.coordinator.routing_service import RoutingService
-from services.coordinator.schedule_service import ScheduleService
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.scheduler_link import SchedulerLink
 from services.coordinator.schedules import Schedules
 from services.coordinator.stuck_groups import StuckGroups
 from services.coordinator.tail import Tail
-from services.coordinator.task_service import TaskService
 from services.coordinator.timers import Timers
 from services.coordinator.waits import Waits
 from services.coordinator.watchers import TaskWatchers
@@ -78,12 +72,11 @@ class Parts:
     drains: Drains
     backpressure: Backpressure
     stuck: StuckGroups
-    task_service: TaskService
-    queue_service: QueueService
-    agent_service: AgentService
-    event_service: EventService
-    schedule_service: ScheduleService
-    routing_service: RoutingService
+    documents: Documents
+    relay: OutputRelay
+    queues: QueueBook
+    waits: Waits
+    metrics: CoordinatorMetrics
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """The loops that run as long as the coordinator does."""
@@ -103,10 +96,18 @@ def open_storage(engine: Engine, settings: CoordinatorSettings, *, address: str 
 
 async def connect_parts(storage: Storage, settings: CoordinatorSettings, registry: CollectorRegistry) -> Parts:
     """Makes the parts, over a journal that was started, and takes in what is in the database."""
+    await storage.membership.join()
+    parts = make_parts(storage, settings, registry, Feed(await storage.readers.run(read_position)))
+    await parts.choice.start()
+    subscribe(parts)
+    await take_in(parts, settings.coordinator_id)
+    return parts
+
+
+def make_parts(storage: Storage, settings: CoordinatorSettings, registry: CollectorRegistry, feed: Feed) -> Parts:
+    """The parts, each with those that it asks. None of them hears of anything yet."""
     journal, readers, membership = storage.journal, storage.readers, storage.membership
-    await membership.join()
-    feed = Feed(await readers.run(read_position))
-    documents, relay, watchers = Documents(), OutputRelay(), TaskWatchers()
+    documents, relay = Documents(), OutputRelay()
     queues = QueueBook(lease_ttl_micros=int(settings.lease_ttl_seconds * 1e6))
     connections = Connections(
         journal,
@@ -119,15 +120,7 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         addresses=lambda: membership.addresses,
     )
     choice = SchedulerChoice(storage.engine, readers, settings.scheduler)
-    await choice.start()
     link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id)
-    timers = Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds)
-    dependents = Dependents(journal, readers, membership)
-    schedules = Schedules(journal, readers, membership)
-    backpressure = Backpressure(journal, readers, membership)
-    stuck = StuckGroups(journal, readers, link.window, program=lambda: membership.program)
-    link.talk.subscribe(stuck)
-    metrics = CoordinatorMetrics(registry)
     tail = Tail(
         journal,
         readers,
@@ -135,50 +128,60 @@ async def connect_parts(storage: Storage, settings: CoordinatorSettings, registr
         knows=lambda key: connections.knows(key) or link.knows(key),
         others=lambda: membership.others,
     )
-    looking_on = (watchers, metrics, backpressure)
-    for listener in (tail, queues, documents, connections, link, stuck, timers, dependents, schedules, *looking_on):
-        journal.subscribe(listener.on_committed)
-    for follower in (queues, connections, link, stuck, schedules, watchers, backpressure):
-        tail.subscribe(follower.on_foreign)
-    tail.subscribe_events(backpressure.on_foreign_events)
-    journal.foretell(link)
-    queues.found(await journal.read(read_configured))
-    stuck.found(await journal.read(read_stuck))
-    backpressure.found(queues.all())
-    await backpressure.start()
-    await link.start(membership.shards)
-    membership.subscribe(link.look_after)
-    link.agents.on_recall = connections.recall
-    membership.subscribe(schedules.look_after)
-    alone = storage.engine.dialect.name == "sqlite"
-    present = partial(read_present_agents, coordinator_id="" if alone else settings.coordinator_id)
-    await journal.submit(AdoptAgents(await journal.read(present)))
-    add_gauges(metrics, connections, link, feed)
-    waits = Waits(link.talk, lambda: link.window.shards)
     return Parts(
         storage=storage,
         feed=feed,
         tail=tail,
-        watchers=watchers,
+        watchers=TaskWatchers(),
         connections=connections,
         link=link,
         choice=choice,
-        timers=timers,
-        dependents=dependents,
-        schedules=schedules,
+        timers=Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds),
+        dependents=Dependents(journal, readers, membership),
+        schedules=Schedules(journal, readers, membership),
         retention=Retention(journal, readers, membership, keep_of(settings)),
-        stuck=stuck,
-        task_service=TaskService(
-            journal, readers, watchers, relay, link.standing, waits, membership, on_refused=metrics.refused
-        ),
         drains=Drains(journal, readers, membership),
-        backpressure=backpressure,
-        queue_service=QueueService(journal, readers, backpressure),
-        agent_service=AgentService(journal, readers, connections, link.agents, queues),
-        event_service=EventService(feed, readers),
-        routing_service=RoutingService(readers, link.talk, waits),
-        schedule_service=ScheduleService(journal, readers),
+        backpressure=Backpressure(journal, readers, membership),
+        stuck=StuckGroups(journal, readers, link.window, program=lambda: membership.program),
+        documents=documents,
+        relay=relay,
+        queues=queues,
+        waits=Waits(link.talk, lambda: link.window.shards),
+        metrics=CoordinatorMetrics(registry),
     )
+
+
+def subscribe(parts: Parts) -> None:
+    """Has the parts told of commits, their own and those of other coordinators, and of each other's news."""
+    journal, membership = parts.storage.journal, parts.storage.membership
+    link, tail, schedules = parts.link, parts.tail, parts.schedules
+    first = (tail, parts.queues, parts.documents, parts.connections, link, parts.stuck)
+    following = (parts.timers, parts.dependents, schedules, parts.watchers, parts.metrics, parts.backpressure)
+    for listener in (*first, *following):
+        journal.subscribe(listener.on_committed)
+    followers = (parts.queues, parts.connections, link, parts.stuck, schedules, parts.watchers, parts.backpressure)
+    for follower in followers:
+        tail.subscribe(follower.on_foreign)
+    tail.subscribe_events(parts.backpressure.on_foreign_events)
+    journal.foretell(link)
+    link.talk.subscribe(parts.stuck)
+    link.agents.on_recall = parts.connections.recall
+    membership.subscribe(link.look_after)
+    membership.subscribe(schedules.look_after)
+    add_gauges(parts.metrics, parts.connections, link, parts.feed)
+
+
+async def take_in(parts: Parts, coordinator_id: str) -> None:
+    """Has the parts know what is in the database, and this coordinator's agents wait here for their next Hello."""
+    storage = parts.storage
+    parts.queues.found(await storage.journal.read(read_configured))
+    parts.stuck.found(await storage.journal.read(read_stuck))
+    parts.backpressure.found(parts.queues.all())
+    await parts.backpressure.start()
+    await parts.link.start(storage.membership.shards)
+    alone = storage.engine.dialect.name == "sqlite"
+    present = partial(read_present_agents, coordinator_id="" if alone else coordinator_id)
+    await storage.journal.submit(AdoptAgents(await storage.journal.read(present)))
 
 
 def keep_of(settings: CoordinatorSettings) -> Keep:

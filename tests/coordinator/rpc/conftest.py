@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.config import CoordinatorSettings
-from services.coordinator.__main__ import add_services
 from services.coordinator.parts import connect_parts, open_storage
+from services.coordinator.services import add_services
 from services.store.database import open_database, prepare_schema
 from services.transport.server import create_server
 from tests.coordinator.rpc.harness import Coordinator

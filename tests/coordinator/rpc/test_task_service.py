@@ -439,7 +439,7 @@ async def test_no_end_is_missed_however_the_watch_and_the_change_meet(coordinato
 
 async def test_live_output_comes_between_the_tasks_and_only_while_it_is_followed(coordinator: Coordinator) -> None:
     told: list[tuple[str, str]] = []
-    relay = coordinator.parts.task_service._relay
+    relay = coordinator.parts.relay
     relay.on_first_follower = lambda *key: told.append(("first", key[1]))
     relay.on_last_gone = lambda *key: told.append(("gone", key[1]))
     created = await coordinator.create()
