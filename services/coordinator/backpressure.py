@@ -23,6 +23,7 @@ from services.domain.backpressure import state_at
 from services.domain.commands import ReviewAdmission
 from services.domain.errors import MissionControlError
 from services.domain.event import Event
+from services.domain.membership import ROUTING_PROGRAM
 from services.domain.policy import AdmissionPolicy, AdmissionState
 from services.domain.queue import Queue, QueueKey
 from services.store.flush import Committed
@@ -108,7 +109,7 @@ class Backpressure:
             gates.depths.make_stale()
         for key in gates.depths.stale():
             await self._count(key)
-        if self._membership.keeps_house:
+        if self._membership.keeps_house and self._membership.program >= ROUTING_PROGRAM:
             await self._review()
 
     def _follow(self) -> None:

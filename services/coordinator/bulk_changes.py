@@ -13,10 +13,11 @@ from functools import partial
 from missioncontrol.v1 import task_service_pb2 as wire
 
 from services.coordinator.limits import BULK_COMMAND_TASKS_MAX, BULK_PAGE_SIZE_DEFAULT
+from services.coordinator.membership import Membership
 from services.domain.commands import CreateAnswer, NewTask
 from services.domain.errors import InvalidArgument, MissionControlError
 from services.domain.task import Task
-from services.domain.task_changes import ChangeTasks, TaskChange, is_changed
+from services.domain.task_changes import Cancel, ChangeTasks, TaskChange, is_changed
 from services.domain.task_filter import TaskFilter
 from services.store.bulk import read_bulk_page
 from services.store.documents import read_documents
@@ -34,9 +35,10 @@ BEYOND = "~"
 class BulkChanges:
     """See the module. `submit` makes new tasks as any other submit does."""
 
-    def __init__(self, journal: Journal, readers: Readers, submit: Submit) -> None:
+    def __init__(self, journal: Journal, readers: Readers, membership: Membership, submit: Submit) -> None:
         self._journal = journal
         self._readers = readers
+        self._membership = membership
         self._submit = submit
 
     async def page(self, request: wire.BulkChangeTasksRequest, filter_: TaskFilter) -> wire.BulkChangeTasksResponse:
@@ -62,6 +64,8 @@ class BulkChanges:
 
     async def _change(self, ids: Sequence[str], filter_: TaskFilter, change: TaskChange) -> list[str]:
         """Changes those of the tasks that are still meant. Returns their ids."""
+        if not isinstance(change, Cancel):
+            self._membership.require_routing("tasks that wait cannot be changed")
         patch = convert_bulk.patch(change)
         commands = [ChangeTasks(filter_, part, change, patch) for part in parts(ids)]
         answers: list[list[str]] = await asyncio.gather(*map(self._journal.submit, commands))

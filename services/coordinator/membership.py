@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.coordinator.limits import MEMBERSHIP_POLL_SECONDS, ORPHANS_POLL_SECONDS
 from services.domain.commands import AdoptAgents
-from services.domain.errors import MissionControlError
-from services.domain.membership import PROGRAM, SHARDS, Coordinator, Watch, shards_to_take
+from services.domain.errors import FailedPrecondition, MissionControlError
+from services.domain.membership import PROGRAM, ROUTING_PROGRAM, SHARDS, Coordinator, Watch, shards_to_take
 from services.store.coordinators import read_coordinators, read_unowned_shards, retire, take_over, take_shards
 from services.store.journal import Journal
 from services.store.readers import Readers
@@ -62,6 +62,13 @@ class Membership:
     def program(self) -> int:
         """What every live coordinator knows: the least of their programs."""
         return min((each.program for each in self.live), default=PROGRAM)
+
+    def require_routing(self, what: str) -> None:
+        """Raises FailedPrecondition for what an older coordinator would not know of, while one lives."""
+        if self.program < ROUTING_PROGRAM:
+            raise FailedPrecondition(
+                f"{what} as long as a coordinator of an older version runs on this database: replace it first"
+            )
 
     def owns(self, shard: int) -> bool:
         """Whether this coordinator looks after a shard."""
@@ -118,6 +125,7 @@ class Membership:
 
     def _note(self, everyone: list[Coordinator], own_id: str) -> None:
         self.live = tuple(each for each in everyone if each.live)
+        self._journal.use_program(self.program)
         shards = frozenset(shard for each in everyone if each.id == own_id for shard in each.shards)
         if shards != self.shards:
             log.info("shards changed", shards=len(shards), coordinators=len(self.live))

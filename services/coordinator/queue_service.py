@@ -11,6 +11,7 @@ from missioncontrol.v1 import queue_service_pb2 as wire
 
 from services.coordinator import pages
 from services.coordinator.backpressure import Backpressure
+from services.coordinator.membership import Membership
 from services.domain.commands import ChangeQueue
 from services.store.journal import Journal
 from services.store.queues import QueueCount, count_queue, get_queue, list_queues
@@ -24,14 +25,17 @@ from services.transport.page_token import read_page_token, write_page_token
 class QueueService(queue_service_pb2_grpc.QueueServiceServicer):
     """See the contract."""
 
-    def __init__(self, journal: Journal, readers: Readers, backpressure: Backpressure) -> None:
+    def __init__(self, journal: Journal, readers: Readers, membership: Membership, backpressure: Backpressure) -> None:
         self._journal = journal
         self._readers = readers
+        self._membership = membership
         self._backpressure = backpressure
 
     async def UpdateQueue(self, request: wire.UpdateQueueRequest, context: Any) -> wire.UpdateQueueResponse:
         """Creates the queue or replaces its policy."""
         policy = convert_queue.checked_policy(request.policy)
+        if not policy.admission.is_open:
+            self._membership.require_routing("queues cannot refuse tasks")
         async with self._backpressure.counted(key_of(request), policy.admission):
             queue = await self._journal.submit(ChangeQueue(key_of(request), policy=policy))
         return wire.UpdateQueueResponse(queue=convert_queue.queue(queue))

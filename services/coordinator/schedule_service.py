@@ -10,6 +10,7 @@ from missioncontrol.v1 import schedule_service_pb2 as wire
 from missioncontrol.v1 import schedule_service_pb2_grpc
 
 from services.coordinator import pages
+from services.coordinator.membership import Membership
 from services.domain.cron_schedule import ScheduleKey
 from services.domain.event import Position
 from services.domain.schedule_commands import DeleteSchedule, PauseSchedule, PutSchedule
@@ -20,13 +21,16 @@ from services.transport import convert_cron
 from services.transport.convert_task import DEFAULT_NAMESPACE
 from services.transport.page_token import read_page_token, write_page_token
 
+Order = PutSchedule | PauseSchedule | DeleteSchedule
+
 
 class ScheduleService(schedule_service_pb2_grpc.ScheduleServiceServicer):
     """See the contract."""
 
-    def __init__(self, journal: Journal, readers: Readers) -> None:
+    def __init__(self, journal: Journal, readers: Readers, membership: Membership) -> None:
         self._journal = journal
         self._readers = readers
+        self._membership = membership
 
     async def UpdateSchedule(self, request: wire.UpdateScheduleRequest, context: Any) -> wire.UpdateScheduleResponse:
         """Makes the schedule or replaces it; what is so already records no event."""
@@ -34,7 +38,7 @@ class ScheduleService(schedule_service_pb2_grpc.ScheduleServiceServicer):
         before = await self._readers.run(partial(find_schedule, key=command.schedule))
         if before is not None and says_the_same(before, command):
             return wire.UpdateScheduleResponse(schedule=message_of(before))
-        after = await self._journal.submit(command)
+        after = await self._submit(command)
         return wire.UpdateScheduleResponse(schedule=convert_cron.schedule_message(after, command.document))
 
     async def GetSchedule(self, request: wire.GetScheduleRequest, context: Any) -> wire.GetScheduleResponse:
@@ -55,18 +59,22 @@ class ScheduleService(schedule_service_pb2_grpc.ScheduleServiceServicer):
 
     async def PauseSchedule(self, request: wire.PauseScheduleRequest, context: Any) -> wire.PauseScheduleResponse:
         """Stops firing."""
-        await self._journal.submit(PauseSchedule(key_of(request), paused=True))
+        await self._submit(PauseSchedule(key_of(request), paused=True))
         return wire.PauseScheduleResponse(schedule=message_of((await self._read(request))[0]))
 
     async def ResumeSchedule(self, request: wire.ResumeScheduleRequest, context: Any) -> wire.ResumeScheduleResponse:
         """Fires again, from the next instant on."""
-        await self._journal.submit(PauseSchedule(key_of(request), paused=False))
+        await self._submit(PauseSchedule(key_of(request), paused=False))
         return wire.ResumeScheduleResponse(schedule=message_of((await self._read(request))[0]))
 
     async def DeleteSchedule(self, request: wire.DeleteScheduleRequest, context: Any) -> wire.DeleteScheduleResponse:
         """Deletes it."""
-        await self._journal.submit(DeleteSchedule(key_of(request)))
+        await self._submit(DeleteSchedule(key_of(request)))
         return wire.DeleteScheduleResponse()
+
+    async def _submit(self, command: Order) -> Any:
+        self._membership.require_routing("schedules cannot be changed")
+        return await self._journal.submit(command)
 
     async def _read(self, request: Any) -> tuple[StoredSchedule, Position]:
         return await self._readers.run(partial(get_schedule, key=key_of(request)))

@@ -25,6 +25,7 @@ from services.coordinator.membership import Membership
 from services.coordinator.tail import Foreign
 from services.domain.cron_schedule import due
 from services.domain.errors import MissionControlError
+from services.domain.membership import ROUTING_PROGRAM
 from services.domain.schedule_commands import FireSchedule, Firing
 from services.store.flush import Committed
 from services.store.journal import Journal
@@ -80,7 +81,7 @@ class Schedules:
     async def step(self, now: int) -> None:
         """One bounded pass over what is due at `now`, microseconds since 1970 UTC."""
         self._next = NEVER
-        if not self._membership.keeps_house:
+        if not self._membership.keeps_house or self._membership.program < ROUTING_PROGRAM:
             return
         found = await self._readers.run(partial(read_due_schedules, now=now, limit=SCHEDULES_MAX))
         self._look_at(found.next_time or NEVER)

@@ -30,7 +30,7 @@ from services.coordinator.window import Window
 from services.domain.commands import NoteStuck, StuckNote
 from services.domain.errors import MissionControlError
 from services.domain.event import EventType
-from services.domain.membership import STUCK_PROGRAM
+from services.domain.membership import ROUTING_PROGRAM
 from services.domain.requirements import WaitReason
 from services.domain.stuck_group import StuckGroup, StuckKey
 from services.domain.wait_message import AGENT_AWAY
@@ -57,7 +57,7 @@ class StuckGroups:
         readers: Readers,
         window: Window,
         *,
-        program: Callable[[], int] = lambda: STUCK_PROGRAM,
+        program: Callable[[], int] = lambda: ROUTING_PROGRAM,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
@@ -173,7 +173,7 @@ class StuckGroups:
             self._look_through()
         self._look_at_hopeless({namespace for namespace, time_ in self._newcomers.items() if time_ <= now})
         due = [key for key, time_ in self._due.items() if time_ <= now][:STUCK_NOTES_MAX]
-        if self._program() < STUCK_PROGRAM:
+        if self._program() < ROUTING_PROGRAM:
             self._due.update((key, now + STUCK_NOTE_SECONDS) for key in due)
             return
         for key in due:

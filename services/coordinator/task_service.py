@@ -23,7 +23,6 @@ from services.domain.commands import CancelTask, CreateAnswer, CreateTasks, NewT
 from services.domain.errors import FailedPrecondition, MissionControlError
 from services.domain.event import Position
 from services.domain.ledger import RequestRecord
-from services.domain.membership import DEPENDENCIES_PROGRAM
 from services.domain.stuck_group import StuckKey
 from services.domain.task import Task, TaskState
 from services.domain.task_filter import TaskFilter
@@ -60,7 +59,7 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
         self._relay = relay
         self._waits = waits
         self._membership = membership
-        self._bulk = BulkChanges(journal, readers, self._submit)
+        self._bulk = BulkChanges(journal, readers, membership, self._submit)
 
     async def CreateTask(self, request: wire.CreateTaskRequest, context: Any) -> wire.CreateTaskResponse:
         """Submits one task."""
@@ -162,11 +161,8 @@ class TaskService(task_service_pb2_grpc.TaskServiceServicer):
 
     def _require_dependencies(self, tasks: Sequence[NewTask]) -> None:
         """Raises FailedPrecondition for tasks that wait for others, while a coordinator is there that knows none."""
-        if self._membership.program < DEPENDENCIES_PROGRAM and any(new.depends_on for new in tasks):
-            raise FailedPrecondition(
-                "tasks cannot depend on others as long as a coordinator of an older version runs on this database: "
-                "replace it first"
-            )
+        if any(new.depends_on for new in tasks):
+            self._membership.require_routing("tasks cannot depend on others")
 
     async def _find_requests(self, keys: Collection[RequestKey]) -> list[RequestRecord]:
         return await self._readers.run(partial(read_requests, keys=keys))

@@ -19,6 +19,7 @@ from services.domain.limits import (
     THROTTLED_RETRY_SECONDS_MAX,
     THROTTLED_RETRY_SECONDS_MIN,
 )
+from services.domain.membership import ROUTING_PROGRAM
 from services.domain.policy import AdmissionPolicy, AdmissionState
 from services.domain.queue import Queue, QueueKey
 from services.domain.retry import spread
@@ -53,6 +54,8 @@ def review(ledger: Ledger, key: QueueKey) -> Queue:
     gate = gate_of(ledger, key)
     if gate is None and policy.by_depth:
         return queue  # nobody has counted it
+    if ledger.program < ROUTING_PROGRAM:
+        return queue  # an older coordinator could not read of it
     pending = gate.pending if gate is not None else 0
     state = state_at(policy, queue.admission, pending=pending)
     if state is queue.admission:

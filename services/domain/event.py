@@ -65,6 +65,22 @@ class Stuck(msgspec.Struct, frozen=True, array_like=True, gc=False):
     message: str = ""
 
 
+# The message of an event that says, in the words of before, that an ordered drain was called off.
+DRAIN_OVER = "its drain is over"
+
+
+def in_older_words(type_: EventType, message: str, *, cordoned: bool) -> tuple[EventType | None, str]:
+    """The event of an agent for a coordinator of a program before ROUTING_PROGRAM, which ends at types it cannot know.
+
+    None if there is no word for it. What the agent is afterwards stands in its row in any case.
+    """
+    if type_ is EventType.AGENT_DRAINED:
+        return None, ""
+    if type_ is EventType.AGENT_RESUMED:
+        return EventType.AGENT_CORDONED if cordoned else EventType.AGENT_UNCORDONED, DRAIN_OVER
+    return type_, message
+
+
 class EventData(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The part of an event that nobody searches by. Zero and empty mean "does not apply"."""
 

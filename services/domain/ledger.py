@@ -15,10 +15,11 @@ from services.domain.agent import Agent, AgentKey
 from services.domain.commands import LeaseKey, NewTask, RequestKey, TrimmedChunk
 from services.domain.cron_schedule import ScheduleKey
 from services.domain.errors import NotFound
-from services.domain.event import Event, EventData, EventType, Stuck
+from services.domain.event import Event, EventData, EventType, Stuck, in_older_words
 from services.domain.failure import Attempt, AttemptOutcome, Failure, Progress
 from services.domain.gate import FlushGates
 from services.domain.links import Links
+from services.domain.membership import PROGRAM, ROUTING_PROGRAM
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.schedule_ledger import ScheduleLedger
@@ -112,6 +113,7 @@ class Ledger:
         "new_requests",
         "new_requirements",
         "now",
+        "program",
         "progress",
         "queues",
         "ready",
@@ -129,8 +131,9 @@ class Ledger:
         "unsettled",
     )
 
-    def __init__(self, now: int, rules: Rules, *, shard: int = 0) -> None:
+    def __init__(self, now: int, rules: Rules, *, shard: int = 0, program: int = PROGRAM) -> None:
         self.now = now
+        self.program = program  # what every live coordinator knows, and so which events may be told
         self.shard = shard  # where new tasks go
         self.rules = rules
         self.tasks: dict[str, Task] = {}
@@ -249,6 +252,8 @@ class Ledger:
         key = after.key
         self.agents[key] = after
         self.changed_agents[key] = None
+        if type_ is not None and self.program < ROUTING_PROGRAM:
+            type_, message = in_older_words(type_, message, cordoned=after.cordoned)
         if type_ is not None:
             data = EventData(version=after.session, agent_state=after.state, message=message)
             self.events.append(Event(type_, self.now, after.namespace, "", "", after.id, data))

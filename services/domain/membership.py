@@ -26,11 +26,11 @@ LOOK_GAP_SECONDS = 2.0
 
 
 # What a coordinator's program knows: 1 is alone on a database and ends when another one comes, 2 may be one of several,
-# 3 knows tasks that wait for others, and events that say why tasks cannot be placed.
+# 3 knows tasks that wait for others, schedules, and the types of events that came with them. One that meets an event of
+# a type that it does not know ends: as long as an older one lives, nothing is done that only the newer words can tell.
 PROGRAM = 3
 SHARING_PROGRAM = 2
-DEPENDENCIES_PROGRAM = 3
-STUCK_PROGRAM = 3
+ROUTING_PROGRAM = 3
 
 
 class CoordinatorState(IntEnum):

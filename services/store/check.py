@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, text
 
-from services.domain.event import EventType, Stuck
+from services.domain.event import DRAIN_OVER, EventType, Stuck
 from services.domain.policy import AdmissionState
 from services.domain.requirements import WaitReason
 from services.domain.task import HELD, TERMINAL, TRANSITIONS, TaskState
@@ -184,7 +184,7 @@ class ToldAgent(msgspec.Struct):
     cordoned: bool | None = False  # None: in logs of earlier versions an ordered drain also cordoned
     drained: bool = False
 
-    def hear(self, type_: int, session: int, state: int) -> None:
+    def hear(self, type_: int, session: int, state: int, message: str) -> None:
         """Its next event."""
         self.session, self.state = session, state
         if type_ == EventType.AGENT_CORDONED:
@@ -195,6 +195,8 @@ class ToldAgent(msgspec.Struct):
             self.cordoned = None
         elif type_ in (EventType.AGENT_DRAINED, EventType.AGENT_RESUMED):
             self.drained = type_ == EventType.AGENT_DRAINED
+        if message == DRAIN_OVER:
+            self.drained = False
 
     def agrees(self, row: Any) -> bool:
         """Whether its row says the same."""
@@ -300,7 +302,7 @@ def folded_fleet(connection: Connection) -> list[Finding]:
     queues: defaultdict[tuple[str, str], ToldQueue] = defaultdict(ToldQueue)
     for row in connection.execute(text(FLEET_EVENTS)):
         if row.agent_id:
-            agents[(row.namespace, row.agent_id)].hear(row.type, row.version, row.agent_state)
+            agents[(row.namespace, row.agent_id)].hear(row.type, row.version, row.agent_state, row.message)
         else:
             queues[(row.namespace, row.queue)].hear(row.type, row.version, row.message)
     kept_agents = {(row.namespace, row.id): row for row in connection.execute(text(AGENTS))}

@@ -23,6 +23,7 @@ from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
 from services.domain.fold import fold, touched
 from services.domain.ledger import CancelOrder, Granted, Ledger, Revoked, Rules, Touches
+from services.domain.membership import PROGRAM
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.stuck_group import StuckGroup, StuckKey
@@ -106,7 +107,8 @@ class Decided(NamedTuple):
 class Flusher:
     """Makes flushes, from rows that `reader` finds. Not thread-safe.
 
-    `shard` is where new tasks go. `shared`: whether others write to the database, too.
+    `shard` is where new tasks go, `program` what every live coordinator knows. `shared`: whether others write to the
+    database, too.
     """
 
     def __init__(self, reader: RowReader, rules: Rules, *, shared: bool) -> None:
@@ -114,6 +116,7 @@ class Flusher:
         self._rules = rules
         self._shared = shared
         self.shard = 0
+        self.program = PROGRAM
         self._flush = 0
         self._cache = RowCache()
         self.gates = Gates(reader)
@@ -207,7 +210,7 @@ class Flusher:
 
     def _read(self, touches: Touches) -> Ledger:
         """Everything that the commands touch, and what follows from it."""
-        ledger = Ledger(time.time_ns() // 1000, self._rules, shard=self.shard)
+        ledger = Ledger(time.time_ns() // 1000, self._rules, shard=self.shard, program=self.program)
         wanted = self._cache.take_tasks(touches.task_ids - touches.created, ledger)
         if wanted:
             self._take_tasks(ledger, self._reader.rows(statements.READ_TASKS, wanted))

@@ -119,6 +119,11 @@ class Journal:
         assert self._flusher is not None
         self._flusher.shard = shard
 
+    def use_program(self, program: int) -> None:
+        """From now on only what this program knows is told: an older coordinator reads the log, too."""
+        assert self._flusher is not None
+        self._flusher.program = program
+
     @property
     def gates(self) -> Gates:
         """What it knows of the queues that may refuse tasks."""

@@ -19,6 +19,7 @@ from services.domain.commands import (
 from services.domain.event import EventType
 from services.domain.failure import AttemptOutcome
 from services.domain.limits import DRAIN_GRACE_MICROS
+from services.domain.membership import SHARING_PROGRAM
 from services.domain.requirements import LabelSelector, SelectorOperator
 from services.domain.task import TaskState
 from services.store import flush
@@ -222,3 +223,26 @@ def test_an_agent_is_changed_only_if_its_labels_are_meant_when_it_is_changed(wor
         False,
     ]
     assert (world.agent("a").cordoned, world.agent("b").cordoned) == (True, False)
+
+
+def test_an_older_coordinator_can_read_what_is_told_of_drains(world: World) -> None:
+    """It knows neither of the two newer words, whether the drain ends at once or with the last lease."""
+    for agent_id in ("idle", "busy"):
+        world.connect(agent_id)
+    world.submit("t")
+    world.run("busy", "t")
+    ask(world, AgentAction.DRAIN, "idle")
+    world.flusher.program = SHARING_PROGRAM
+    ask(world, AgentAction.DRAIN, "busy")
+    world.finish("busy", "t")
+    before = len(told(world))
+
+    ask(world, AgentAction.CORDON, "idle")
+    ask(world, AgentAction.RESUME, "idle")
+    ask(world, AgentAction.RESUME, "busy")
+
+    cordoned, uncordoned = EventType.AGENT_CORDONED, EventType.AGENT_UNCORDONED
+    assert told(world)[:before] == [EventType.AGENT_DRAINING, EventType.AGENT_DRAINED, EventType.AGENT_DRAINING]
+    assert told(world)[before:] == [cordoned, cordoned, uncordoned]
+    assert (world.agent("idle").accepting, world.agent("busy").accepting) == (False, True)
+    assert world.findings() == []

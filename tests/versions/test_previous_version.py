@@ -210,8 +210,12 @@ async def test_coordinators_of_both_versions_share_a_fleet(
     clients = [Client(address) for address in fleet.addresses.split(",")]
     assert [await coordinator_version(client) for client in clients] == ["current", "previous"]
 
+    # The newer one has words for the end of a drain that the older one does not know.
+    await clients[0].agents.drain("agent-0")
+    await clients[0].agents.resume("agent-0")
     handles = [await client.submit("nap", 0.3) for client in clients for _ in range(12)]
     await handles[-1].wait()
+    fleet.services[older].assert_running()
     fleet.services[older].kill()
     tasks = [await clients[0].handle(handle.id).wait() for handle in handles]
 

@@ -12,8 +12,6 @@ from missioncontrol.v1 import queue_service_pb2, task_pb2
 from missioncontrol.v1 import task_service_pb2 as wire
 
 from services.coordinator import membership
-from services.domain.membership import Coordinator as Member
-from services.domain.membership import CoordinatorState
 from tests.coordinator.rpc.harness import Coordinator, refusal, submit
 
 BLOCKED, PENDING = task_pb2.TASK_STATE_BLOCKED, task_pb2.TASK_STATE_PENDING
@@ -150,16 +148,6 @@ async def test_blocked_tasks_are_listed_and_counted(coordinator: Coordinator) ->
     assert [(task.id, task.blockers) for task in listed.tasks] == [(second.id, 1)]
     stats = (await coordinator.queues.GetQueueStats(queue_service_pb2.GetQueueStatsRequest(name="default"))).stats
     assert (stats.blocked, stats.pending) == (1, 1)
-
-
-async def test_a_coordinator_of_an_older_version_keeps_dependencies_out(coordinator: Coordinator) -> None:
-    first = await coordinator.create()
-    older = Member("coordinator-2", 1, 1, CoordinatorState.LIVE, "", program=2)
-    coordinator.parts.storage.membership.live = (older,)
-    refused = await refusal(coordinator.create(depends_on=[first.id]))
-    assert refused.code is grpc.StatusCode.FAILED_PRECONDITION
-    assert "older version" in refused.message
-    assert (await coordinator.create()).state == PENDING
 
 
 async def test_what_a_flush_has_left_is_gone_on_with(coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch) -> None:
