@@ -20,6 +20,7 @@ import grpc
 import grpc.aio
 
 from missioncontrol import agent_limits as limits
+from missioncontrol import failpoints
 from missioncontrol.agent_errors import AgentError
 from missioncontrol.channel import Addresses, open_channel
 from missioncontrol.dispatch import Dispatcher
@@ -209,12 +210,12 @@ class AgentConnection:
 
     async def _write(self, call: Any) -> None:
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # The reader gets the status of the call.
-            self._writing = True
-            await call.write(self._session.connect(self._clock()))
+            self._writing, write = True, failpoints.writing(call)
+            await write(self._session.connect(self._clock()))
             self.turn()
             while True:
                 while (message := self._next_message()) is not None:
-                    await call.write(message)
+                    await write(message)
                 self._writable.clear()
                 self._writing = False
                 self._set_timer()

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from missioncontrol import agent_limits as limits
+from missioncontrol import failpoints
 from missioncontrol.context import TaskContext
 from missioncontrol.errors import PayloadError
 from missioncontrol.handler_outcome import invalid_input, raised, returned
@@ -188,5 +189,7 @@ class Dispatcher:
         return True
 
     def _finish(self, work: Work, outcome: Outcome) -> None:
+        if failpoints.ENABLED:
+            failpoints.reach("work.after_end")
         self._works.pop(work.key, None)
         self._mailbox.put((HappeningKind.ENDED, work.key, outcome))
