@@ -27,7 +27,7 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image test check demo up up-ha bench bench-large routing-study routing-study-full faults simulate mutants clean relocate
+.PHONY: help setup proto image test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate mutants clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
@@ -68,7 +68,7 @@ $(IMAGE): $(PROTOS) protos/generate.py $(STAMP)
 	@cd protos && ../$(BIN)/python -c 'import generate; generate.build_image(generate.IMAGE)'
 
 test: setup ## Runs the tests, all but the long ones.
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow' $(TEST_FLAGS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain' $(TEST_FLAGS) $(TESTS)
 
 check: setup image ## Lints, type-checks, checks the layers, the contract and that generated code is fresh.
 	@failed=''; \
@@ -85,6 +85,12 @@ check: setup image ## Lints, type-checks, checks the layers, the contract and th
 
 demo: setup ## Runs the main job: a fleet of real processes, real work, one agent killed, everything checked from the outside.
 	@$(BIN)/python -m demo
+
+demo-polyglot: setup ## The same with agents in Python, Go, TypeScript, Java and Rust side by side; two are killed and come back.
+	@$(BIN)/python -m demo polyglot
+
+clients: setup ## Builds, lints and tests the clients in Go, TypeScript, Java and Rust, and has each one's agent survive a storm.
+	@$(BIN)/python -m pytest -p no:cacheprovider --timeout 900 $(TEST_FLAGS) tests/interop
 
 up: setup ## Starts the same fleet on the default ports and keeps it running until Ctrl-C.
 	@$(BIN)/missionctl up

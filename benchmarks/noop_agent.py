@@ -7,7 +7,7 @@ import time
 
 from missioncontrol import Agent
 
-agent = Agent(os.environ["MISSIONCONTROL_AGENT_ID"], slots=int(os.environ["MISSIONCONTROL_SLOTS"]))
+agent = Agent(os.environ["MISSIONCONTROL_AGENT_ID"], slots=int(os.environ["MISSIONCONTROL_AGENT_SLOTS"]))
 
 
 @agent.handler("noop")

@@ -1,4 +1,7 @@
-"""`python -m demo`: runs the demo and prints its result. Exit code 0 only if nothing at all is wrong."""
+"""`python -m demo`: runs the demo and prints its result. Exit code 0 only if nothing at all is wrong.
+
+With `polyglot` the work is done by agents in five languages.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,13 @@ from pathlib import Path
 from missioncontrol.errors import MissionControlError
 from rich.console import Console
 
+from demo.languages import BuildError
+from demo.polyglot import polyglot
 from demo.report import report
 from demo.run import Finished, run
+from demo.scenario import Scenario
 from demo.verdict import Verdict, judge
+from demo.work import jobs_over
 from services.fleet.process import FleetError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,12 +33,12 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     folder = Path(tempfile.mkdtemp(prefix="missioncontrol-demo-"))
     try:
-        finished = asyncio.run(run(ROOT, folder, console))
+        finished = asyncio.run(run(chosen(sys.argv[1:], folder), folder, console))
     except KeyboardInterrupt:
         console.print("demo: interrupted")
         shutil.rmtree(folder, ignore_errors=True)
         return INTERRUPTED
-    except (ExceptionGroup, FleetError, MissionControlError, OSError) as error:
+    except (BuildError, ExceptionGroup, FleetError, MissionControlError, OSError) as error:
         for reason in reasons(error):
             console.print(f"demo: FAILED: {reason or type(reason).__name__}", markup=False)
         console.print(f"demo: the logs are in {folder}", markup=False)
@@ -39,6 +46,15 @@ def main() -> int:
     verdict = judge(finished.evidence)
     console.print(report(finished.evidence.tasks, finished.evidence.attempts, finished.redelivered))
     return conclude(console, finished, verdict, folder)
+
+
+def chosen(arguments: list[str], folder: Path) -> Scenario:
+    """The scenario that the command line names."""
+    if arguments == ["polyglot"]:
+        return polyglot(ROOT)
+    scratch = folder.absolute() / "compiled"
+    scratch.mkdir(parents=True)
+    return Scenario(jobs_over(ROOT, scratch))
 
 
 def conclude(console: Console, finished: Finished, verdict: Verdict, folder: Path) -> int:

@@ -1,6 +1,6 @@
-"""The run of the demo: start the fleet, submit the work, kill one agent in the middle, gather evidence at the end.
+"""The run of a demo: start the fleet, submit the work, kill agents in the middle, gather evidence at the end.
 
-What the work is, is in `work`; what is right and wrong, in `verdict`.
+What the work is, and who is killed, is in a `Scenario`; what is right and wrong, in `verdict`.
 """
 
 from __future__ import annotations
@@ -8,22 +8,22 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from missioncontrol.client import Client
-from missioncontrol.command import COMMAND_KIND, CommandInput
 from missioncontrol.requests import task_request
 from missioncontrol.v1.task_service_pb2 import CreateTaskRequest
 from rich.console import Console
 
 from demo.board import Board
 from demo.display import Display
+from demo.job import Job
+from demo.scenario import Scenario
 from demo.verdict import Evidence
-from demo.work import Job, jobs_over
 from services.fleet.audit import Acknowledged
 from services.fleet.feed import FeedFollower
 from services.fleet.launcher import Fleet, FleetPlan
@@ -31,10 +31,8 @@ from services.fleet.observe import Observer
 from services.fleet.process import wait_until
 
 LEASE_TTL_SECONDS = 5.0
-# Not the one that has the capability: its work must be there for others to take over.
-VICTIM = "agent-2"
-# The kill comes when so much of the work has ended and the victim is in the middle of something long; at the latest
-# with the second number.
+# The first kill comes when so much of the work has ended and the victim is in the middle of something long; at the
+# latest with the second number.
 KILL_FRACTION, KILL_FRACTION_MAX = 0.3, 0.8
 SUBMIT_BATCH = 40
 WORK_SECONDS_MAX = 120.0
@@ -51,20 +49,20 @@ class Finished:
     connections: int
 
 
-async def run(root: Path, folder: Path, console: Console) -> Finished:
+async def run(scenario: Scenario, folder: Path, console: Console) -> Finished:
     """The whole run. Raises FleetError if a process fails or the work does not end in time."""
-    jobs = jobs_over(root, _scratch(folder))
     started = time.monotonic()
-    async with Fleet(FleetPlan(folder=folder, lease_ttl_seconds=LEASE_TTL_SECONDS)) as fleet:
+    plan = FleetPlan(folder=folder, agents=tuple(scenario.agents), lease_ttl_seconds=LEASE_TTL_SECONDS)
+    async with Fleet(plan) as fleet:
         observer, board = Observer(fleet.address), Board()
         follower = FeedFollower(fleet.gateway_url, on_event=board.take)
-        display = Display(console, board, total=len(jobs), observer=observer)
+        display = Display(console, board, total=len(scenario.jobs), observer=observer)
         display.say(f"{len(fleet.processes)} processes run; the feed is at {fleet.gateway_url}/v1/events")
         try:
             async with asyncio.TaskGroup() as group:
                 following = group.create_task(follower.run())
                 showing = group.create_task(display.run())
-                ledger, job_of = await _work(fleet, jobs, board, display)
+                ledger, job_of = await _work(fleet, scenario, board, display)
                 showing.cancel()
                 evidence = await _gather(observer, follower, ledger, job_of)
                 following.cancel()
@@ -75,16 +73,22 @@ async def run(root: Path, folder: Path, console: Console) -> Finished:
 
 
 async def _work(
-    fleet: Fleet, jobs: list[Job], board: Board, display: Display
+    fleet: Fleet, scenario: Scenario, board: Board, display: Display
 ) -> tuple[list[Acknowledged], dict[str, Job]]:
-    ledger, job_of = await _submit(fleet.address, jobs)
+    ledger, job_of = await _submit(fleet.address, scenario.jobs)
     display.say(f"{len(ledger)} tasks are acknowledged")
-    await _kill_in_the_middle(fleet, board, display, job_of)
+    for victim in scenario.victims:
+        await _in_the_middle(victim, board, job_of)
+        _kill(victim, fleet, board, display)
+        if scenario.revive:
+            await asyncio.sleep(LEASE_TTL_SECONDS)
+            await fleet.restart(victim)
+            display.say(f"{victim} is started again")
     await _all_ended(board, job_of)
     return ledger, job_of
 
 
-async def _submit(address: str, jobs: list[Job]) -> tuple[list[Acknowledged], dict[str, Job]]:
+async def _submit(address: str, jobs: Sequence[Job]) -> tuple[list[Acknowledged], dict[str, Job]]:
     """Submits in batches; the ledger, and the job of each task. The name of a job is its request id."""
     ledger: list[Acknowledged] = []
     job_of: dict[str, Job] = {}
@@ -101,8 +105,8 @@ async def _submit(address: str, jobs: list[Job]) -> tuple[list[Acknowledged], di
 
 def _request(number: int, job: Job) -> CreateTaskRequest:
     return task_request(
-        COMMAND_KIND,
-        CommandInput(argv=job.argv),
+        job.kind,
+        job.payload,
         queue=job.queue,
         priority=job.priority,
         capabilities=job.capabilities,
@@ -115,19 +119,23 @@ def _request_id(number: int) -> str:
     return f"demo-{number}"
 
 
-async def _kill_in_the_middle(fleet: Fleet, board: Board, display: Display, job_of: Mapping[str, Job]) -> None:
+async def _in_the_middle(victim: str, board: Board, job_of: Mapping[str, Job]) -> None:
+    """Returns when the victim has work in hand, if it can be something long."""
+
     def ready() -> bool:
         if board.ended < KILL_FRACTION * len(job_of):
             return False
-        in_the_middle = any(job_of[task_id].long for task_id in board.running_on(VICTIM) & job_of.keys())
+        in_the_middle = any(job_of[task_id].long for task_id in board.running_on(victim) & job_of.keys())
         return in_the_middle or board.ended >= KILL_FRACTION_MAX * len(job_of)
 
     await wait_until(ready, WORK_SECONDS_MAX, "the middle of the work")
-    victim = fleet.agents[VICTIM]
-    held = len(board.running_on(VICTIM))
-    victim.kill()
+
+
+def _kill(victim: str, fleet: Fleet, board: Board, display: Display) -> None:
+    process, held = fleet.agents[victim], len(board.running_on(victim))
+    process.kill()
     display.say(
-        f"{VICTIM} (pid {victim.pid}) killed with {signal.SIGKILL.name} while it ran {held} task(s); "
+        f"{victim} (pid {process.pid}) killed with {signal.SIGKILL.name} while it ran {held} task(s); "
         f"its leases end within {LEASE_TTL_SECONDS:g} s"
     )
 
@@ -151,9 +159,3 @@ async def _gather(
     async with asyncio.timeout(FEED_SECONDS_MAX):
         await follower.wait_sequence(sequence)
     return Evidence(jobs=job_of, ledger=ledger, tasks=tasks, attempts=attempts, events=tuple(follower.events))
-
-
-def _scratch(folder: Path) -> Path:
-    scratch = folder.absolute() / "compiled"
-    scratch.mkdir(parents=True)
-    return scratch

@@ -1,4 +1,4 @@
-"""The checks at the end of the demo, all from the outside: ledger, API, feed, and the output of every command.
+"""The checks at the end of the demo, all from the outside: ledger, API, feed, and the output of every task.
 
 Pure: evidence in, sentences about what is wrong out.
 """
@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from missioncontrol.command import CommandOutput
-from missioncontrol.payload import decode_payload
 from missioncontrol.v1 import task_pb2
 
-from demo.work import Job
+from demo.job import Job
 from services.fleet.audit import DUPLICATED, LOST, Acknowledged, SeenEvent, audit, unaccounted
 from services.fleet.observe import seen_task
 
@@ -62,12 +60,12 @@ def _accepted(task: task_pb2.Task, evidence: Evidence) -> str:
 
 
 def _output(task: task_pb2.Task, evidence: Evidence) -> str:
-    """Whether the command did what it was asked for."""
+    """Whether the work did what it was asked for."""
     job = evidence.jobs.get(task.id)
     if job is None:
         return f"{task.id}: no job of the demo"
     if task.state != task_pb2.TASK_STATE_SUCCEEDED:
         state = task_pb2.TaskState.Name(task.state)
         return f"{job.name}: {state}: {task.failure.message or task.output.data.decode(errors='replace')}"
-    wrong = job.verdict(decode_payload(task.output, CommandOutput).stdout)
+    wrong = job.verdict(task.output)
     return f"{job.name}: {wrong}" if wrong else ""

@@ -11,13 +11,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-# Queues and priorities. What somebody waits for goes before what only has to be done.
+from missioncontrol.command import COMMAND_KIND, CommandInput, CommandOutput
+from missioncontrol.payload import decode_payload
+from missioncontrol.v1 import task_pb2
+
+from demo.job import NORMAL, URGENT, Job, spread
+
 FILES_QUEUE, CODE_QUEUE = "files", "code"
-NORMAL, URGENT = 0, 10
 # Only one agent of the fleet has it.
 PYTHON_CAPABILITY = "python"
 # At most so many jobs of each kind, so that the demo takes seconds however large the tree grows.
@@ -27,21 +31,8 @@ SURVEY_FILES, SURVEY_PAUSE_SECONDS = 5, 0.4
 FILE_BYTES_MAX = 1 << 20
 _SKIPPED_FOLDERS = {".git", ".venv", "build", "var", "node_modules", "__pycache__"}
 
-# What is wrong with the output; empty if nothing is.
-Verdict = Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One command, where it goes, and how its standard output is judged. `name` is unique in the demo."""
-
-    name: str
-    argv: tuple[str, ...]
-    verdict: Verdict
-    queue: str = FILES_QUEUE
-    priority: int = NORMAL
-    capabilities: tuple[str, ...] = ()
-    long: bool = False
+# What is wrong with what a command wrote; empty if nothing is.
+Reading = Callable[[str], str]
 
 
 def jobs_over(root: Path, scratch: Path) -> list[Job]:
@@ -73,17 +64,16 @@ def checksum(root: Path, file: Path) -> Job:
     """The SHA-256 of a file."""
     tool = ("sha256sum",) if shutil.which("sha256sum") else ("shasum", "-a", "256")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Job(
-        _name("checksum", root, file), (*tool, str(file)), _equals(lambda text: text.lstrip("\\").split()[0], digest)
-    )
+    reading = _equals(lambda text: text.lstrip("\\").split()[0], digest)
+    return command_job(_name("checksum", root, file), (*tool, str(file)), reading)
 
 
 def count(root: Path, file: Path) -> Job:
     """The lines and bytes of a file."""
     content = file.read_bytes()
     expected = [str(content.count(b"\n")), str(len(content))]
-    verdict = _equals(lambda text: text.split()[:2], expected)
-    return Job(_name("count", root, file), ("wc", "-l", "-c", str(file)), verdict)
+    reading = _equals(lambda text: text.split()[:2], expected)
+    return command_job(_name("count", root, file), ("wc", "-l", "-c", str(file)), reading)
 
 
 def compilation(root: Path, file: Path, scratch: Path) -> Job:
@@ -91,19 +81,19 @@ def compilation(root: Path, file: Path, scratch: Path) -> Job:
     code = "import py_compile, sys; print(py_compile.compile(sys.argv[1], sys.argv[2], doraise=True))"
     target = scratch / f"{hashlib.sha256(str(file).encode()).hexdigest()[:16]}.pyc"
     argv = (sys.executable, "-I", "-S", "-c", code, str(file), str(target))
-    verdict = _equals(str.strip, str(target))
-    return Job(_name("compile", root, file), argv, verdict, CODE_QUEUE, URGENT, (PYTHON_CAPABILITY,))
+    job = command_job(_name("compile", root, file), argv, _equals(str.strip, str(target)), CODE_QUEUE)
+    return replace(job, priority=URGENT, capabilities=(PYTHON_CAPABILITY,))
 
 
 def history(root: Path, file: Path) -> Job:
     """The commits of a file."""
     argv = ("git", "-C", str(root), "log", "--format=%H", "--", str(file))
 
-    def verdict(text: str) -> str:
+    def reading(text: str) -> str:
         lines = text.split()
         return "" if lines and all(re.fullmatch("[0-9a-f]{40,64}", line) for line in lines) else f"no commits: {text!r}"
 
-    return Job(_name("history", root, file), argv, verdict, CODE_QUEUE)
+    return command_job(_name("history", root, file), argv, reading, CODE_QUEUE)
 
 
 def tracked(root: Path, files: Iterable[Path]) -> list[Path]:
@@ -129,31 +119,33 @@ def survey(root: Path, number: int, files: list[Path]) -> Job:
     """The POSIX checksums of some files, slowly."""
     script = f'for file in "$@"; do cksum < "$file" || exit 1; sleep {SURVEY_PAUSE_SECONDS}; done'
     sizes = [str(file.stat().st_size) for file in files]
-    verdict = _equals(lambda text: [line.split()[1] for line in text.splitlines()], sizes)
+    reading = _equals(lambda text: [line.split()[1] for line in text.splitlines()], sizes)
     name = f"survey {number} of {files[0].parent.relative_to(root)}"
     # Some wait for nobody, so that they do not all run first.
     priority = NORMAL if number % 2 else URGENT
-    return Job(name, ("sh", "-c", script, "survey", *map(str, files)), verdict, CODE_QUEUE, priority, long=True)
+    job = command_job(name, ("sh", "-c", script, "survey", *map(str, files)), reading, CODE_QUEUE)
+    return replace(job, priority=priority, long=True)
 
 
-def spread(few: list[Job], many: list[Job]) -> list[Job]:
-    """Both, the few at even distances among the many."""
-    mixed = list(many)
-    for index, job in enumerate(few):
-        mixed.insert(index * (len(many) // len(few) + 1), job)
-    return mixed
+def command_job(name: str, argv: tuple[str, ...], reading: Reading, queue: str = FILES_QUEUE) -> Job:
+    """A command whose standard output is read."""
+
+    def verdict(output: task_pb2.Payload) -> str:
+        return reading(decode_payload(output, CommandOutput).stdout)
+
+    return Job(name, COMMAND_KIND, CommandInput(argv=argv), verdict, queue)
 
 
 def _name(what: str, root: Path, file: Path) -> str:
     return f"{what} {file.relative_to(root)}"
 
 
-def _equals(read: Callable[[str], object], expected: object) -> Verdict:
-    def verdict(text: str) -> str:
+def _equals(read: Callable[[str], object], expected: object) -> Reading:
+    def reading(text: str) -> str:
         try:
             found = read(text)
         except IndexError:
             return f"unreadable output: {text!r}"
         return "" if found == expected else f"expected {expected!r}, found {found!r}"
 
-    return verdict
+    return reading

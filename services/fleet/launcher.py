@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -45,7 +46,10 @@ _LISTEN = {
 
 @dataclass(frozen=True)
 class AgentPlan:
-    """One agent process. With `arguments`, that program is run in place of the SDK's `missionctl agent run`."""
+    """One agent process. With `arguments`, that Python program is run in place of the SDK's `missionctl agent run`.
+
+    With `program`, that executable is run, which finds its settings in the environment.
+    """
 
     id: str
     slots: int = 2
@@ -54,6 +58,7 @@ class AgentPlan:
     labels: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, float] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    program: str = ""
 
 
 # The fleet of `make up` and `make demo`: three nodes, one of which can do more than the others.
@@ -186,15 +191,9 @@ class Fleet:
         """
         spec = ProcessSpec(
             name or plan.id,
-            plan.arguments or _agent_arguments(plan),
-            self._environment(
-                {
-                    "ADDRESS": address or self.addresses,
-                    "AGENT_ID": plan.id,
-                    "SLOTS": str(plan.slots),
-                    "QUEUE_LIMIT": str(plan.queue_limit),
-                }
-            ),
+            plan.arguments if plan.arguments or plan.program else _agent_arguments(plan),
+            self._environment({"ADDRESS": address or self.addresses, **_agent_settings(plan)}),
+            program=plan.program or sys.executable,
         )
         process = ManagedProcess(spec, log_folder=self.log_folder)
         self.agents[spec.name] = process
@@ -293,6 +292,15 @@ def _pinned(spec: ProcessSpec, listening: Listening) -> ProcessSpec:
         f"{_PREFIX}METRICS_LISTEN": listening.metrics_address,
     }
     return replace(spec, environment={**spec.environment, **pinned})
+
+
+def _agent_settings(plan: AgentPlan) -> dict[str, str]:
+    """What an agent is, for programs that take it from the environment."""
+    return {
+        "AGENT_ID": plan.id,
+        "AGENT_SLOTS": str(plan.slots),
+        "AGENT_CAPABILITIES": ",".join(plan.capabilities),
+    }
 
 
 def _agent_arguments(plan: AgentPlan) -> tuple[str, ...]:

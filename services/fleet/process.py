@@ -42,12 +42,13 @@ class DeadlineError(FleetError, TimeoutError):
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """What to run. `environment` is the whole one; `arguments` come after the Python interpreter."""
+    """What to run: `program` (the Python interpreter) with `arguments`. `environment` is the whole one."""
 
     name: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     address_file: Path | None = None
+    program: str = sys.executable
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,12 @@ class ManagedProcess:
         assert not self.running, f"{self.name} is running"
         if self.spec.address_file is not None:
             self.spec.address_file.unlink(missing_ok=True)
-        guarded = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), sys.executable, *self.spec.arguments]
+        guarded = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid())]
+        command = [self.spec.program, *self.spec.arguments]
         with self.log_file.open("ab") as log:
             # Its own session: Ctrl-C in the terminal is for the launcher, which then stops the fleet in order.
             self._process = subprocess.Popen(
-                guarded,
+                [*guarded, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ from rich.console import Console
 from demo.__main__ import conclude
 from demo.run import Finished
 from demo.verdict import Evidence, judge
-from demo.work import Job
+from demo.work import command_job
 from services.domain.event import EventType
 from services.domain.task import TaskState
 from services.fleet.audit import Acknowledged, SeenEvent
@@ -35,7 +35,7 @@ def evidence(*, stdout: str = "fine", state: int = task_pb2.TASK_STATE_SUCCEEDED
     )
     task = task_pb2.Task(id="task", state=state, version=4, token=1, agent_id="a", request_id="demo-0", output=output)
     attempt = task_pb2.Attempt(token=1, agent_id="a", outcome=task_pb2.ATTEMPT_OUTCOME_SUCCEEDED)
-    job = Job("job", ("true",), lambda text: "" if text == "fine" else f"not fine: {text}")
+    job = command_job("job", ("true",), lambda text: "" if text == "fine" else f"not fine: {text}")
     return Evidence({"task": job}, [Acknowledged("demo-0", "task")], {"task": task}, {"task": [attempt]}, EVENTS)
 
 

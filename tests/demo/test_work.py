@@ -6,8 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from missioncontrol.command import CommandInput
+from missioncontrol.payload import encode_payload
+from missioncontrol.v1 import task_pb2
 
-from demo.work import PYTHON_CAPABILITY, Job, checksum, compilation, count, jobs_over, spread, survey
+from demo.job import Job, spread
+from demo.work import PYTHON_CAPABILITY, checksum, compilation, count, jobs_over, survey
 
 
 @pytest.fixture
@@ -23,8 +27,13 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def output(job: Job) -> str:
-    return subprocess.run(job.argv, capture_output=True, text=True, check=True).stdout
+def output(job: Job) -> task_pb2.Payload:
+    assert isinstance(job.payload, CommandInput)
+    return written(subprocess.run(job.payload.argv, capture_output=True, text=True, check=True).stdout)
+
+
+def written(stdout: str) -> task_pb2.Payload:
+    return encode_payload({"exit_code": 0, "stdout": stdout})
 
 
 def test_every_job_over_a_tree_passes_with_its_real_output(tree: Path, tmp_path: Path) -> None:
@@ -40,7 +49,7 @@ def test_the_output_of_another_file_does_not_pass(tree: Path, job_of) -> None:
     mine, other = job_of(tree, tree / "empty"), job_of(tree, tree / "package" / "code.py")
 
     assert mine.verdict(output(other))
-    assert mine.verdict("")
+    assert mine.verdict(written(""))
 
 
 def test_compiling_needs_the_capability_that_one_agent_has(tree: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from missioncontrol import Agent
 
 agent = Agent(
     os.environ["MISSIONCONTROL_AGENT_ID"],
-    slots=int(os.environ["MISSIONCONTROL_SLOTS"]),
+    slots=int(os.environ["MISSIONCONTROL_AGENT_SLOTS"]),
     capabilities=sys.argv[1:],
 )
 

@@ -64,7 +64,7 @@ class StubbornAgent:
             agent_id=os.environ["MISSIONCONTROL_AGENT_ID"],
             incarnation=self._incarnation,
             kinds=["nap"],
-            slots=int(os.environ["MISSIONCONTROL_SLOTS"]),
+            slots=int(os.environ["MISSIONCONTROL_AGENT_SLOTS"]),
             held=self._references(),
         )
 
