@@ -27,7 +27,7 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate mutants clean relocate
+.PHONY: help setup proto image baseline test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate mutants clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
@@ -66,6 +66,9 @@ image: setup $(IMAGE) ## Builds the descriptor image, build/missioncontrol.binpb
 $(IMAGE): $(PROTOS) protos/generate.py $(STAMP)
 	@mkdir -p build
 	@cd protos && ../$(BIN)/python -c 'import generate; generate.build_image(generate.IMAGE)'
+
+baseline: image ## After a release: what it promised on the wire becomes what `make check` compares with.
+	@cp $(IMAGE) protos/baseline.binpb
 
 test: setup ## Runs the tests, all but the long ones.
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain' $(TEST_FLAGS) $(TESTS)
