@@ -13,6 +13,7 @@ from typer.main import get_command
 from missioncontrol import __version__
 from missioncontrol.cli import agent, agents, bulk, events, exit_codes, queues, schedules, tasks
 from missioncontrol.cli.failures import complain
+from missioncontrol.cli.health import health
 from missioncontrol.cli.server_commands import add_server_commands, installed_commands
 from missioncontrol.cli.submit import submit
 
@@ -46,6 +47,7 @@ def build(arguments: Sequence[str], commands: Iterable[EntryPoint]) -> typer.Typ
     app = typer.Typer(help=_HELP, rich_markup_mode=None, add_completion=True, pretty_exceptions_enable=False)
     app.callback(invoke_without_command=True)(_root)
     app.command("submit")(submit)
+    app.command("health")(health)
     for nouns in (tasks, queues, schedules, agents, events, agent):
         app.add_typer(nouns.app, name=nouns.__name__.rpartition(".")[2])
     asked_for = next((each for each in arguments if not each.startswith("-")), None)
