@@ -27,7 +27,7 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image baseline test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate mutants clean relocate
+.PHONY: help setup proto image baseline test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate mutants container-test lock clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
@@ -71,7 +71,7 @@ baseline: image ## After a release: what it promised on the wire becomes what `m
 	@cp $(IMAGE) protos/baseline.binpb
 
 test: setup ## Runs the tests, all but the long ones.
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain' $(TEST_FLAGS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain and not container' $(TEST_FLAGS) $(TESTS)
 
 check: setup image ## Lints, type-checks, checks the layers, the contract and that generated code is fresh.
 	@failed=''; \
@@ -125,6 +125,16 @@ simulate: setup ## Simulates sessions, rules and scheduler with faults in virtua
 
 mutants: setup ## Puts two dozen classic bugs into copies of the tree, one at a time; the tests must catch each (about 2 minutes).
 	@$(BIN)/python -m tests.mutants
+
+container-test: setup ## Builds the container image on Debian's packages and runs a fleet from it (buildah, mmdebstrap, root; 5 minutes).
+	@$(BIN)/python -m pytest --timeout 1800 -s $(TEST_FLAGS) tests/image
+
+LOCK := compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --custom-compile-command 'make lock'
+
+lock: setup ## Locks what the container image installs to the newest versions that fit, in container/.
+	@$(BIN)/uv pip $(LOCK) --no-emit-package missioncontrol --no-emit-package missioncontrol-server \
+		container/requirements.in --output-file container/requirements.txt
+	@$(BIN)/uv pip $(LOCK) container/requirements-build.in --output-file container/requirements-build.txt
 
 clean: ## Removes what the other targets made: the environment, build/ and the caches. Keeps var/, the data of `make up`.
 	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info clients/python/*.egg-info
