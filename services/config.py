@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -77,6 +77,7 @@ DialAddress = Annotated[str, AfterValidator(_dialled_address)]
 DialAddresses = Annotated[
     tuple[DialAddress, ...], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1, max_length=64)
 ]
+OptionalListenAddress = Annotated[str, AfterValidator(lambda value: _checked_address(value) if value else value)]
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 
 
@@ -94,6 +95,23 @@ class ServiceSettings(BaseSettings):
     stop_grace_seconds: float = Field(
         default=10.0, ge=0, le=3600, description="how long a drain may take after SIGTERM"
     )
+    tls_certificate_file: FilePath | None = Field(default=None, description="chain in PEM; with it, gRPC is TLS only")
+    tls_key_file: FilePath | None = Field(default=None, validate_default=True)
+    tls_client_ca_file: FilePath | None = Field(
+        default=None, description="only who shows a certificate of this CA gets in", validate_default=True
+    )
+    tls_ca_file: FilePath | None = Field(default=None, description="CA of those that are dialled; none: plain text")
+    tls_server_name: str = Field(default="", description="name in their certificate, if not that of the address")
+
+    @field_validator("tls_key_file", "tls_client_ca_file")
+    @classmethod
+    def _goes_with_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = info.data.get("tls_certificate_file")
+        if value is not None and certificate is None:
+            raise ValueError(f"needs {PREFIX}TLS_CERTIFICATE_FILE, too")
+        if value is None and certificate is not None and info.field_name == "tls_key_file":
+            raise ValueError(f"is needed with {PREFIX}TLS_CERTIFICATE_FILE")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -115,6 +133,9 @@ class CoordinatorSettings(ServiceSettings):
     """Settings of `python -m services.coordinator`."""
 
     coordinator_listen: ListenAddress = "127.0.0.1:7070"
+    coordinator_health_listen: OptionalListenAddress = Field(
+        default="", description="gRPC health alone and in plain text, for probes; empty: only where it listens"
+    )
     coordinator_advertise: str = Field(
         default="", description="host:port under which agents reach this coordinator; empty: where it listens"
     )
@@ -133,6 +154,9 @@ class SchedulerSettings(ServiceSettings):
     """Settings of `python -m services.scheduler`."""
 
     scheduler_listen: ListenAddress = "127.0.0.1:7071"
+    scheduler_health_listen: OptionalListenAddress = Field(
+        default="", description="gRPC health alone and in plain text, for probes; empty: only where it listens"
+    )
     metrics_listen: ListenAddress = "127.0.0.1:9465"
 
 

@@ -1,7 +1,7 @@
 """`python -m services.coordinator`: connects the parts, and takes them apart in order.
 
-Start: addresses · database · journal (claims the term) · a share of the shards · what was there · agents get their
-       grace · server · loops.
+Start: addresses, liveness · database · journal (claims the term) · a share of the shards · what was there · agents
+       get their grace · server · loops.
 Stop:  NOT_SERVING · streams end, agents connect again elsewhere or later · server · loops · journal · the shards are
        let go · database.
 """
@@ -28,7 +28,9 @@ from services.store.away import wait_for_database
 from services.store.database import open_database, prepare_schema
 from services.store.origin import keep_origin
 from services.telemetry import configure_logging, configure_tracing, new_registry, shutdown_tracing
+from services.transport.health import Health, HealthListener
 from services.transport.server import ListenError, RpcServer, create_server
+from services.transport.tls import server_files
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +62,16 @@ async def serve(settings: CoordinatorSettings) -> bool:
     registry = new_registry()
     async with AsyncExitStack() as stack:
         # The addresses first: a process that cannot listen must not take the database from one that does.
-        server = create_server("coordinator", listen=settings.coordinator_listen, registry=registry)
+        health = Health()
+        tls = server_files(settings)
+        server = create_server(
+            "coordinator", listen=settings.coordinator_listen, registry=registry, health=health, tls=tls
+        )
         server.bind()
+        # Before the database: a process that waits for it is alive.
+        probes = HealthListener(health, listen=settings.coordinator_health_listen)
+        await probes.start()
+        stack.push_async_callback(probes.stop)
         listener = MetricsListener(registry, listen=settings.metrics_listen)
         await listener.start()
         stack.push_async_callback(listener.stop)

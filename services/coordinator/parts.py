@@ -42,6 +42,7 @@ from services.store.queues import read_configured
 from services.store.readers import Readers
 from services.store.timers import read_present_agents
 from services.store.waits import read_stuck
+from services.transport.tls import dialling
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ def make_parts(storage: Storage, settings: CoordinatorSettings, registry: Collec
         ttl_of=queues.lease_ttl_micros,
         addresses=lambda: membership.addresses,
     )
-    choice = SchedulerChoice(storage.engine, readers, settings.scheduler)
-    link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id)
+    dial = dialling(settings)
+    choice = SchedulerChoice(storage.engine, readers, settings.scheduler, dial=dial)
+    link = SchedulerLink(journal, queues, choice, coordinator_id=settings.coordinator_id, dial=dial)
     tail = Tail(
         journal,
         readers,

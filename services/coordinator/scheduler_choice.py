@@ -29,6 +29,7 @@ from services.domain.scheduler_choice import SILENCE_SECONDS, Active, Choice
 from services.store.readers import Readers
 from services.store.schedulers import choose, read_active
 from services.store.transactions import in_thread
+from services.transport.tls import Dialling
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +40,15 @@ class SchedulerChoice:
     """See the module. `clock` is monotonic, in seconds."""
 
     def __init__(
-        self, engine: Engine, readers: Readers, addresses: Sequence[str], *, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        readers: Readers,
+        addresses: Sequence[str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        dial: Dialling = Dialling(),  # noqa: B008 -- frozen
     ) -> None:
+        self._dial = dial
         self._engine = engine
         self._readers = readers
         self._clock = clock
@@ -115,7 +123,7 @@ class SchedulerChoice:
                 continue
             try:
                 await self.step()
-            except (MissionControlError, SQLAlchemyError) as error:
+            except (MissionControlError, SQLAlchemyError, OSError) as error:
                 log.warning("the active scheduler could not be looked up; trying again", error=str(error))
 
     async def step(self) -> None:
@@ -124,7 +132,7 @@ class SchedulerChoice:
         self._see(seen)
         if self._clock() < self._choice.due_time():
             return
-        found = await first_serving(self._choice.candidates)
+        found = await first_serving(self._choice.candidates, dial=self._dial)
         if not found or self._clock() < self._choice.due_time():
             return
         if await in_thread(self._engine, partial(choose, address=found, seen=seen.term)):
@@ -139,17 +147,17 @@ class SchedulerChoice:
             self._moved = asyncio.Event()
 
 
-async def first_serving(addresses: Sequence[str]) -> str:
+async def first_serving(addresses: Sequence[str], *, dial: Dialling) -> str:
     """The first of these schedulers that says that it serves; empty if none does. All are asked at once."""
-    answers = await asyncio.gather(*map(serves, addresses))
+    answers = await asyncio.gather(*(serves(address, dial=dial) for address in addresses))
     return next((address for address, answer in zip(addresses, answers, strict=True) if answer), "")
 
 
-async def serves(address: str) -> bool:
+async def serves(address: str, *, dial: Dialling) -> bool:
     """Whether a scheduler there says that it serves, now."""
     # A connection of its own: one that is kept could be to a process that is no more.
     options = [("grpc.use_local_subchannel_pool", 1)]
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
+    async with dial.open(address, options) as channel:
         request = health_pb2.HealthCheckRequest(service=SERVICE)
         try:
             answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=SCHEDULER_PROBE_SECONDS)

@@ -54,6 +54,7 @@ from services.store.backlog import BacklogGroup, read_groups, read_ready
 from services.store.flush import Committed
 from services.store.journal import Journal
 from services.transport import convert_schedule
+from services.transport.tls import Dialling
 
 log = structlog.get_logger(__name__)
 
@@ -61,8 +62,17 @@ log = structlog.get_logger(__name__)
 class SchedulerLink:
     """See the module. Listens to the journal; `run` keeps the stream."""
 
-    def __init__(self, journal: Journal, queues: QueueBook, choice: SchedulerChoice, *, coordinator_id: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        queues: QueueBook,
+        choice: SchedulerChoice,
+        *,
+        coordinator_id: str,
+        dial: Dialling = Dialling(),  # noqa: B008 -- frozen
+    ) -> None:
         self._journal = journal
+        self._dial = dial
         self._choice = choice
         self._address = ""
         self._coordinator_id = coordinator_id
@@ -209,7 +219,8 @@ class SchedulerLink:
             self._address = self._choice.target.address
             try:
                 await self._stream()
-            except (grpc.RpcError, asyncio.InvalidStateError) as error:  # the latter: a write after the stream's end
+            except (grpc.RpcError, asyncio.InvalidStateError, OSError) as error:
+                # A write after the stream's end; a file of TLS that is being replaced.
                 self._note_absence(error)
             if self.connected.is_set():
                 wait = SCHEDULER_RECONNECT_SECONDS_MIN
@@ -235,7 +246,7 @@ class SchedulerLink:
 
     async def _stream(self) -> None:
         """One stream, from its snapshot to its end."""
-        async with grpc.aio.insecure_channel(self._address, options=SCHEDULER_CHANNEL_OPTIONS) as channel:
+        async with self._dial.open(self._address, SCHEDULER_CHANNEL_OPTIONS) as channel:
             call = SchedulerServiceStub(channel).Schedule()
             answers: asyncio.Queue[tuple[list[Placement], asyncio.Future[Any]]] = asyncio.Queue(PLACEMENT_BATCHES_MAX)
             self._placed.clear()

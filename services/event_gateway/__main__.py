@@ -26,6 +26,7 @@ from services.event_gateway.http_server import HttpLimits, HttpServer
 from services.event_gateway.ring import Ring
 from services.event_gateway.upstream import Upstream
 from services.transport.server import ListenError
+from services.transport.tls import dialling, server_files
 
 SERVICE = "event_gateway"
 
@@ -38,7 +39,7 @@ class EventGateway:
     def __init__(self, settings: EventGatewaySettings, registry: CollectorRegistry) -> None:
         metrics = GatewayMetrics(registry)
         source = settings.event_gateway_source
-        self._upstream = Upstream(settings.coordinators)
+        self._upstream = Upstream(settings.coordinators, dial=dialling(settings))
         self._ring = Ring(events_max=settings.event_gateway_ring_events)
         self._feed = Feed(self._upstream, self._ring, metrics=metrics, source=source, sleep=asyncio.sleep)
         self._gateway = Gateway(
@@ -57,6 +58,7 @@ class EventGateway:
                 connections_max=settings.event_gateway_readers_max + limits.CONNECTIONS_RESERVED,
                 grace_seconds=settings.stop_grace_seconds,
             ),
+            tls=server_files(settings),
         )
         self._following: asyncio.Task[None] | None = None
 

@@ -18,6 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.config import split_address
 from services.event_gateway import limits
+from services.transport.tls import ServerFiles
+from services.transport.tls_context import following_context
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class HttpLimits:
 class HttpServer:
     """Serves one ASGI application. `start()` and `stop()` are symmetric."""
 
-    def __init__(self, app: Any, *, listen: str, http_limits: HttpLimits) -> None:
+    def __init__(self, app: Any, *, listen: str, http_limits: HttpLimits, tls: ServerFiles | None = None) -> None:
         self._listen = listen
+        self._tls = tls
         self._config = uvicorn.Config(
             app,
             http=_protocol(http_limits),
@@ -63,6 +66,7 @@ class HttpServer:
             raise OSError(f"event_gateway cannot listen on {self._listen}: {error.strerror or error}") from error
         self._sockets = [listener]
         self._config.load()
+        self._config.ssl = following_context(self._tls) if self._tls else None
         self._server.lifespan = self._config.lifespan_class(self._config)
         await self._server.startup(sockets=self._sockets)
         self._ticks = asyncio.create_task(self._server.main_loop())

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import grpc
 from missioncontrol.v1 import event_service_pb2_grpc
 
 from services.event_gateway import limits
+from services.transport.tls import Dialling
+
+if TYPE_CHECKING:
+    import grpc
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES_MAX),
@@ -25,8 +29,9 @@ _OPTIONS = (
 class Upstream:
     """One channel for each address, made when it is first needed and kept."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[str], *, dial: Dialling = Dialling()) -> None:  # noqa: B008 -- frozen
         assert addresses
+        self._dial = dial
         self._addresses = tuple(addresses)
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._current = 0
@@ -39,7 +44,7 @@ class Upstream:
     def stub(self) -> event_service_pb2_grpc.EventServiceAsyncStub:
         """A stub for the coordinator in use."""
         if self.address not in self._channels:
-            self._channels[self.address] = grpc.aio.insecure_channel(self.address, options=_OPTIONS)
+            self._channels[self.address] = self._dial.open(self.address, _OPTIONS)
         return event_service_pb2_grpc.EventServiceStub(self._channels[self.address])
 
     def move_on(self, failed: str) -> None:

@@ -21,7 +21,9 @@ from services.config import SchedulerSettings, load
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics, SizeCollector
 from services.scheduler.service import ScheduleService
+from services.transport.health import Health, HealthListener
 from services.transport.server import ListenError, create_server
+from services.transport.tls import server_files
 
 log = structlog.get_logger()
 
@@ -48,12 +50,17 @@ async def serve(settings: SchedulerSettings) -> None:
     registry = telemetry.new_registry()
     service = ScheduleService(SchedulerMetrics(registry))
     registry.register(SizeCollector(service.planner))
-    server = create_server("scheduler", listen=settings.scheduler_listen, registry=registry)
+    health = Health()
+    tls = server_files(settings)
+    server = create_server("scheduler", listen=settings.scheduler_listen, registry=registry, health=health, tls=tls)
     server.add(pb_grpc.add_SchedulerServiceServicer_to_server, service)
     listener = telemetry.MetricsListener(registry, listen=settings.metrics_listen)
     async with contextlib.AsyncExitStack() as open_things:
         metrics_address = await listener.start()
         open_things.push_async_callback(listener.stop)
+        probes = HealthListener(health, listen=settings.scheduler_health_listen)
+        await probes.start()
+        open_things.push_async_callback(probes.stop)
         address = await server.start()
         open_things.push_async_callback(server.stop, grace_seconds=limits.STOP_GRACE_SECONDS)
         telemetry.write_address_file(

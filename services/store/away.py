@@ -11,7 +11,8 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from services.domain.errors import Unavailable
+from services.domain.errors import FailedPrecondition, Unavailable
+from services.store.database import SchemaInfo, check_schema, read_schema_info
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,29 @@ async def wait_for_database(engine: Engine, *, seconds_max: float = START_SECOND
             log.warning("the database is away; waiting for it", error=reason, seconds_max=seconds_max)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LOOK_SECONDS_MAX)
+
+
+def wait_for_schema(engine: Engine, *, seconds_max: float) -> SchemaInfo:
+    """What the database says of its schema, once this program runs on it.
+
+    Raises what is wrong at the end of the time: FailedPrecondition, or a DatabaseError.
+    """
+    deadline = time.monotonic() + seconds_max
+    pause = LOOK_SECONDS_MIN
+    while True:
+        try:
+            return _usable_schema(engine)
+        except (FailedPrecondition, OperationalError):
+            if time.monotonic() + pause >= deadline:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, LOOK_SECONDS_MAX)
+
+
+def _usable_schema(engine: Engine) -> SchemaInfo:
+    with engine.connect() as connection:
+        known = read_schema_info(connection)
+    return check_schema(known)
 
 
 def _absence(engine: Engine) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from services.config import CoordinatorSettings, load
 from services.domain.errors import MissionControlError
+from services.store.away import wait_for_schema
 from services.store.backup import backup, restore
 from services.store.check import Finding, check
 from services.store.database import check_schema, open_database, read_schema_info, require_database
@@ -58,6 +59,21 @@ def upgrade_command(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
         with engine.connect() as connection:
             info = read_schema_info(connection)
     assert info is not None, "an upgrade leaves a schema"
+    tell({"version": info.version, "oldest": info.oldest}, f"ok: schema version {info.version}", output)
+
+
+@app.command("wait")
+def wait_command(
+    url: Url = "",
+    seconds: Annotated[float, typer.Option(min=0, help="How long to wait.")] = 600.0,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Wait until the database is there, with a schema that this program runs on, as somebody else upgrades it.
+
+    Exit code 5: that did not come to be in time, with what was missing last.
+    """
+    with explained("the database is not there"), opened(url) as engine:
+        info = wait_for_schema(engine, seconds_max=seconds)
     tell({"version": info.version, "oldest": info.oldest}, f"ok: schema version {info.version}", output)
 
 

@@ -130,8 +130,8 @@ def read_schema_info(connection: Connection) -> SchemaInfo | None:
     return SchemaInfo(row.version, row.oldest)
 
 
-def check_schema(known: SchemaInfo | None) -> None:
-    """Raises FailedPrecondition, unless this program runs on such a schema."""
+def check_schema(known: SchemaInfo | None) -> SchemaInfo:
+    """What it was given. Raises FailedPrecondition, unless this program runs on such a schema."""
     if known is None:
         raise FailedPrecondition("the database is empty: run `missionctl db upgrade` to make the schema in it")
     if known.version < schema.SCHEMA_VERSION:
@@ -144,6 +144,7 @@ def check_schema(known: SchemaInfo | None) -> None:
             f"the database has schema version {known.version}, on which programs for version {known.oldest} and later "
             f"run; this one is for version {schema.SCHEMA_VERSION}: use a newer program"
         )
+    return known
 
 
 def read_url(url: str) -> URL:

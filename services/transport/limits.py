@@ -20,5 +20,8 @@ KEY_CHARACTERS_MAX = 64
 # More calls at once than 10,000 agents and their observers make; beyond it, calls get RESOURCE_EXHAUSTED at once.
 CONCURRENT_RPCS_MAX = 32_768
 
+# A port for probes has a handful of watchers; more than these are somebody's mistake.
+HEALTH_RPCS_MAX = 64
+
 # How deep messages may be nested when a broken one is searched for its bad field; protobuf's own limit.
 NESTING_MAX = 100

@@ -18,22 +18,19 @@ from typing import Any
 
 import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.config import split_address
 from services.transport import interceptors, limits
+from services.transport.health import Health
 from services.transport.options import ServerOptions
 from services.transport.reflection import add_reflection
 from services.transport.rpc_metrics import RpcMetrics
+from services.transport.tls import ServerFiles, server_credentials
 
 log = structlog.get_logger()
 
-LIVENESS = "liveness"
-READINESS = "readiness"
 _HEALTH_SERVICE = "grpc.health.v1.Health"
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class ListenError(Exception):
@@ -41,21 +38,40 @@ class ListenError(Exception):
 
 
 def create_server(
-    name: str, *, listen: str, registry: CollectorRegistry, options: ServerOptions | None = None
+    name: str,
+    *,
+    listen: str,
+    registry: CollectorRegistry,
+    options: ServerOptions | None = None,
+    health: Health | None = None,
+    tls: ServerFiles | None = None,
 ) -> RpcServer:
-    """A server that does not listen yet. `listen` is "host:port", where port 0 takes a free one."""
-    return RpcServer(name, listen=listen, metrics=RpcMetrics(registry), options=options or ServerOptions())
+    """A server that does not listen yet. `listen` is "host:port", where port 0 takes a free one; `tls`: TLS only."""
+    metrics = RpcMetrics(registry)
+    return RpcServer(
+        name, listen=listen, metrics=metrics, options=options or ServerOptions(), health=health or Health(), tls=tls
+    )
 
 
 class RpcServer:
     """See the module. `start()` and `stop()` are symmetric and called once each."""
 
-    def __init__(self, name: str, *, listen: str, metrics: RpcMetrics, options: ServerOptions) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        listen: str,
+        metrics: RpcMetrics,
+        options: ServerOptions,
+        health: Health,
+        tls: ServerFiles | None,
+    ) -> None:
         self._name = name
         self._listen = listen
         self._metrics = metrics
         self._services: list[str] = []
-        self._health = health.aio.HealthServicer()
+        self._health = health
+        self._tls = tls
         self._server = grpc.aio.server(
             options=options.channel_arguments(), maximum_concurrent_rpcs=limits.CONCURRENT_RPCS_MAX
         )
@@ -73,26 +89,25 @@ class RpcServer:
 
     async def start(self) -> str:
         """Listens, says SERVING under every health name and returns "host:port". Raises ListenError."""
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._health.add_to(self._server)
         add_reflection(self._server, [*self._services, _HEALTH_SERVICE])
         self.bind()
-        await self.mark_ready()
-        await self._health.set(LIVENESS, _SERVING)
+        await self._health.started(self._services)
         await self._server.start()
         log.info("listening", address=self.address, services=self._services)
         return self.address
 
     async def mark_ready(self) -> None:
         """Says SERVING: new work may come. `start()` does it."""
-        await self._set_ready(_SERVING)
+        await self._health.ready()
 
     async def mark_unready(self) -> None:
-        """Says NOT_SERVING under every name but "liveness", for a process that lives but cannot do its work now."""
-        await self._set_ready(_NOT_SERVING)
+        """Says NOT_SERVING under all but "liveness" and "startup", for who lives but cannot do its work now."""
+        await self._health.unready()
 
     async def announce_stop(self) -> None:
-        """Says NOT_SERVING under every name, for good; calls and streams go on. The first step of a drain."""
-        await self._health.enter_graceful_shutdown()
+        """Says NOT_SERVING where new work is meant, for good; calls and streams go on. The first step of a drain."""
+        await self._health.stopping()
 
     async def stop(self, *, grace_seconds: float) -> None:
         """Takes no new calls, lets the open ones end for `grace_seconds`, cancels the rest.
@@ -106,19 +121,20 @@ class RpcServer:
         """Returns when the server has stopped."""
         await self._server.wait_for_termination()
 
-    async def _set_ready(self, status: int) -> None:
-        for name in ("", READINESS, *self._services):
-            await self._health.set(name, status)
-
     def _bind(self) -> str:
         host, _ = split_address(self._listen)
         try:
-            port = self._server.add_insecure_port(self._listen)
+            port = self._add_port()
         except RuntimeError as error:
             raise ListenError(
                 f"{self._name} cannot listen on {self._listen}: the address is in use or not ours"
             ) from error
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _add_port(self) -> int:
+        if self._tls is None:
+            return self._server.add_insecure_port(self._listen)
+        return self._server.add_secure_port(self._listen, server_credentials(self._tls))
 
 
 class _Registrar:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -211,3 +214,27 @@ def test_a_newer_schema_that_knows_this_program_is_accepted(url: str) -> None:
 
 def position(world: World) -> Position:
     return read_position(world.connection)
+
+
+def test_to_wait_is_to_return_once_somebody_has_made_the_schema(database_url: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(run_wait, database_url)
+        assert db("upgrade", "--database-url", database_url).exit_code == 0
+        assert waiting.result(30).stdout == f"ok: schema version {SCHEMA_VERSION}\n"
+
+
+def run_wait(url: str) -> subprocess.CompletedProcess[str]:
+    arguments = ["-m", "missioncontrol.cli", "db", "wait", "--seconds", "30", "--database-url", url]
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+
+
+def test_to_wait_in_vain_says_what_was_missing_last(url: str) -> None:
+    engine = open_database(url)
+    with engine.connect() as connection:
+        connection.execute(update(schema_info).values(version=SCHEMA_VERSION - 1))
+    engine.dispose()
+
+    result = db("wait", "--seconds", "0", "--database-url", url)
+
+    assert result.exit_code == 5
+    assert f"this program needs {SCHEMA_VERSION}" in result.stderr

@@ -10,13 +10,14 @@ from grpc_reflection.v1alpha import reflection_pb2
 from missioncontrol.v1 import task_service_pb2 as tasks
 from prometheus_client import CollectorRegistry
 
+from services.transport.health import Health, HealthListener
 from services.transport.reflection import V1, V1ALPHA
 from services.transport.server import ListenError, create_server
 from tests.transport.conftest import Edge
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-NAMES = ("", "liveness", "readiness", "missioncontrol.v1.TaskService", "missioncontrol.v1.AgentService")
+NAMES = ("", "startup", "liveness", "readiness", "missioncontrol.v1.TaskService", "missioncontrol.v1.AgentService")
 
 
 async def health_of(edge: Edge, name: str) -> int:
@@ -47,6 +48,36 @@ async def test_an_unready_server_is_alive(edge: Edge):
     assert await health_of(edge, "liveness") == SERVING
     await edge.server.mark_ready()
     assert await health_of(edge, "readiness") == SERVING
+
+
+async def test_who_drains_is_alive_and_gets_no_new_work(edge: Edge):
+    await edge.server.announce_stop()
+    await edge.server.mark_ready()
+    said = {name: await health_of(edge, name) for name in NAMES}
+    assert {name for name, status in said.items() if status == SERVING} == {"startup", "liveness"}
+
+
+async def test_a_port_for_probes_says_that_a_process_lives_before_it_has_started():
+    health = Health()
+    probes = HealthListener(health, listen="127.0.0.1:0")
+    async with grpc.aio.insecure_channel(await probes.start()) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+
+        async def said() -> dict[str, int]:
+            names = ("startup", "liveness", "readiness")
+            return {n: (await stub.Check(health_pb2.HealthCheckRequest(service=n))).status for n in names}
+
+        assert await said() == {"startup": NOT_SERVING, "liveness": SERVING, "readiness": NOT_SERVING}
+        await health.started(["missioncontrol.v1.TaskService"])
+        assert await said() == {"startup": SERVING, "liveness": SERVING, "readiness": SERVING}
+        await health.stopping()
+        assert await said() == {"startup": SERVING, "liveness": SERVING, "readiness": NOT_SERVING}
+    await probes.stop()
+
+
+async def test_a_port_for_probes_that_is_taken_is_a_clear_error(edge: Edge):
+    with pytest.raises(OSError, match=f"cannot listen for probes on {edge.address}"):
+        await HealthListener(Health(), listen=edge.address).start()
 
 
 async def test_a_watcher_of_health_hears_of_the_stop_while_calls_go_on(edge: Edge):

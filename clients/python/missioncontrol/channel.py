@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import grpc.aio
 
 from missioncontrol import limits
+from missioncontrol.tls import trust_from
 
 DEFAULT_ADDRESS = "127.0.0.1:7070"
 DEFAULT_PORT = 7070
@@ -81,8 +82,13 @@ def open_channel(addresses: str | Sequence[str], *, round_robin: bool = True) ->
 
 
 def open_target(target: str, *, round_robin: bool = True) -> grpc.aio.Channel:
-    """Opens a channel to one gRPC target, as `targets` gives them."""
-    return grpc.aio.insecure_channel(target, options=channel_options(round_robin=round_robin))
+    """Opens a channel to one gRPC target, as `targets` gives them: by TLS, if the environment names a CA."""
+    options, trust = channel_options(round_robin=round_robin), trust_from()
+    if trust is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    if trust.server_name:
+        options.append(("grpc.ssl_target_name_override", trust.server_name))
+    return grpc.aio.secure_channel(target, trust.credentials, options=options)
 
 
 def channel_options(*, round_robin: bool) -> list[tuple[str, int | str]]:
