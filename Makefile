@@ -58,8 +58,12 @@ $(STAMP): pyproject.toml clients/python/pyproject.toml | relocate
 	@$(BIN)/python -m pip install --quiet --editable ./clients/python --editable '.[dev]'
 	@pwd > $(STAMP)
 
-proto: setup ## Regenerates the Python code and the descriptor image from protos/.
+proto: setup ## Regenerates the code of all languages, and the descriptor image, from protos/.
 	@$(BIN)/python protos/generate.py
+	@for tool in go npm mvn cargo; do command -v $$tool >/dev/null || { \
+		echo "proto: $$tool not found: the code of the other languages is NOT regenerated" >&2; exit 0; }; done; \
+	for language in go typescript java rust; do $(MAKE) -C clients/$$language plugins || exit 1; done; \
+	$(BIN)/buf generate
 
 image: setup $(IMAGE) ## Builds the descriptor image, build/missioncontrol.binpb, for clients in other languages.
 
