@@ -58,7 +58,9 @@ func (c *Client) Wait(ctx context.Context, taskID string) (*pb.Task, error) {
 // when the stream breaks; an error is the last thing that it gives.
 func (c *Client) Watch(ctx context.Context, taskID string) iter.Seq2[*pb.Task, error] {
 	request := &pb.WatchTaskRequest{Namespace: c.namespace, TaskId: taskID}
-	open := func(ctx context.Context) (receiver[*pb.WatchTaskResponse], error) { return c.Tasks.WatchTask(ctx, request) }
+	open := func(ctx context.Context) (receiver[*pb.WatchTaskResponse], error) {
+		return c.Tasks.WatchTask(ctx, request)
+	}
 	return func(yield func(*pb.Task, error) bool) {
 		for update, err := range reopened(ctx, open) {
 			if err != nil {
