@@ -15,7 +15,7 @@ from missioncontrol.v1 import event_service_pb2 as wire
 
 from services.coordinator.feed import Chunk, Feed, Tail, chunks_of
 from services.coordinator.limits import POSITION_SECONDS, WATCH_EVENTS_MAX, WATCH_PAUSE_SECONDS, WATCH_WRITE_SECONDS
-from services.domain.errors import SlowReader
+from services.domain.errors import SlowReader, Unavailable
 from services.domain.event import Event, Position, parse_position
 from services.domain.event_filter import EventFilter
 from services.store.feed import FeedBounds, list_events, read_bounds
@@ -77,10 +77,16 @@ class EventWatch:
 
     async def _begin(self, after: str) -> None:
         bounds = await self._readers.run(read_bounds)
+        self._require_epoch(bounds)
         self._target = bounds.head
         self._sequence, reset = start_of(after, bounds)
         if reset is not None:
             await self._send_reset(reset)
+
+    def _require_epoch(self, bounds: FeedBounds) -> None:
+        """Raises Unavailable if the database is another one by now: its numbers mean other events than the ring's."""
+        if bounds.epoch != self._feed.epoch:
+            raise Unavailable("the feed has begun another epoch, and this coordinator ends: connect to another")
 
     def _finished(self) -> bool:
         return not self._follow and self._said_caught_up and self._sequence >= self._target
@@ -90,6 +96,7 @@ class EventWatch:
     async def _send_page(self) -> None:
         read = partial(list_events, filter_=self._wanted, after=self._sequence, limit=WATCH_EVENTS_MAX)
         page = await self._readers.run(read)
+        self._require_epoch(page.bounds)
         beginning = page.bounds.beginning
         if beginning.sequence > self._sequence:  # trimmed while it was read
             self._sequence = beginning.sequence

@@ -25,7 +25,7 @@ from services.domain.event import Event
 from services.domain.queue import Queue, QueueKey
 from services.domain.requirements import Requirements
 from services.domain.task import Task, TaskState
-from services.store.feed import read_chunks
+from services.store.feed import read_log
 from services.store.flush import Committed
 from services.store.journal import Journal
 from services.store.readers import Readers
@@ -102,7 +102,13 @@ class Tail:
 
     async def step(self) -> bool:
         """One bounded pass. Whether there may be more to read at once."""
-        chunks = await self._readers.run(partial(read_chunks, after=self._feed.head, limit=TAIL_CHUNKS_MAX))
+        epoch, chunks = await self._readers.run(partial(read_log, after=self._feed.head, limit=TAIL_CHUNKS_MAX))
+        if epoch != self._feed.epoch:
+            # A standby was promoted, or a backup put back: those numbers are given to other events now. The writer
+            # finds that out with its next flush; until then nobody may hear them under the epoch of before.
+            log.warning("the feed has begun another epoch; this coordinator ends", was=self._feed.epoch, now=epoch)
+            self._journal.lost.set()
+            return False
         foreign: list[Event] = []
         for chunk in chunks:
             if chunk.first <= self._feed.head:

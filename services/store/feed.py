@@ -109,6 +109,11 @@ def read_chunks(connection: Connection, after: int, limit: int) -> list[StoredCh
     return [StoredChunk(first, coordinator_id, decode_events(events)) for first, coordinator_id, events in found]
 
 
+def read_log(connection: Connection, after: int, limit: int) -> tuple[str, list[StoredChunk]]:
+    """The epoch of the log, and its next chunks as `read_chunks` has them."""
+    return read_bounds(connection).epoch, read_chunks(connection, after, limit)
+
+
 def _chunks(connection: Connection, task_id: str, *, after: int, head: int) -> Iterator[tuple[int, list[Event]]]:
     """The chunks with events in (after, head], oldest first, each with its first number. Of a task, only its own."""
     statement = _TASK_CHUNKS if task_id else _CHUNKS

@@ -63,6 +63,11 @@ FIGURES: Mapping[str, Figure] = {
     "failpoint_findings": Figure("anything that the checkers found after deaths around commits and sends", 0, "deaths"),
     "commit_findings": Figure("anything that the checkers found after COMMITs lost, or their answers", 0, "losses"),
     "promotion_lost": Figure("acknowledged tasks lost when a synchronous standby is promoted", 0, "promotions"),
+    "promotion_findings": Figure(
+        "anything but the loss itself that the checkers found when a standby that lacked commits was promoted",
+        0,
+        "promotions",
+    ),
     "sync_findings": Figure("anything that the checkers found after errors of pwrite and fdatasync", 0, "errors"),
     "partition_findings": Figure("anything that the checkers found after partitions of the network", 0, "partitions"),
     "clock_revoked": Figure("live leases revoked when the coordinator's clock jumps by an hour", 0, "jumps"),

@@ -1,4 +1,7 @@
-"""A TCP proxy that a test can tell to swallow what comes back, or to cut connections: all, or each after so much."""
+"""A proxy that a test can tell to swallow what comes back, or to cut connections: all, or each after so much.
+
+It listens on TCP; what it forwards to is "host:port", or the path of a Unix socket.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,7 @@ class Proxy:
     """Listens on a free port, or where it is told, and forwards to one target."""
 
     def __init__(self, target: str, *, listen: str = "127.0.0.1:0") -> None:
-        host, _, port = target.rpartition(":")
-        self._target = (host, int(port))
+        self._target = target
         self._listen = listen
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -49,13 +51,19 @@ class Proxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._target.startswith("/"):
+            return await asyncio.open_unix_connection(self._target)
+        host, _, port = self._target.rpartition(":")
+        return await asyncio.open_connection(host, int(port))
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self._target)
+            far_reader, far_writer = await self._dial()
         except OSError:
             writer.transport.abort()
             return
