@@ -27,11 +27,11 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image baseline test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate mutants container-test lock clean relocate
+.PHONY: help setup proto image baseline test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate mutants container-test k8s-test lock clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1 \2/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-20s%s\n", name, $$0}'
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1 \2/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-20s%s\n", name, $$0}'
 
 setup: relocate $(STAMP) ## Makes the virtual environment in .venv and installs the SDK, the server and the tools into it.
 
@@ -75,7 +75,7 @@ baseline: image ## After a release: what it promised on the wire becomes what `m
 	@cp $(IMAGE) protos/baseline.binpb
 
 test: setup ## Runs the tests, all but the long ones.
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain and not container' $(TEST_FLAGS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain and not container and not k8s' $(TEST_FLAGS) $(TESTS)
 
 check: setup image ## Lints, type-checks, checks the layers, the contract and that generated code is fresh.
 	@failed=''; \
@@ -123,6 +123,9 @@ faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faul
 	FAULTS_SEED='$(SEED)' FAULTS_RECORD=build/faults.jsonl $(BIN)/python -m pytest -m slow --timeout 1800 -s $(TEST_FLAGS) $(TESTS) || status=$$?; \
 	$(BIN)/python -m tests.faults.report build/faults.jsonl build/faults.json docs/reliability.md; \
 	exit $$status
+
+k8s-test: setup ## Renders and validates k8s/, starts real processes as it says, and rehearses rolling updates (about 5 minutes).
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal --timeout 600 $(TEST_FLAGS) $(or $(TESTS),tests/k8s)
 
 simulate: setup ## Simulates sessions, rules and scheduler with faults in virtual time: SEEDS=10000 runs (3 to 5 minutes).
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
