@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.domain.errors import FailedPrecondition, Unavailable
 from services.store.database import SchemaInfo, check_schema, read_schema_info
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 START_SECONDS_MAX = 60.0
 LOOK_SECONDS_MIN = 0.1
 LOOK_SECONDS_MAX = 2.0
+# What a server says that starts or stops, and one whose connections others have.
+PASSING = ("the database system is", "too many clients", "remaining connection slots", "too many connections")
 
 
 async def wait_for_database(engine: Engine, *, seconds_max: float = START_SECONDS_MAX) -> None:
@@ -67,19 +70,21 @@ def _absence(engine: Engine) -> str:
         engine.connect().close()
     except OperationalError as error:
         reason = " ".join(str(error.orig).split())
-        # What a server refuses for good, such as a password, is FATAL, too; one that is about to be there says this.
-        return reason if "FATAL" not in reason or "the database system is" in reason else ""
+        # What a server refuses for good, such as a password, is FATAL, too; not so what passes by itself.
+        return reason if "FATAL" not in reason or any(words in reason for words in PASSING) else ""
     return ""
 
 
 @contextmanager
 def explained(connection: Connection | None = None) -> Iterator[None]:
-    """Turns what the database says when it is away into Unavailable.
+    """Turns what the database says when it is away into Unavailable, and a pool that has no connection to give.
 
     A `connection` that is kept for longer connects again with its next statement.
     """
     try:
         yield
+    except PoolTimeoutError as error:
+        raise Unavailable("all connections to the database are taken") from error
     except (OperationalError, InterfaceError) as error:
         if connection is not None and connection.invalidated:
             connection.rollback()

@@ -68,6 +68,9 @@ FIGURES: Mapping[str, Figure] = {
         0,
         "promotions",
     ),
+    "pool_leaks": Figure(
+        "connections that are not free after calls were given up at random moments, with a pool of two", 0, "calls"
+    ),
     "sync_findings": Figure("anything that the checkers found after errors of pwrite and fdatasync", 0, "errors"),
     "partition_findings": Figure("anything that the checkers found after partitions of the network", 0, "partitions"),
     "clock_revoked": Figure("live leases revoked when the coordinator's clock jumps by an hour", 0, "jumps"),

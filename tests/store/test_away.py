@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack, suppress
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import QueuePool, create_engine, make_url
 
+from services.domain.errors import Unavailable
 from services.store.away import wait_for_database
+from services.store.readers import Readers
 from tests.conftest import running_postgres_process
 
 FOREVER = 3_600.0
@@ -25,6 +29,33 @@ async def test_a_server_that_comes_later_is_waited_for() -> None:
 
         await waiting
         engine.dispose()
+
+
+async def test_one_whose_connections_others_have_is_waited_for() -> None:
+    few = {"max_connections": "6", "superuser_reserved_connections": "1"}
+    with running_postgres_process(**few) as server, ExitStack() as taken:
+        with suppress(psycopg.OperationalError):
+            while True:
+                taken.enter_context(server.connect())
+        engine = create_engine(server.url())
+        waiting = asyncio.create_task(wait_for_database(engine, seconds_max=FOREVER))
+        await asyncio.wait({waiting}, timeout=0.5)
+        assert not waiting.done()
+
+        taken.close()
+
+        await waiting
+        engine.dispose()
+
+
+async def test_a_pool_without_a_free_connection_is_no_mistake_of_ours(database_url: str) -> None:
+    engine = create_engine(database_url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    readers = Readers(engine)
+    with engine.connect(), pytest.raises(Unavailable, match="all connections"):
+        await readers.run(lambda _: None)
+    await readers.run(lambda _: None)
+    readers.close()
+    engine.dispose()
 
 
 async def test_one_that_refuses_for_good_is_not_waited_for() -> None:
