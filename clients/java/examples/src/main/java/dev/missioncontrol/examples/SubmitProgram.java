@@ -92,8 +92,7 @@ public final class SubmitProgram {
   }
 
   private static void tell(ServiceException refusal) {
-    System.err.printf(
-        "%s: %s: %s%n", refusal.code(), refusal.reason(), refusal.explanation());
+    System.err.printf("%s: %s: %s%n", refusal.code(), refusal.reason(), refusal.explanation());
     for (FieldViolation field : refusal.fields()) {
       System.err.printf("  %s: %s%n", field.field(), field.description());
     }

@@ -28,8 +28,7 @@ public final class Channels {
   private static final int RECONNECT_MILLIS = 1_000;
 
   private static final List<String> RETRIED_SERVICES =
-      List.of(
-          "TaskService", "QueueService", "ScheduleService", "EventService", "RoutingService");
+      List.of("TaskService", "QueueService", "ScheduleService", "EventService", "RoutingService");
 
   /** Without Connect: an agent must see its stream break, and choose another address itself. */
   private static final List<String> RETRIED_AGENT_METHODS =
@@ -39,11 +38,16 @@ public final class Channels {
   /** Every write carries a request id, so all calls may be repeated. */
   private static final Map<String, ?> RETRY_POLICY =
       Map.of(
-          "maxAttempts", 5.0,
-          "initialBackoff", "0.1s",
-          "maxBackoff", "2s",
-          "backoffMultiplier", 2.0,
-          "retryableStatusCodes", List.of("UNAVAILABLE"));
+          "maxAttempts",
+          5.0,
+          "initialBackoff",
+          "0.1s",
+          "maxBackoff",
+          "2s",
+          "backoffMultiplier",
+          2.0,
+          "retryableStatusCodes",
+          List.of("UNAVAILABLE"));
 
   static {
     NameResolverRegistry.getDefaultRegistry().register(new AddressResolver.Provider());

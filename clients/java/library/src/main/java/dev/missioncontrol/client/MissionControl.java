@@ -137,10 +137,7 @@ public final class MissionControl implements AutoCloseable {
     Supplier<Iterator<WatchEventsResponse>> open =
         () -> EventServiceGrpc.newBlockingStub(channel).watchEvents(place.build());
     return new Resumed<>(
-        open,
-        message -> remember(place, message),
-        !request.getFollow(),
-        connection::isShutdown);
+        open, message -> remember(place, message), !request.getFollow(), connection::isShutdown);
   }
 
   /** Ends the connection and every call on it. */

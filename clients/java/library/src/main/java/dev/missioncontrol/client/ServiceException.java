@@ -71,7 +71,10 @@ public final class ServiceException extends RuntimeException {
 
   /** The fields of the request that are wrong. */
   public List<FieldViolation> fields() {
-    return fields(status);
+    return detail(status, BadRequest.class).stream()
+        .flatMap(each -> each.getFieldViolationsList().stream())
+        .map(each -> new FieldViolation(each.getField(), each.getDescription()))
+        .toList();
   }
 
   /** For people, without the code, the reason and the fields. */
@@ -84,13 +87,6 @@ public final class ServiceException extends RuntimeException {
     return detail(status, RetryInfo.class)
         .map(RetryInfo::getRetryDelay)
         .map(delay -> Duration.ofSeconds(delay.getSeconds(), delay.getNanos()));
-  }
-
-  private static List<FieldViolation> fields(com.google.rpc.Status status) {
-    return detail(status, BadRequest.class).stream()
-        .flatMap(each -> each.getFieldViolationsList().stream())
-        .map(each -> new FieldViolation(each.getField(), each.getDescription()))
-        .toList();
   }
 
   private static <M extends com.google.protobuf.Message> Optional<M> detail(
@@ -113,15 +109,12 @@ public final class ServiceException extends RuntimeException {
     }
   }
 
-  /** One line: "INVALID_ARGUMENT, REASON: message [field: what is wrong]". */
+  /** One line: "INVALID_ARGUMENT, REASON: message". The message names the fields already. */
   private static String text(com.google.rpc.Status status) {
     StringBuilder text = new StringBuilder();
     text.append(Status.fromCodeValue(status.getCode()).getCode());
     detail(status, ErrorInfo.class).ifPresent(each -> text.append(", ").append(each.getReason()));
     text.append(": ").append(status.getMessage());
-    for (FieldViolation each : fields(status)) {
-      text.append(" [%s: %s]".formatted(each.field(), each.description()));
-    }
     return text.toString();
   }
 }
