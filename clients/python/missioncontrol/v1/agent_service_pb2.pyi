@@ -225,6 +225,74 @@ class CoordinatorMessage(_message.Message):
 Global___CoordinatorMessage: _TypeAlias = CoordinatorMessage  # noqa: Y015
 
 @_typing.final
+class ExchangeRequest(_message.Message):
+    """Request of Exchange: one call of a conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    conversation: _builtins.str
+    """Which conversation: a UUID that the agent makes for it."""
+    number: _builtins.int
+    """Which call of it, from 1. The same when it is made again."""
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentMessage]:
+        """What the agent says since the call before. The first message of call 1 is Hello. The same when the call is made again."""
+
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """How long the answer may wait for something to say. Unset: not at all. At most 20 s, whatever it says here: choose it below the
+        time limits of what is between.
+        """
+
+    def __init__(
+        self,
+        *,
+        conversation: _builtins.str = ...,
+        number: _builtins.int = ...,
+        messages: _abc.Iterable[Global___AgentMessage] | None = ...,
+        wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "messages", b"messages", "number", b"number", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeRequest: _TypeAlias = ExchangeRequest  # noqa: Y015
+
+@_typing.final
+class ExchangeResponse(_message.Message):
+    """Response of Exchange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    ended: _builtins.bool
+    """The conversation is over, after the agent's Goodbye."""
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___CoordinatorMessage]:
+        """What the coordinator says since the answer before. The first message of answer 1 is Welcome."""
+
+    def __init__(
+        self,
+        *,
+        messages: _abc.Iterable[Global___CoordinatorMessage] | None = ...,
+        ended: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "messages", b"messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeResponse: _TypeAlias = ExchangeResponse  # noqa: Y015
+
+@_typing.final
 class Hello(_message.Message):
     """Who the agent is, and every lease that it holds."""
 

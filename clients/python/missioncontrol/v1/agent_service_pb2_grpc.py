@@ -62,6 +62,35 @@ class AgentServiceStub:
     moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+
+    # The same conversation without a stream (Exchange)
+
+    For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+    "conversation"; only the carrying differs: calls, each with a list of messages either way.
+
+    agent                                   coordinator
+    call 1: Hello ──────────────────────▶   begins the conversation that the call names
+    ◀────────────────────────────── answer 1: Welcome
+    call 2: nothing to say ─────────────▶   waits until there is something to say
+    call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+    ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+    ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+    call 4: … ──────────────────────────▶
+
+    A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+    B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+    C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+    what it has to say at once with a second one, which ends the wait of the first.
+    D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+    answer again. So lost and doubled calls, and lost answers, change nothing.
+    E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+    after Goodbye, with an error, or when no heartbeat came for too long.
+    F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+    G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+    H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+    coordinators has to send all of one conversation to the same, and can do so by this.
     """
 
     def __init__(self, channel):
@@ -74,6 +103,11 @@ class AgentServiceStub:
                 '/missioncontrol.v1.AgentService/Connect',
                 request_serializer=missioncontrol_dot_v1_dot_agent__service__pb2.AgentMessage.SerializeToString,
                 response_deserializer=missioncontrol_dot_v1_dot_agent__service__pb2.CoordinatorMessage.FromString,
+                _registered_method=True)
+        self.Exchange = channel.unary_unary(
+                '/missioncontrol.v1.AgentService/Exchange',
+                request_serializer=missioncontrol_dot_v1_dot_agent__service__pb2.ExchangeRequest.SerializeToString,
+                response_deserializer=missioncontrol_dot_v1_dot_agent__service__pb2.ExchangeResponse.FromString,
                 _registered_method=True)
         self.ListAgents = channel.unary_unary(
                 '/missioncontrol.v1.AgentService/ListAgents',
@@ -144,11 +178,48 @@ class AgentServiceServicer:
     moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+
+    # The same conversation without a stream (Exchange)
+
+    For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+    "conversation"; only the carrying differs: calls, each with a list of messages either way.
+
+    agent                                   coordinator
+    call 1: Hello ──────────────────────▶   begins the conversation that the call names
+    ◀────────────────────────────── answer 1: Welcome
+    call 2: nothing to say ─────────────▶   waits until there is something to say
+    call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+    ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+    ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+    call 4: … ──────────────────────────▶
+
+    A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+    B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+    C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+    what it has to say at once with a second one, which ends the wait of the first.
+    D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+    answer again. So lost and doubled calls, and lost answers, change nothing.
+    E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+    after Goodbye, with an error, or when no heartbeat came for too long.
+    F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+    G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+    H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+    coordinators has to send all of one conversation to the same, and can do so by this.
     """
 
     def Connect(self, request_iterator, context):
         """The conversation above. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (versions do not meet, incarnation superseded),
         ABORTED (session superseded), UNAVAILABLE (connect again, perhaps elsewhere).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Exchange(self, request, context):
+        """The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+        CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -207,6 +278,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.Connect,
                     request_deserializer=missioncontrol_dot_v1_dot_agent__service__pb2.AgentMessage.FromString,
                     response_serializer=missioncontrol_dot_v1_dot_agent__service__pb2.CoordinatorMessage.SerializeToString,
+            ),
+            'Exchange': grpc.unary_unary_rpc_method_handler(
+                    servicer.Exchange,
+                    request_deserializer=missioncontrol_dot_v1_dot_agent__service__pb2.ExchangeRequest.FromString,
+                    response_serializer=missioncontrol_dot_v1_dot_agent__service__pb2.ExchangeResponse.SerializeToString,
             ),
             'ListAgents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAgents,
@@ -283,6 +359,35 @@ class AgentService:
     moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+
+    # The same conversation without a stream (Exchange)
+
+    For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+    "conversation"; only the carrying differs: calls, each with a list of messages either way.
+
+    agent                                   coordinator
+    call 1: Hello ──────────────────────▶   begins the conversation that the call names
+    ◀────────────────────────────── answer 1: Welcome
+    call 2: nothing to say ─────────────▶   waits until there is something to say
+    call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+    ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+    ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+    call 4: … ──────────────────────────▶
+
+    A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+    B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+    C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+    what it has to say at once with a second one, which ends the wait of the first.
+    D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+    answer again. So lost and doubled calls, and lost answers, change nothing.
+    E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+    after Goodbye, with an error, or when no heartbeat came for too long.
+    F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+    G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+    H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+    coordinators has to send all of one conversation to the same, and can do so by this.
     """
 
     @staticmethod
@@ -302,6 +407,33 @@ class AgentService:
             '/missioncontrol.v1.AgentService/Connect',
             missioncontrol_dot_v1_dot_agent__service__pb2.AgentMessage.SerializeToString,
             missioncontrol_dot_v1_dot_agent__service__pb2.CoordinatorMessage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Exchange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/missioncontrol.v1.AgentService/Exchange',
+            missioncontrol_dot_v1_dot_agent__service__pb2.ExchangeRequest.SerializeToString,
+            missioncontrol_dot_v1_dot_agent__service__pb2.ExchangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,35 @@ class AgentServiceStub:
        moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+
+    # The same conversation without a stream (Exchange)
+
+    For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+    "conversation"; only the carrying differs: calls, each with a list of messages either way.
+
+        agent                                   coordinator
+          call 1: Hello ──────────────────────▶   begins the conversation that the call names
+                ◀────────────────────────────── answer 1: Welcome
+          call 2: nothing to say ─────────────▶   waits until there is something to say
+          call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+                ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+                ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+          call 4: … ──────────────────────────▶
+
+    A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+       Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+    B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+    C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+       what it has to say at once with a second one, which ends the wait of the first.
+    D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+       answer again. So lost and doubled calls, and lost answers, change nothing.
+    E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+       after Goodbye, with an error, or when no heartbeat came for too long.
+    F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+       with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+    G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+    H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+       coordinators has to send all of one conversation to the same, and can do so by this.
     """
 
     @_typing.overload
@@ -72,6 +101,10 @@ class AgentServiceStub:
     Connect: _grpc.StreamStreamMultiCallable[_agent_service_pb2.AgentMessage, _agent_service_pb2.CoordinatorMessage]
     """The conversation above. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (versions do not meet, incarnation superseded),
     ABORTED (session superseded), UNAVAILABLE (connect again, perhaps elsewhere).
+    """
+    Exchange: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ExchangeRequest, _agent_service_pb2.ExchangeResponse]
+    """The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+    CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
     """
     ListAgents: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ListAgentsRequest, _agent_service_pb2.ListAgentsResponse]
     """Lists agents, by id."""
@@ -130,12 +163,45 @@ class AgentServiceAsyncStub(AgentServiceStub):
        moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+
+    # The same conversation without a stream (Exchange)
+
+    For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+    "conversation"; only the carrying differs: calls, each with a list of messages either way.
+
+        agent                                   coordinator
+          call 1: Hello ──────────────────────▶   begins the conversation that the call names
+                ◀────────────────────────────── answer 1: Welcome
+          call 2: nothing to say ─────────────▶   waits until there is something to say
+          call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+                ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+                ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+          call 4: … ──────────────────────────▶
+
+    A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+       Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+    B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+    C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+       what it has to say at once with a second one, which ends the wait of the first.
+    D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+       answer again. So lost and doubled calls, and lost answers, change nothing.
+    E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+       after Goodbye, with an error, or when no heartbeat came for too long.
+    F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+       with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+    G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+    H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+       coordinators has to send all of one conversation to the same, and can do so by this.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Connect: _aio.StreamStreamMultiCallable[_agent_service_pb2.AgentMessage, _agent_service_pb2.CoordinatorMessage]  # type: ignore[assignment]
     """The conversation above. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (versions do not meet, incarnation superseded),
     ABORTED (session superseded), UNAVAILABLE (connect again, perhaps elsewhere).
+    """
+    Exchange: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ExchangeRequest, _agent_service_pb2.ExchangeResponse]  # type: ignore[assignment]
+    """The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+    CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
     """
     ListAgents: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ListAgentsRequest, _agent_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """Lists agents, by id."""
@@ -193,6 +259,35 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
        moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 
     Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+
+    # The same conversation without a stream (Exchange)
+
+    For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+    "conversation"; only the carrying differs: calls, each with a list of messages either way.
+
+        agent                                   coordinator
+          call 1: Hello ──────────────────────▶   begins the conversation that the call names
+                ◀────────────────────────────── answer 1: Welcome
+          call 2: nothing to say ─────────────▶   waits until there is something to say
+          call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+                ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+                ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+          call 4: … ──────────────────────────▶
+
+    A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+       Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+    B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+    C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+       what it has to say at once with a second one, which ends the wait of the first.
+    D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+       answer again. So lost and doubled calls, and lost answers, change nothing.
+    E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+       after Goodbye, with an error, or when no heartbeat came for too long.
+    F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+       with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+    G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+    H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+       coordinators has to send all of one conversation to the same, and can do so by this.
     """
 
     @_abc_1.abstractmethod
@@ -203,6 +298,16 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_agent_service_pb2.CoordinatorMessage], _abc.AsyncIterator[_agent_service_pb2.CoordinatorMessage]]:
         """The conversation above. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (versions do not meet, incarnation superseded),
         ABORTED (session superseded), UNAVAILABLE (connect again, perhaps elsewhere).
+        """
+
+    @_abc_1.abstractmethod
+    def Exchange(
+        self,
+        request: _agent_service_pb2.ExchangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.ExchangeResponse, _abc.Awaitable[_agent_service_pb2.ExchangeResponse]]:
+        """The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+        CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
         """
 
     @_abc_1.abstractmethod
