@@ -24,7 +24,6 @@ type conversation struct {
 	t       *testing.T
 	now     Time
 	batches uint64
-	acked   uint64
 }
 
 func converse(t *testing.T, slots, queueLimit int) *conversation {
@@ -44,6 +43,12 @@ func (c *conversation) connect() *pb.Hello {
 	hello := c.hello()
 	c.welcome(&pb.Welcome{Keep: hello.GetHeld()})
 	return hello
+}
+
+// reconnect opens a stream that is answered so.
+func (c *conversation) reconnect(welcome *pb.Welcome) {
+	c.hello()
+	c.welcome(welcome)
 }
 
 func (c *conversation) hello() *pb.Hello {

@@ -39,14 +39,8 @@ func TestACancelThatCameWhileTheAgentWasAwayIsInWelcome(t *testing.T) {
 	c := welcomed(t, 1, 0)
 	c.grant("a")
 	c.Disconnect()
-	c.welcomeAgain(&pb.Welcome{Keep: refs("a"), Orders: &pb.Orders{Cancel: refs("a")}})
+	c.reconnect(&pb.Welcome{Keep: refs("a"), Orders: &pb.Orders{Cancel: refs("a")}})
 	wantStop(t, c.TakeEffects(c.now), "a", StopCancel)
-}
-
-func (c *conversation) welcomeAgain(welcome *pb.Welcome) *pb.Hello {
-	hello := c.hello()
-	c.welcome(welcome)
-	return hello
 }
 
 func TestARecallReturnsOnlyWhatHasNotStarted(t *testing.T) {
@@ -70,6 +64,16 @@ func TestADropStopsAndSaysNothing(t *testing.T) {
 	if !c.Idle() {
 		t.Fatal("something of the dropped leases is left")
 	}
+}
+
+func TestACancelWinsOverAnotherReasonToStop(t *testing.T) {
+	c := welcomed(t, 1, 0)
+	c.grant("a")
+	c.messages()
+	c.order(&pb.Orders{Drain: &pb.DrainOrder{Mode: pb.DrainMode_DRAIN_MODE_RETURN}})
+	wantStop(t, c.order(&pb.Orders{Cancel: refs("a")}), "a", StopCancel)
+	c.stopped("a")
+	wantLines(t, c.reports(), "2 a cancelled")
 }
 
 func TestADropCannotBeCancelled(t *testing.T) {

@@ -40,7 +40,7 @@ func TestWhatWelcomeDoesNotKeepIsDroppedAndItsReportsAreStillSent(t *testing.T) 
 	c.messages()
 	c.succeed("b")
 	c.Disconnect()
-	c.welcomeAgain(&pb.Welcome{Drop: refs("a", "b")})
+	c.reconnect(&pb.Welcome{Drop: refs("a", "b")})
 	wantStop(t, c.TakeEffects(c.now), "a", StopDropped)
 	c.stopped("a")
 	wantLines(t, c.reports(), "1 a started", "2 b started", "3 b succeeded")
@@ -76,7 +76,8 @@ func TestAnOutcomeThatIsCalledInvalidIsReplacedTwiceAtMost(t *testing.T) {
 	invalid(2)
 	wantLines(t, c.reports(), "3 a returned")
 	invalid(3)
-	if wantLines(t, c.reports()); !c.Idle() {
+	wantLines(t, c.reports())
+	if !c.Idle() {
 		t.Fatal("not idle")
 	}
 }
@@ -92,4 +93,12 @@ func TestProgressThatIsCalledInvalidCostsNothing(t *testing.T) {
 	}
 	c.succeed("a")
 	wantLines(t, c.reports(), "3 a succeeded")
+}
+
+func TestAnAckOfAStartThatWasNotSentDoesNotSwallowTheOutcome(t *testing.T) {
+	c := welcomed(t, 1, 0)
+	c.grant("a")
+	c.ack(1)
+	c.succeed("a")
+	wantLines(t, c.reports(), "2 a succeeded")
 }

@@ -118,15 +118,16 @@ func (b *books) commit(report *pb.Report) (accepted bool) {
 // storm is one run.
 type storm struct {
 	*books
-	session   *Session
-	chance    *rand.Rand
-	now       Time
-	open      bool
-	toServer  []*pb.AgentMessage
-	toAgent   []*pb.CoordinatorMessage
-	batch     uint64
-	working   map[Key]bool // whether it was told to stop
-	completed int
+	session  *Session
+	chance   *rand.Rand
+	now      Time
+	open     bool
+	toServer []*pb.AgentMessage
+	toAgent  []*pb.CoordinatorMessage
+	// batch is the number of the newest batch of this stream, and 0 until it is welcomed.
+	batch uint64
+	// working is what runs, and whether it was told to stop.
+	working map[Key]bool
 }
 
 func TestNothingIsLostOrEndsTwiceWhateverIsCut(t *testing.T) {

@@ -54,7 +54,7 @@ func (s *Session) end(each *lease, report *pb.Report) {
 	delete(s.progressed, each.key)
 	s.leases.end(each)
 	s.lingering.end(each.key)
-	if each.held && report != nil {
+	if report != nil {
 		s.reports.add(each.key, report)
 	}
 }
