@@ -235,6 +235,8 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 def _explain(problem: Any) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else "?"
+    if problem["type"] == "path_not_file":
+        return f"{PREFIX}{name.upper()}: there is no file {problem['input']}"
     reason = str(problem["msg"]).removeprefix("Value error, ")
     given = "" if name in SECRETS or problem["type"] == "value_error" else f", not {problem['input']!r}"
     return f"{PREFIX}{name.upper()}: {reason[:1].lower()}{reason[1:]}{given}"

@@ -96,15 +96,15 @@ def test_the_image_is_said_in_one_place(combination: Combination):
     ]
 
 
-@pytest.mark.parametrize(
-    "folder", ["base", *(f"overlays/{o}" for o in OVERLAYS), *(f"components/{c}" for c in COMPONENTS)]
-)
+PARTS = [*(f"overlays/{each}" for each in OVERLAYS), *(f"components/{each}" for each in COMPONENTS)]
+
+
+@pytest.mark.parametrize("folder", ["base", *PARTS])
 def test_each_folder_says_what_it_is(folder: str):
     assert (K8S / folder / "README.md").read_text().startswith("# ")
 
 
 def test_the_readme_names_every_part():
     page = (K8S / "README.md").read_text()
-    parts = [*(f"overlays/{each}" for each in OVERLAYS), *(f"components/{each}" for each in COMPONENTS)]
-    assert [part for part in parts if part not in page] == []
+    assert [part for part in PARTS if part not in page] == []
     assert {folder.name for folder in (K8S / "components").iterdir()} == {*COMPONENTS, "image"}

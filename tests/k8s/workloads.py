@@ -96,7 +96,8 @@ class Workload:
         for source in container.get("envFrom", []):
             made.update(self._config(source["configMapRef"]["name"]))
         for variable in container.get("env", []):
-            made[variable["name"]] = _value(variable, made, place)
+            key = variable.get("valueFrom", {}).get("configMapKeyRef")
+            made[variable["name"]] = self._config(key["name"])[key["key"]] if key else _value(variable, made, place)
         return made
 
     def config_names(self) -> Iterator[str]:
@@ -104,6 +105,9 @@ class Workload:
         for container in self.containers:
             for source in container.get("envFrom", []):
                 yield source["configMapRef"]["name"]
+            for variable in container.get("env", []):
+                if "configMapKeyRef" in variable.get("valueFrom", {}):
+                    yield variable["valueFrom"]["configMapKeyRef"]["name"]
 
     def secret_names(self) -> Iterator[str]:
         """The secrets that its pods need."""
@@ -129,7 +133,8 @@ def workload(objects: list[Object], component: str) -> Workload:
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether a selector by labels takes this; an empty one takes all. Expressions are not used here."""
     assert set(selector) <= {"matchLabels"}, selector
-    return selector.get("matchLabels", {}).items() <= labels.items()
+    wanted: Mapping[str, str] = selector.get("matchLabels", {})
+    return wanted.items() <= labels.items()
 
 
 def _value(variable: Object, made: Mapping[str, str], place: Place) -> str:

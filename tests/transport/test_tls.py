@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 import pytest
-import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from missioncontrol.channel import open_channel
 from missioncontrol.tls import trust_from
@@ -20,28 +19,7 @@ from services.config import ConfigurationError, SchedulerSettings, read
 from services.transport.server import create_server
 from services.transport.tls import Dialling, ServerFiles, server_files
 from services.transport.tls_context import following_context
-
-
-class Authority:
-    """A CA, and files of certificates that it has issued."""
-
-    def __init__(self, folder: Path) -> None:
-        self._ca = trustme.CA()
-        self.folder = folder
-        self.ca = folder / "ca.crt"
-        self._ca.cert_pem.write_to_path(str(self.ca))
-
-    def issue(self, name: str, *names: str) -> tuple[Path, Path]:
-        """Writes a certificate for these names, over one of before."""
-        certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
-        issued = self._ca.issue_cert(*names)
-        certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-        issued.private_key_pem.write_to_path(str(key))
-        return certificate, key
-
-    def server(self, *names: str, client_ca: Path | None = None) -> ServerFiles:
-        """A server's files."""
-        return ServerFiles(*self.issue("server", *names), client_ca)
+from tests.certificates import Authority
 
 
 @pytest.fixture
@@ -155,7 +133,7 @@ def test_settings_that_do_not_go_together_are_refused(
 
 def test_a_file_that_is_not_there_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MISSIONCONTROL_TLS_CA_FILE", "/no/such/file")
-    with pytest.raises(ConfigurationError, match="MISSIONCONTROL_TLS_CA_FILE"):
+    with pytest.raises(ConfigurationError, match="MISSIONCONTROL_TLS_CA_FILE: there is no file /no/such/file"):
         read(SchedulerSettings)
 
 
