@@ -22,7 +22,7 @@ SHUTDOWN_WITHOUT_LOG_FLUSH = 2
 IMAGE_BYTES = 256 << 20
 # The file system writes its own log back so seldom that a lost write stays lost; only a sync brings it to the disk.
 MOUNT_OPTIONS = "commit=600"
-UNMOUNT_SECONDS = 10.0
+UNMOUNT_SECONDS = 20.0
 POLL_SECONDS = 0.05
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
@@ -45,6 +45,7 @@ class PowerDisk:
     def unmount(self) -> None:
         """Unmounts it. Nobody may have a file open."""
         _unmount(self.folder)
+        _wait_until_gone(Path("/sys/fs/ext4") / Path(self._device).name)
 
     def cut(self) -> None:
         """From here on nothing reaches the disk, and every write is refused."""
@@ -110,6 +111,19 @@ def _unmount(folder: Path) -> None:
             time.sleep(POLL_SECONDS)
         else:
             return
+
+
+def _wait_until_gone(file_system: Path) -> None:
+    """Waits until the kernel has let go of it. A container that was started meanwhile has a copy of every mount: then the
+    next mount would be of the same file system, without power as it is.
+    """
+    deadline = time.monotonic() + UNMOUNT_SECONDS
+    while file_system.exists():
+        if time.monotonic() > deadline:
+            raise DiskImpossible(
+                f"{file_system.name} is still mounted in another mount namespace, such as a container's"
+            )
+        time.sleep(POLL_SECONDS)
 
 
 def _run(program: str, *arguments: str) -> str:
