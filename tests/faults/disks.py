@@ -114,15 +114,15 @@ def _unmount(folder: Path) -> None:
 
 
 def _wait_until_gone(file_system: Path) -> None:
-    """Waits until the kernel has let go of it. A container that was started meanwhile has a copy of every mount: then the
-    next mount would be of the same file system, without power as it is.
+    """Waits until the kernel has let go of it.
+
+    A container that was started meanwhile has a copy of every mount: what is mounted next would be the same file
+    system, without power as it is.
     """
     deadline = time.monotonic() + UNMOUNT_SECONDS
     while file_system.exists():
         if time.monotonic() > deadline:
-            raise DiskImpossible(
-                f"{file_system.name} is still mounted in another mount namespace, such as a container's"
-            )
+            raise DiskImpossible(f"{file_system.name} is still mounted elsewhere: in the namespace of a container?")
         time.sleep(POLL_SECONDS)
 
 
