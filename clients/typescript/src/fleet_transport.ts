@@ -1,0 +1,112 @@
+/** The way to the coordinators for all clients that ConnectRPC makes: deadlines, retries, and going on to the next address. */
+
+import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import { AddressRing } from "./address.js";
+import { CallError, Code } from "./call_error.js";
+import { Connection, type TlsOptions } from "./connection.js";
+import { CALL_SECONDS, TRY_SECONDS_MAX } from "./limits.js";
+import { backoffSeconds, pause } from "./pause.js";
+import { withRequestId } from "./request_id.js";
+
+type HeaderFields = ConstructorParameters<typeof Headers>[0];
+
+/**
+ * Unary calls have a deadline and are tried again while nobody answers: a write without a request id gets one, so that it happens once.
+ * Streams are not retried here, since whoever reads one knows where to go on. What fails throws a CallError.
+ */
+export class FleetTransport implements Transport {
+  readonly #ring: AddressRing;
+  readonly #tls: TlsOptions | undefined;
+  readonly #callSeconds: number;
+  readonly #closed = new AbortController();
+  readonly #connections = new Map<string, Connection>();
+
+  constructor(addresses: string | readonly string[], tls?: TlsOptions, callSeconds = CALL_SECONDS) {
+    this.#ring = new AddressRing(addresses, Math.random());
+    this.#tls = tls;
+    this.#callSeconds = callSeconds;
+  }
+
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeaderFields,
+    input: MessageInitShape<I>,
+  ): Promise<UnaryResponse<I, O>> {
+    const request = withRequestId(create(method.input, input)) as MessageInitShape<I>;
+    const stop = AbortSignal.any(signal === undefined ? [this.#closed.signal] : [signal, this.#closed.signal]);
+    const deadline = performance.now() + (timeoutMs ?? this.#callSeconds * 1000);
+    for (let failures = 0; ; failures++) {
+      const connection = this.#connect();
+      const tryMs = Math.min(TRY_SECONDS_MAX * 1000, deadline - performance.now());
+      try {
+        return await connection.transport.unary(method, stop, Math.max(1, tryMs), header, request);
+      } catch (thrown) {
+        const error = CallError.from(thrown);
+        const waitMs = backoffSeconds(failures) * 1000;
+        if (stop.aborted || !isRetried(error) || performance.now() + waitMs >= deadline) throw error;
+        this.#leave(connection, error);
+        await pause(waitMs / 1000, stop);
+      }
+    }
+  }
+
+  async stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeaderFields,
+    input: AsyncIterable<MessageInitShape<I>>,
+  ): Promise<StreamResponse<I, O>> {
+    const connection = this.#connect();
+    try {
+      const response = await connection.transport.stream(method, signal, timeoutMs, header, input);
+      return { ...response, message: this.#watched(response.message, connection) };
+    } catch (thrown) {
+      throw this.#failed(thrown, connection);
+    }
+  }
+
+  /** Ends all connections, with the calls on them. */
+  close(): void {
+    this.#closed.abort(new CallError(Code.Canceled, "the client was closed"));
+    for (const connection of this.#connections.values()) connection.close();
+  }
+
+  async *#watched<T>(messages: AsyncIterable<T>, connection: Connection): AsyncGenerator<T> {
+    try {
+      yield* messages;
+    } catch (thrown) {
+      throw this.#failed(thrown, connection);
+    }
+  }
+
+  #failed(thrown: unknown, connection: Connection): CallError {
+    const error = CallError.from(thrown);
+    if (error.code === Code.Unavailable) this.#leave(connection, error);
+    return error;
+  }
+
+  #connect(): Connection {
+    if (this.#closed.signal.aborted) throw new CallError(Code.Canceled, "the client was closed");
+    const address = this.#ring.current;
+    const connection = this.#connections.get(address) ?? new Connection(address, this.#tls);
+    this.#connections.set(address, connection);
+    return connection;
+  }
+
+  /** Goes on to the next address, if none of the other calls was faster. */
+  #leave(connection: Connection, error: CallError): void {
+    // It swallows what it is sent: a connection that only looks alive. One that is broken is made anew by itself.
+    if (error.code === Code.DeadlineExceeded) connection.close();
+    if (this.#ring.current === connection.address) this.#ring.advance();
+  }
+}
+
+/** Nobody answered, or not in the time of one try: the next one may. */
+function isRetried(error: CallError): boolean {
+  return error.code === Code.Unavailable || error.code === Code.DeadlineExceeded;
+}
