@@ -518,6 +518,135 @@ func (*CoordinatorMessage_Orders) isCoordinatorMessage_Content() {}
 
 func (*CoordinatorMessage_Moving) isCoordinatorMessage_Content() {}
 
+// Request of Exchange: one call of a conversation.
+type ExchangeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which conversation: a UUID that the agent makes for it.
+	Conversation string `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	// Which call of it, from 1. The same when it is made again.
+	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// What the agent says since the call before. The first message of call 1 is Hello. The same when the call is made again.
+	Messages []*AgentMessage `protobuf:"bytes,3,rep,name=messages,proto3" json:"messages,omitempty"`
+	// How long the answer may wait for something to say. Unset: not at all. At most 20 s, whatever it says here: choose it below the
+	// time limits of what is between.
+	Wait          *durationpb.Duration `protobuf:"bytes,4,opt,name=wait,proto3" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangeRequest) Reset() {
+	*x = ExchangeRequest{}
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeRequest) ProtoMessage() {}
+
+func (x *ExchangeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeRequest.ProtoReflect.Descriptor instead.
+func (*ExchangeRequest) Descriptor() ([]byte, []int) {
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ExchangeRequest) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+func (x *ExchangeRequest) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ExchangeRequest) GetMessages() []*AgentMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *ExchangeRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+// Response of Exchange.
+type ExchangeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the coordinator says since the answer before. The first message of answer 1 is Welcome.
+	Messages []*CoordinatorMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// The conversation is over, after the agent's Goodbye.
+	Ended         bool `protobuf:"varint,2,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangeResponse) Reset() {
+	*x = ExchangeResponse{}
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeResponse) ProtoMessage() {}
+
+func (x *ExchangeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeResponse.ProtoReflect.Descriptor instead.
+func (*ExchangeResponse) Descriptor() ([]byte, []int) {
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ExchangeResponse) GetMessages() []*CoordinatorMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *ExchangeResponse) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
 // Who the agent is, and every lease that it holds.
 type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -566,7 +695,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[2]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +707,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[2]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +720,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{2}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Hello) GetProtocolVersionMin() uint32 {
@@ -733,7 +862,7 @@ type LeaseReference struct {
 
 func (x *LeaseReference) Reset() {
 	*x = LeaseReference{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[3]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +874,7 @@ func (x *LeaseReference) String() string {
 func (*LeaseReference) ProtoMessage() {}
 
 func (x *LeaseReference) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[3]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +887,7 @@ func (x *LeaseReference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseReference.ProtoReflect.Descriptor instead.
 func (*LeaseReference) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{3}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LeaseReference) GetTaskId() string {
@@ -806,7 +935,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[4]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +947,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[4]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +960,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{4}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Welcome) GetProtocolVersion() uint32 {
@@ -929,7 +1058,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[5]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1070,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[5]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1083,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{5}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Heartbeat) GetNumber() uint64 {
@@ -998,7 +1127,7 @@ type HeartbeatEcho struct {
 
 func (x *HeartbeatEcho) Reset() {
 	*x = HeartbeatEcho{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[6]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1139,7 @@ func (x *HeartbeatEcho) String() string {
 func (*HeartbeatEcho) ProtoMessage() {}
 
 func (x *HeartbeatEcho) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[6]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1152,7 @@ func (x *HeartbeatEcho) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatEcho.ProtoReflect.Descriptor instead.
 func (*HeartbeatEcho) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{6}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HeartbeatEcho) GetNumber() uint64 {
@@ -1067,7 +1196,7 @@ type Lease struct {
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[7]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1208,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[7]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +1221,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{7}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Lease) GetTaskId() string {
@@ -1171,7 +1300,7 @@ type LeaseBatch struct {
 
 func (x *LeaseBatch) Reset() {
 	*x = LeaseBatch{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[8]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1312,7 @@ func (x *LeaseBatch) String() string {
 func (*LeaseBatch) ProtoMessage() {}
 
 func (x *LeaseBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[8]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1325,7 @@ func (x *LeaseBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseBatch.ProtoReflect.Descriptor instead.
 func (*LeaseBatch) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{8}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LeaseBatch) GetNumber() uint64 {
@@ -1226,7 +1355,7 @@ type LeaseReceipt struct {
 
 func (x *LeaseReceipt) Reset() {
 	*x = LeaseReceipt{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[9]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1367,7 @@ func (x *LeaseReceipt) String() string {
 func (*LeaseReceipt) ProtoMessage() {}
 
 func (x *LeaseReceipt) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[9]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1380,7 @@ func (x *LeaseReceipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseReceipt.ProtoReflect.Descriptor instead.
 func (*LeaseReceipt) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{9}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LeaseReceipt) GetNumber() uint64 {
@@ -1274,7 +1403,7 @@ type ReportBatch struct {
 
 func (x *ReportBatch) Reset() {
 	*x = ReportBatch{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[10]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1415,7 @@ func (x *ReportBatch) String() string {
 func (*ReportBatch) ProtoMessage() {}
 
 func (x *ReportBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[10]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1428,7 @@ func (x *ReportBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportBatch.ProtoReflect.Descriptor instead.
 func (*ReportBatch) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{10}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReportBatch) GetReports() []*Report {
@@ -1344,7 +1473,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[11]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1485,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[11]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1498,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{11}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Report) GetNumber() uint64 {
@@ -1541,7 +1670,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[12]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +1682,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[12]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +1695,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{12}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{14}
 }
 
 // The work ended well.
@@ -1582,7 +1711,7 @@ type Succeeded struct {
 
 func (x *Succeeded) Reset() {
 	*x = Succeeded{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[13]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1723,7 @@ func (x *Succeeded) String() string {
 func (*Succeeded) ProtoMessage() {}
 
 func (x *Succeeded) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[13]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1736,7 @@ func (x *Succeeded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Succeeded.ProtoReflect.Descriptor instead.
 func (*Succeeded) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{13}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Succeeded) GetOutput() *Payload {
@@ -1639,7 +1768,7 @@ type Failed struct {
 
 func (x *Failed) Reset() {
 	*x = Failed{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[14]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +1780,7 @@ func (x *Failed) String() string {
 func (*Failed) ProtoMessage() {}
 
 func (x *Failed) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[14]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +1793,7 @@ func (x *Failed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failed.ProtoReflect.Descriptor instead.
 func (*Failed) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{14}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Failed) GetFailure() *Failure {
@@ -1701,7 +1830,7 @@ type Cancelled struct {
 
 func (x *Cancelled) Reset() {
 	*x = Cancelled{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[15]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1713,7 +1842,7 @@ func (x *Cancelled) String() string {
 func (*Cancelled) ProtoMessage() {}
 
 func (x *Cancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[15]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1726,7 +1855,7 @@ func (x *Cancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancelled.ProtoReflect.Descriptor instead.
 func (*Cancelled) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{15}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Cancelled) GetOutput() *Payload {
@@ -1754,7 +1883,7 @@ type Returned struct {
 
 func (x *Returned) Reset() {
 	*x = Returned{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[16]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1895,7 @@ func (x *Returned) String() string {
 func (*Returned) ProtoMessage() {}
 
 func (x *Returned) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[16]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +1908,7 @@ func (x *Returned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Returned.ProtoReflect.Descriptor instead.
 func (*Returned) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{16}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Returned) GetMessage() string {
@@ -1800,7 +1929,7 @@ type Rejected struct {
 
 func (x *Rejected) Reset() {
 	*x = Rejected{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[17]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1941,7 @@ func (x *Rejected) String() string {
 func (*Rejected) ProtoMessage() {}
 
 func (x *Rejected) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[17]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1954,7 @@ func (x *Rejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejected.ProtoReflect.Descriptor instead.
 func (*Rejected) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{17}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Rejected) GetMessage() string {
@@ -1848,7 +1977,7 @@ type ReportAck struct {
 
 func (x *ReportAck) Reset() {
 	*x = ReportAck{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[18]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +1989,7 @@ func (x *ReportAck) String() string {
 func (*ReportAck) ProtoMessage() {}
 
 func (x *ReportAck) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[18]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2002,7 @@ func (x *ReportAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportAck.ProtoReflect.Descriptor instead.
 func (*ReportAck) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{18}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReportAck) GetNumber() uint64 {
@@ -1909,7 +2038,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[19]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2050,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[19]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2063,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{19}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Refusal) GetNumber() uint64 {
@@ -1983,7 +2112,7 @@ type OutputBatch struct {
 
 func (x *OutputBatch) Reset() {
 	*x = OutputBatch{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[20]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1995,7 +2124,7 @@ func (x *OutputBatch) String() string {
 func (*OutputBatch) ProtoMessage() {}
 
 func (x *OutputBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[20]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2008,7 +2137,7 @@ func (x *OutputBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputBatch.ProtoReflect.Descriptor instead.
 func (*OutputBatch) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{20}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *OutputBatch) GetChunks() []*LeaseOutput {
@@ -2031,7 +2160,7 @@ type LeaseOutput struct {
 
 func (x *LeaseOutput) Reset() {
 	*x = LeaseOutput{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[21]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2043,7 +2172,7 @@ func (x *LeaseOutput) String() string {
 func (*LeaseOutput) ProtoMessage() {}
 
 func (x *LeaseOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[21]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2056,7 +2185,7 @@ func (x *LeaseOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseOutput.ProtoReflect.Descriptor instead.
 func (*LeaseOutput) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{21}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LeaseOutput) GetTaskId() string {
@@ -2082,7 +2211,7 @@ type DrainNotice struct {
 
 func (x *DrainNotice) Reset() {
 	*x = DrainNotice{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[22]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2223,7 @@ func (x *DrainNotice) String() string {
 func (*DrainNotice) ProtoMessage() {}
 
 func (x *DrainNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[22]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2236,7 @@ func (x *DrainNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainNotice.ProtoReflect.Descriptor instead.
 func (*DrainNotice) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{22}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{24}
 }
 
 // The agent leaves.
@@ -2121,7 +2250,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[23]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2133,7 +2262,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[23]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2146,7 +2275,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{23}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Goodbye) GetMessage() string {
@@ -2179,7 +2308,7 @@ type Orders struct {
 
 func (x *Orders) Reset() {
 	*x = Orders{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[24]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2191,7 +2320,7 @@ func (x *Orders) String() string {
 func (*Orders) ProtoMessage() {}
 
 func (x *Orders) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[24]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2204,7 +2333,7 @@ func (x *Orders) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Orders.ProtoReflect.Descriptor instead.
 func (*Orders) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{24}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Orders) GetCancel() []*LeaseReference {
@@ -2269,7 +2398,7 @@ type DrainOrder struct {
 
 func (x *DrainOrder) Reset() {
 	*x = DrainOrder{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[25]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2281,7 +2410,7 @@ func (x *DrainOrder) String() string {
 func (*DrainOrder) ProtoMessage() {}
 
 func (x *DrainOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[25]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2294,7 +2423,7 @@ func (x *DrainOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainOrder.ProtoReflect.Descriptor instead.
 func (*DrainOrder) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{25}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DrainOrder) GetMode() DrainMode {
@@ -2324,7 +2453,7 @@ type Moving struct {
 
 func (x *Moving) Reset() {
 	*x = Moving{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[26]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2465,7 @@ func (x *Moving) String() string {
 func (*Moving) ProtoMessage() {}
 
 func (x *Moving) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[26]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2478,7 @@ func (x *Moving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moving.ProtoReflect.Descriptor instead.
 func (*Moving) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{26}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Moving) GetMessage() string {
@@ -2385,7 +2514,7 @@ type ListAgentsRequest struct {
 
 func (x *ListAgentsRequest) Reset() {
 	*x = ListAgentsRequest{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[27]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2526,7 @@ func (x *ListAgentsRequest) String() string {
 func (*ListAgentsRequest) ProtoMessage() {}
 
 func (x *ListAgentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[27]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2539,7 @@ func (x *ListAgentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAgentsRequest.ProtoReflect.Descriptor instead.
 func (*ListAgentsRequest) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{27}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListAgentsRequest) GetNamespace() string {
@@ -2463,7 +2592,7 @@ type ListAgentsResponse struct {
 
 func (x *ListAgentsResponse) Reset() {
 	*x = ListAgentsResponse{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[28]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2475,7 +2604,7 @@ func (x *ListAgentsResponse) String() string {
 func (*ListAgentsResponse) ProtoMessage() {}
 
 func (x *ListAgentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[28]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2488,7 +2617,7 @@ func (x *ListAgentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAgentsResponse.ProtoReflect.Descriptor instead.
 func (*ListAgentsResponse) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{28}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListAgentsResponse) GetAgents() []*Agent {
@@ -2525,7 +2654,7 @@ type GetAgentRequest struct {
 
 func (x *GetAgentRequest) Reset() {
 	*x = GetAgentRequest{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[29]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2666,7 @@ func (x *GetAgentRequest) String() string {
 func (*GetAgentRequest) ProtoMessage() {}
 
 func (x *GetAgentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[29]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2679,7 @@ func (x *GetAgentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAgentRequest.ProtoReflect.Descriptor instead.
 func (*GetAgentRequest) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{29}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetAgentRequest) GetNamespace() string {
@@ -2580,7 +2709,7 @@ type GetAgentResponse struct {
 
 func (x *GetAgentResponse) Reset() {
 	*x = GetAgentResponse{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[30]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2592,7 +2721,7 @@ func (x *GetAgentResponse) String() string {
 func (*GetAgentResponse) ProtoMessage() {}
 
 func (x *GetAgentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[30]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2605,7 +2734,7 @@ func (x *GetAgentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAgentResponse.ProtoReflect.Descriptor instead.
 func (*GetAgentResponse) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{30}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetAgentResponse) GetAgent() *Agent {
@@ -2637,7 +2766,7 @@ type CordonAgentRequest struct {
 
 func (x *CordonAgentRequest) Reset() {
 	*x = CordonAgentRequest{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[31]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2649,7 +2778,7 @@ func (x *CordonAgentRequest) String() string {
 func (*CordonAgentRequest) ProtoMessage() {}
 
 func (x *CordonAgentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[31]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2662,7 +2791,7 @@ func (x *CordonAgentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CordonAgentRequest.ProtoReflect.Descriptor instead.
 func (*CordonAgentRequest) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{31}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CordonAgentRequest) GetNamespace() string {
@@ -2697,7 +2826,7 @@ type CordonAgentResponse struct {
 
 func (x *CordonAgentResponse) Reset() {
 	*x = CordonAgentResponse{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[32]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +2838,7 @@ func (x *CordonAgentResponse) String() string {
 func (*CordonAgentResponse) ProtoMessage() {}
 
 func (x *CordonAgentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[32]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +2851,7 @@ func (x *CordonAgentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CordonAgentResponse.ProtoReflect.Descriptor instead.
 func (*CordonAgentResponse) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{32}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CordonAgentResponse) GetAgent() *Agent {
@@ -2747,7 +2876,7 @@ type UncordonAgentRequest struct {
 
 func (x *UncordonAgentRequest) Reset() {
 	*x = UncordonAgentRequest{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[33]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2759,7 +2888,7 @@ func (x *UncordonAgentRequest) String() string {
 func (*UncordonAgentRequest) ProtoMessage() {}
 
 func (x *UncordonAgentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[33]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2772,7 +2901,7 @@ func (x *UncordonAgentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UncordonAgentRequest.ProtoReflect.Descriptor instead.
 func (*UncordonAgentRequest) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{33}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UncordonAgentRequest) GetNamespace() string {
@@ -2807,7 +2936,7 @@ type UncordonAgentResponse struct {
 
 func (x *UncordonAgentResponse) Reset() {
 	*x = UncordonAgentResponse{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[34]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2819,7 +2948,7 @@ func (x *UncordonAgentResponse) String() string {
 func (*UncordonAgentResponse) ProtoMessage() {}
 
 func (x *UncordonAgentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[34]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +2961,7 @@ func (x *UncordonAgentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UncordonAgentResponse.ProtoReflect.Descriptor instead.
 func (*UncordonAgentResponse) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{34}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UncordonAgentResponse) GetAgent() *Agent {
@@ -2861,7 +2990,7 @@ type DrainAgentRequest struct {
 
 func (x *DrainAgentRequest) Reset() {
 	*x = DrainAgentRequest{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[35]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +3002,7 @@ func (x *DrainAgentRequest) String() string {
 func (*DrainAgentRequest) ProtoMessage() {}
 
 func (x *DrainAgentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[35]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +3015,7 @@ func (x *DrainAgentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainAgentRequest.ProtoReflect.Descriptor instead.
 func (*DrainAgentRequest) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{35}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DrainAgentRequest) GetNamespace() string {
@@ -2935,7 +3064,7 @@ type DrainAgentResponse struct {
 
 func (x *DrainAgentResponse) Reset() {
 	*x = DrainAgentResponse{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[36]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3076,7 @@ func (x *DrainAgentResponse) String() string {
 func (*DrainAgentResponse) ProtoMessage() {}
 
 func (x *DrainAgentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[36]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3089,7 @@ func (x *DrainAgentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainAgentResponse.ProtoReflect.Descriptor instead.
 func (*DrainAgentResponse) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{36}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DrainAgentResponse) GetAgent() *Agent {
@@ -2999,7 +3128,7 @@ type ChangeAgentsRequest struct {
 
 func (x *ChangeAgentsRequest) Reset() {
 	*x = ChangeAgentsRequest{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[37]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3011,7 +3140,7 @@ func (x *ChangeAgentsRequest) String() string {
 func (*ChangeAgentsRequest) ProtoMessage() {}
 
 func (x *ChangeAgentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[37]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3024,7 +3153,7 @@ func (x *ChangeAgentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAgentsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeAgentsRequest) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{37}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ChangeAgentsRequest) GetNamespace() string {
@@ -3112,7 +3241,7 @@ type ChangeAgentsResponse struct {
 
 func (x *ChangeAgentsResponse) Reset() {
 	*x = ChangeAgentsResponse{}
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[38]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3124,7 +3253,7 @@ func (x *ChangeAgentsResponse) String() string {
 func (*ChangeAgentsResponse) ProtoMessage() {}
 
 func (x *ChangeAgentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[38]
+	mi := &file_missioncontrol_v1_agent_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3266,7 @@ func (x *ChangeAgentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAgentsResponse.ProtoReflect.Descriptor instead.
 func (*ChangeAgentsResponse) Descriptor() ([]byte, []int) {
-	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{38}
+	return file_missioncontrol_v1_agent_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ChangeAgentsResponse) GetAgents() []*Agent {
@@ -3183,7 +3312,15 @@ const file_missioncontrol_v1_agent_service_proto_rawDesc = "" +
 	"report_ack\x18\x04 \x01(\v2\x1c.missioncontrol.v1.ReportAckH\x00R\treportAck\x123\n" +
 	"\x06orders\x18\x05 \x01(\v2\x19.missioncontrol.v1.OrdersH\x00R\x06orders\x123\n" +
 	"\x06moving\x18\x06 \x01(\v2\x19.missioncontrol.v1.MovingH\x00R\x06movingB\t\n" +
-	"\acontent\"\x86\x06\n" +
+	"\acontent\"\xb9\x01\n" +
+	"\x0fExchangeRequest\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12;\n" +
+	"\bmessages\x18\x03 \x03(\v2\x1f.missioncontrol.v1.AgentMessageR\bmessages\x12-\n" +
+	"\x04wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"k\n" +
+	"\x10ExchangeResponse\x12A\n" +
+	"\bmessages\x18\x01 \x03(\v2%.missioncontrol.v1.CoordinatorMessageR\bmessages\x12\x14\n" +
+	"\x05ended\x18\x02 \x01(\bR\x05ended\"\x86\x06\n" +
 	"\x05Hello\x120\n" +
 	"\x14protocol_version_min\x18\x01 \x01(\rR\x12protocolVersionMin\x120\n" +
 	"\x14protocol_version_max\x18\x02 \x01(\rR\x12protocolVersionMax\x12\x1c\n" +
@@ -3399,9 +3536,10 @@ const file_missioncontrol_v1_agent_service_proto_rawDesc = "" +
 	"\x13AGENT_CHANGE_CORDON\x10\x01\x12\x19\n" +
 	"\x15AGENT_CHANGE_UNCORDON\x10\x02\x12\x16\n" +
 	"\x12AGENT_CHANGE_DRAIN\x10\x03\x12\x17\n" +
-	"\x13AGENT_CHANGE_RESUME\x10\x042\x93\x05\n" +
+	"\x13AGENT_CHANGE_RESUME\x10\x042\xe8\x05\n" +
 	"\fAgentService\x12U\n" +
-	"\aConnect\x12\x1f.missioncontrol.v1.AgentMessage\x1a%.missioncontrol.v1.CoordinatorMessage(\x010\x01\x12Y\n" +
+	"\aConnect\x12\x1f.missioncontrol.v1.AgentMessage\x1a%.missioncontrol.v1.CoordinatorMessage(\x010\x01\x12S\n" +
+	"\bExchange\x12\".missioncontrol.v1.ExchangeRequest\x1a#.missioncontrol.v1.ExchangeResponse\x12Y\n" +
 	"\n" +
 	"ListAgents\x12$.missioncontrol.v1.ListAgentsRequest\x1a%.missioncontrol.v1.ListAgentsResponse\x12S\n" +
 	"\bGetAgent\x12\".missioncontrol.v1.GetAgentRequest\x1a#.missioncontrol.v1.GetAgentResponse\x12\\\n" +
@@ -3425,159 +3563,166 @@ func file_missioncontrol_v1_agent_service_proto_rawDescGZIP() []byte {
 }
 
 var file_missioncontrol_v1_agent_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_missioncontrol_v1_agent_service_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_missioncontrol_v1_agent_service_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_missioncontrol_v1_agent_service_proto_goTypes = []any{
 	(RefusalReason)(0),            // 0: missioncontrol.v1.RefusalReason
 	(DrainMode)(0),                // 1: missioncontrol.v1.DrainMode
 	(AgentChange)(0),              // 2: missioncontrol.v1.AgentChange
 	(*AgentMessage)(nil),          // 3: missioncontrol.v1.AgentMessage
 	(*CoordinatorMessage)(nil),    // 4: missioncontrol.v1.CoordinatorMessage
-	(*Hello)(nil),                 // 5: missioncontrol.v1.Hello
-	(*LeaseReference)(nil),        // 6: missioncontrol.v1.LeaseReference
-	(*Welcome)(nil),               // 7: missioncontrol.v1.Welcome
-	(*Heartbeat)(nil),             // 8: missioncontrol.v1.Heartbeat
-	(*HeartbeatEcho)(nil),         // 9: missioncontrol.v1.HeartbeatEcho
-	(*Lease)(nil),                 // 10: missioncontrol.v1.Lease
-	(*LeaseBatch)(nil),            // 11: missioncontrol.v1.LeaseBatch
-	(*LeaseReceipt)(nil),          // 12: missioncontrol.v1.LeaseReceipt
-	(*ReportBatch)(nil),           // 13: missioncontrol.v1.ReportBatch
-	(*Report)(nil),                // 14: missioncontrol.v1.Report
-	(*Started)(nil),               // 15: missioncontrol.v1.Started
-	(*Succeeded)(nil),             // 16: missioncontrol.v1.Succeeded
-	(*Failed)(nil),                // 17: missioncontrol.v1.Failed
-	(*Cancelled)(nil),             // 18: missioncontrol.v1.Cancelled
-	(*Returned)(nil),              // 19: missioncontrol.v1.Returned
-	(*Rejected)(nil),              // 20: missioncontrol.v1.Rejected
-	(*ReportAck)(nil),             // 21: missioncontrol.v1.ReportAck
-	(*Refusal)(nil),               // 22: missioncontrol.v1.Refusal
-	(*OutputBatch)(nil),           // 23: missioncontrol.v1.OutputBatch
-	(*LeaseOutput)(nil),           // 24: missioncontrol.v1.LeaseOutput
-	(*DrainNotice)(nil),           // 25: missioncontrol.v1.DrainNotice
-	(*Goodbye)(nil),               // 26: missioncontrol.v1.Goodbye
-	(*Orders)(nil),                // 27: missioncontrol.v1.Orders
-	(*DrainOrder)(nil),            // 28: missioncontrol.v1.DrainOrder
-	(*Moving)(nil),                // 29: missioncontrol.v1.Moving
-	(*ListAgentsRequest)(nil),     // 30: missioncontrol.v1.ListAgentsRequest
-	(*ListAgentsResponse)(nil),    // 31: missioncontrol.v1.ListAgentsResponse
-	(*GetAgentRequest)(nil),       // 32: missioncontrol.v1.GetAgentRequest
-	(*GetAgentResponse)(nil),      // 33: missioncontrol.v1.GetAgentResponse
-	(*CordonAgentRequest)(nil),    // 34: missioncontrol.v1.CordonAgentRequest
-	(*CordonAgentResponse)(nil),   // 35: missioncontrol.v1.CordonAgentResponse
-	(*UncordonAgentRequest)(nil),  // 36: missioncontrol.v1.UncordonAgentRequest
-	(*UncordonAgentResponse)(nil), // 37: missioncontrol.v1.UncordonAgentResponse
-	(*DrainAgentRequest)(nil),     // 38: missioncontrol.v1.DrainAgentRequest
-	(*DrainAgentResponse)(nil),    // 39: missioncontrol.v1.DrainAgentResponse
-	(*ChangeAgentsRequest)(nil),   // 40: missioncontrol.v1.ChangeAgentsRequest
-	(*ChangeAgentsResponse)(nil),  // 41: missioncontrol.v1.ChangeAgentsResponse
-	nil,                           // 42: missioncontrol.v1.Hello.LabelsEntry
-	nil,                           // 43: missioncontrol.v1.Hello.ResourcesEntry
-	nil,                           // 44: missioncontrol.v1.ListAgentsRequest.LabelsEntry
-	(*durationpb.Duration)(nil),   // 45: google.protobuf.Duration
-	(*TaskSpec)(nil),              // 46: missioncontrol.v1.TaskSpec
-	(*Payload)(nil),               // 47: missioncontrol.v1.Payload
-	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
-	(*Progress)(nil),              // 49: missioncontrol.v1.Progress
-	(*Usage)(nil),                 // 50: missioncontrol.v1.Usage
-	(*Failure)(nil),               // 51: missioncontrol.v1.Failure
-	(*OutputChunk)(nil),           // 52: missioncontrol.v1.OutputChunk
-	(AgentState)(0),               // 53: missioncontrol.v1.AgentState
-	(*Agent)(nil),                 // 54: missioncontrol.v1.Agent
-	(*LabelSelector)(nil),         // 55: missioncontrol.v1.LabelSelector
+	(*ExchangeRequest)(nil),       // 5: missioncontrol.v1.ExchangeRequest
+	(*ExchangeResponse)(nil),      // 6: missioncontrol.v1.ExchangeResponse
+	(*Hello)(nil),                 // 7: missioncontrol.v1.Hello
+	(*LeaseReference)(nil),        // 8: missioncontrol.v1.LeaseReference
+	(*Welcome)(nil),               // 9: missioncontrol.v1.Welcome
+	(*Heartbeat)(nil),             // 10: missioncontrol.v1.Heartbeat
+	(*HeartbeatEcho)(nil),         // 11: missioncontrol.v1.HeartbeatEcho
+	(*Lease)(nil),                 // 12: missioncontrol.v1.Lease
+	(*LeaseBatch)(nil),            // 13: missioncontrol.v1.LeaseBatch
+	(*LeaseReceipt)(nil),          // 14: missioncontrol.v1.LeaseReceipt
+	(*ReportBatch)(nil),           // 15: missioncontrol.v1.ReportBatch
+	(*Report)(nil),                // 16: missioncontrol.v1.Report
+	(*Started)(nil),               // 17: missioncontrol.v1.Started
+	(*Succeeded)(nil),             // 18: missioncontrol.v1.Succeeded
+	(*Failed)(nil),                // 19: missioncontrol.v1.Failed
+	(*Cancelled)(nil),             // 20: missioncontrol.v1.Cancelled
+	(*Returned)(nil),              // 21: missioncontrol.v1.Returned
+	(*Rejected)(nil),              // 22: missioncontrol.v1.Rejected
+	(*ReportAck)(nil),             // 23: missioncontrol.v1.ReportAck
+	(*Refusal)(nil),               // 24: missioncontrol.v1.Refusal
+	(*OutputBatch)(nil),           // 25: missioncontrol.v1.OutputBatch
+	(*LeaseOutput)(nil),           // 26: missioncontrol.v1.LeaseOutput
+	(*DrainNotice)(nil),           // 27: missioncontrol.v1.DrainNotice
+	(*Goodbye)(nil),               // 28: missioncontrol.v1.Goodbye
+	(*Orders)(nil),                // 29: missioncontrol.v1.Orders
+	(*DrainOrder)(nil),            // 30: missioncontrol.v1.DrainOrder
+	(*Moving)(nil),                // 31: missioncontrol.v1.Moving
+	(*ListAgentsRequest)(nil),     // 32: missioncontrol.v1.ListAgentsRequest
+	(*ListAgentsResponse)(nil),    // 33: missioncontrol.v1.ListAgentsResponse
+	(*GetAgentRequest)(nil),       // 34: missioncontrol.v1.GetAgentRequest
+	(*GetAgentResponse)(nil),      // 35: missioncontrol.v1.GetAgentResponse
+	(*CordonAgentRequest)(nil),    // 36: missioncontrol.v1.CordonAgentRequest
+	(*CordonAgentResponse)(nil),   // 37: missioncontrol.v1.CordonAgentResponse
+	(*UncordonAgentRequest)(nil),  // 38: missioncontrol.v1.UncordonAgentRequest
+	(*UncordonAgentResponse)(nil), // 39: missioncontrol.v1.UncordonAgentResponse
+	(*DrainAgentRequest)(nil),     // 40: missioncontrol.v1.DrainAgentRequest
+	(*DrainAgentResponse)(nil),    // 41: missioncontrol.v1.DrainAgentResponse
+	(*ChangeAgentsRequest)(nil),   // 42: missioncontrol.v1.ChangeAgentsRequest
+	(*ChangeAgentsResponse)(nil),  // 43: missioncontrol.v1.ChangeAgentsResponse
+	nil,                           // 44: missioncontrol.v1.Hello.LabelsEntry
+	nil,                           // 45: missioncontrol.v1.Hello.ResourcesEntry
+	nil,                           // 46: missioncontrol.v1.ListAgentsRequest.LabelsEntry
+	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
+	(*TaskSpec)(nil),              // 48: missioncontrol.v1.TaskSpec
+	(*Payload)(nil),               // 49: missioncontrol.v1.Payload
+	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
+	(*Progress)(nil),              // 51: missioncontrol.v1.Progress
+	(*Usage)(nil),                 // 52: missioncontrol.v1.Usage
+	(*Failure)(nil),               // 53: missioncontrol.v1.Failure
+	(*OutputChunk)(nil),           // 54: missioncontrol.v1.OutputChunk
+	(AgentState)(0),               // 55: missioncontrol.v1.AgentState
+	(*Agent)(nil),                 // 56: missioncontrol.v1.Agent
+	(*LabelSelector)(nil),         // 57: missioncontrol.v1.LabelSelector
 }
 var file_missioncontrol_v1_agent_service_proto_depIdxs = []int32{
-	5,  // 0: missioncontrol.v1.AgentMessage.hello:type_name -> missioncontrol.v1.Hello
-	8,  // 1: missioncontrol.v1.AgentMessage.heartbeat:type_name -> missioncontrol.v1.Heartbeat
-	12, // 2: missioncontrol.v1.AgentMessage.lease_receipt:type_name -> missioncontrol.v1.LeaseReceipt
-	13, // 3: missioncontrol.v1.AgentMessage.reports:type_name -> missioncontrol.v1.ReportBatch
-	23, // 4: missioncontrol.v1.AgentMessage.output:type_name -> missioncontrol.v1.OutputBatch
-	25, // 5: missioncontrol.v1.AgentMessage.drain_notice:type_name -> missioncontrol.v1.DrainNotice
-	26, // 6: missioncontrol.v1.AgentMessage.goodbye:type_name -> missioncontrol.v1.Goodbye
-	7,  // 7: missioncontrol.v1.CoordinatorMessage.welcome:type_name -> missioncontrol.v1.Welcome
-	9,  // 8: missioncontrol.v1.CoordinatorMessage.heartbeat_echo:type_name -> missioncontrol.v1.HeartbeatEcho
-	11, // 9: missioncontrol.v1.CoordinatorMessage.leases:type_name -> missioncontrol.v1.LeaseBatch
-	21, // 10: missioncontrol.v1.CoordinatorMessage.report_ack:type_name -> missioncontrol.v1.ReportAck
-	27, // 11: missioncontrol.v1.CoordinatorMessage.orders:type_name -> missioncontrol.v1.Orders
-	29, // 12: missioncontrol.v1.CoordinatorMessage.moving:type_name -> missioncontrol.v1.Moving
-	42, // 13: missioncontrol.v1.Hello.labels:type_name -> missioncontrol.v1.Hello.LabelsEntry
-	43, // 14: missioncontrol.v1.Hello.resources:type_name -> missioncontrol.v1.Hello.ResourcesEntry
-	6,  // 15: missioncontrol.v1.Hello.held:type_name -> missioncontrol.v1.LeaseReference
-	6,  // 16: missioncontrol.v1.Welcome.keep:type_name -> missioncontrol.v1.LeaseReference
-	6,  // 17: missioncontrol.v1.Welcome.drop:type_name -> missioncontrol.v1.LeaseReference
-	45, // 18: missioncontrol.v1.Welcome.heartbeat_interval:type_name -> google.protobuf.Duration
-	45, // 19: missioncontrol.v1.Welcome.echo_timeout:type_name -> google.protobuf.Duration
-	45, // 20: missioncontrol.v1.Welcome.lease_ttl:type_name -> google.protobuf.Duration
-	45, // 21: missioncontrol.v1.Welcome.reconnect_jitter_max:type_name -> google.protobuf.Duration
-	27, // 22: missioncontrol.v1.Welcome.orders:type_name -> missioncontrol.v1.Orders
-	6,  // 23: missioncontrol.v1.Heartbeat.held:type_name -> missioncontrol.v1.LeaseReference
-	46, // 24: missioncontrol.v1.Lease.spec:type_name -> missioncontrol.v1.TaskSpec
-	47, // 25: missioncontrol.v1.Lease.checkpoint:type_name -> missioncontrol.v1.Payload
-	45, // 26: missioncontrol.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	45, // 27: missioncontrol.v1.Lease.run_time_limit:type_name -> google.protobuf.Duration
-	48, // 28: missioncontrol.v1.Lease.create_time:type_name -> google.protobuf.Timestamp
-	48, // 29: missioncontrol.v1.Lease.grant_time:type_name -> google.protobuf.Timestamp
-	10, // 30: missioncontrol.v1.LeaseBatch.leases:type_name -> missioncontrol.v1.Lease
-	14, // 31: missioncontrol.v1.ReportBatch.reports:type_name -> missioncontrol.v1.Report
-	15, // 32: missioncontrol.v1.Report.started:type_name -> missioncontrol.v1.Started
-	49, // 33: missioncontrol.v1.Report.progress:type_name -> missioncontrol.v1.Progress
-	47, // 34: missioncontrol.v1.Report.checkpoint:type_name -> missioncontrol.v1.Payload
-	16, // 35: missioncontrol.v1.Report.succeeded:type_name -> missioncontrol.v1.Succeeded
-	17, // 36: missioncontrol.v1.Report.failed:type_name -> missioncontrol.v1.Failed
-	18, // 37: missioncontrol.v1.Report.cancelled:type_name -> missioncontrol.v1.Cancelled
-	19, // 38: missioncontrol.v1.Report.returned:type_name -> missioncontrol.v1.Returned
-	20, // 39: missioncontrol.v1.Report.rejected:type_name -> missioncontrol.v1.Rejected
-	47, // 40: missioncontrol.v1.Succeeded.output:type_name -> missioncontrol.v1.Payload
-	50, // 41: missioncontrol.v1.Succeeded.usage:type_name -> missioncontrol.v1.Usage
-	51, // 42: missioncontrol.v1.Failed.failure:type_name -> missioncontrol.v1.Failure
-	47, // 43: missioncontrol.v1.Failed.output:type_name -> missioncontrol.v1.Payload
-	50, // 44: missioncontrol.v1.Failed.usage:type_name -> missioncontrol.v1.Usage
-	47, // 45: missioncontrol.v1.Cancelled.output:type_name -> missioncontrol.v1.Payload
-	50, // 46: missioncontrol.v1.Cancelled.usage:type_name -> missioncontrol.v1.Usage
-	22, // 47: missioncontrol.v1.ReportAck.refusals:type_name -> missioncontrol.v1.Refusal
-	0,  // 48: missioncontrol.v1.Refusal.reason:type_name -> missioncontrol.v1.RefusalReason
-	24, // 49: missioncontrol.v1.OutputBatch.chunks:type_name -> missioncontrol.v1.LeaseOutput
-	52, // 50: missioncontrol.v1.LeaseOutput.chunk:type_name -> missioncontrol.v1.OutputChunk
-	6,  // 51: missioncontrol.v1.Orders.cancel:type_name -> missioncontrol.v1.LeaseReference
-	6,  // 52: missioncontrol.v1.Orders.recall:type_name -> missioncontrol.v1.LeaseReference
-	6,  // 53: missioncontrol.v1.Orders.drop:type_name -> missioncontrol.v1.LeaseReference
-	6,  // 54: missioncontrol.v1.Orders.follow_output:type_name -> missioncontrol.v1.LeaseReference
-	6,  // 55: missioncontrol.v1.Orders.unfollow_output:type_name -> missioncontrol.v1.LeaseReference
-	28, // 56: missioncontrol.v1.Orders.drain:type_name -> missioncontrol.v1.DrainOrder
-	1,  // 57: missioncontrol.v1.DrainOrder.mode:type_name -> missioncontrol.v1.DrainMode
-	45, // 58: missioncontrol.v1.DrainOrder.time_limit:type_name -> google.protobuf.Duration
-	45, // 59: missioncontrol.v1.Moving.delay:type_name -> google.protobuf.Duration
-	53, // 60: missioncontrol.v1.ListAgentsRequest.states:type_name -> missioncontrol.v1.AgentState
-	44, // 61: missioncontrol.v1.ListAgentsRequest.labels:type_name -> missioncontrol.v1.ListAgentsRequest.LabelsEntry
-	54, // 62: missioncontrol.v1.ListAgentsResponse.agents:type_name -> missioncontrol.v1.Agent
-	54, // 63: missioncontrol.v1.GetAgentResponse.agent:type_name -> missioncontrol.v1.Agent
-	54, // 64: missioncontrol.v1.CordonAgentResponse.agent:type_name -> missioncontrol.v1.Agent
-	54, // 65: missioncontrol.v1.UncordonAgentResponse.agent:type_name -> missioncontrol.v1.Agent
-	1,  // 66: missioncontrol.v1.DrainAgentRequest.mode:type_name -> missioncontrol.v1.DrainMode
-	45, // 67: missioncontrol.v1.DrainAgentRequest.time_limit:type_name -> google.protobuf.Duration
-	54, // 68: missioncontrol.v1.DrainAgentResponse.agent:type_name -> missioncontrol.v1.Agent
-	55, // 69: missioncontrol.v1.ChangeAgentsRequest.selectors:type_name -> missioncontrol.v1.LabelSelector
-	2,  // 70: missioncontrol.v1.ChangeAgentsRequest.change:type_name -> missioncontrol.v1.AgentChange
-	1,  // 71: missioncontrol.v1.ChangeAgentsRequest.mode:type_name -> missioncontrol.v1.DrainMode
-	45, // 72: missioncontrol.v1.ChangeAgentsRequest.time_limit:type_name -> google.protobuf.Duration
-	54, // 73: missioncontrol.v1.ChangeAgentsResponse.agents:type_name -> missioncontrol.v1.Agent
-	3,  // 74: missioncontrol.v1.AgentService.Connect:input_type -> missioncontrol.v1.AgentMessage
-	30, // 75: missioncontrol.v1.AgentService.ListAgents:input_type -> missioncontrol.v1.ListAgentsRequest
-	32, // 76: missioncontrol.v1.AgentService.GetAgent:input_type -> missioncontrol.v1.GetAgentRequest
-	34, // 77: missioncontrol.v1.AgentService.CordonAgent:input_type -> missioncontrol.v1.CordonAgentRequest
-	36, // 78: missioncontrol.v1.AgentService.UncordonAgent:input_type -> missioncontrol.v1.UncordonAgentRequest
-	38, // 79: missioncontrol.v1.AgentService.DrainAgent:input_type -> missioncontrol.v1.DrainAgentRequest
-	40, // 80: missioncontrol.v1.AgentService.ChangeAgents:input_type -> missioncontrol.v1.ChangeAgentsRequest
-	4,  // 81: missioncontrol.v1.AgentService.Connect:output_type -> missioncontrol.v1.CoordinatorMessage
-	31, // 82: missioncontrol.v1.AgentService.ListAgents:output_type -> missioncontrol.v1.ListAgentsResponse
-	33, // 83: missioncontrol.v1.AgentService.GetAgent:output_type -> missioncontrol.v1.GetAgentResponse
-	35, // 84: missioncontrol.v1.AgentService.CordonAgent:output_type -> missioncontrol.v1.CordonAgentResponse
-	37, // 85: missioncontrol.v1.AgentService.UncordonAgent:output_type -> missioncontrol.v1.UncordonAgentResponse
-	39, // 86: missioncontrol.v1.AgentService.DrainAgent:output_type -> missioncontrol.v1.DrainAgentResponse
-	41, // 87: missioncontrol.v1.AgentService.ChangeAgents:output_type -> missioncontrol.v1.ChangeAgentsResponse
-	81, // [81:88] is the sub-list for method output_type
-	74, // [74:81] is the sub-list for method input_type
-	74, // [74:74] is the sub-list for extension type_name
-	74, // [74:74] is the sub-list for extension extendee
-	0,  // [0:74] is the sub-list for field type_name
+	7,  // 0: missioncontrol.v1.AgentMessage.hello:type_name -> missioncontrol.v1.Hello
+	10, // 1: missioncontrol.v1.AgentMessage.heartbeat:type_name -> missioncontrol.v1.Heartbeat
+	14, // 2: missioncontrol.v1.AgentMessage.lease_receipt:type_name -> missioncontrol.v1.LeaseReceipt
+	15, // 3: missioncontrol.v1.AgentMessage.reports:type_name -> missioncontrol.v1.ReportBatch
+	25, // 4: missioncontrol.v1.AgentMessage.output:type_name -> missioncontrol.v1.OutputBatch
+	27, // 5: missioncontrol.v1.AgentMessage.drain_notice:type_name -> missioncontrol.v1.DrainNotice
+	28, // 6: missioncontrol.v1.AgentMessage.goodbye:type_name -> missioncontrol.v1.Goodbye
+	9,  // 7: missioncontrol.v1.CoordinatorMessage.welcome:type_name -> missioncontrol.v1.Welcome
+	11, // 8: missioncontrol.v1.CoordinatorMessage.heartbeat_echo:type_name -> missioncontrol.v1.HeartbeatEcho
+	13, // 9: missioncontrol.v1.CoordinatorMessage.leases:type_name -> missioncontrol.v1.LeaseBatch
+	23, // 10: missioncontrol.v1.CoordinatorMessage.report_ack:type_name -> missioncontrol.v1.ReportAck
+	29, // 11: missioncontrol.v1.CoordinatorMessage.orders:type_name -> missioncontrol.v1.Orders
+	31, // 12: missioncontrol.v1.CoordinatorMessage.moving:type_name -> missioncontrol.v1.Moving
+	3,  // 13: missioncontrol.v1.ExchangeRequest.messages:type_name -> missioncontrol.v1.AgentMessage
+	47, // 14: missioncontrol.v1.ExchangeRequest.wait:type_name -> google.protobuf.Duration
+	4,  // 15: missioncontrol.v1.ExchangeResponse.messages:type_name -> missioncontrol.v1.CoordinatorMessage
+	44, // 16: missioncontrol.v1.Hello.labels:type_name -> missioncontrol.v1.Hello.LabelsEntry
+	45, // 17: missioncontrol.v1.Hello.resources:type_name -> missioncontrol.v1.Hello.ResourcesEntry
+	8,  // 18: missioncontrol.v1.Hello.held:type_name -> missioncontrol.v1.LeaseReference
+	8,  // 19: missioncontrol.v1.Welcome.keep:type_name -> missioncontrol.v1.LeaseReference
+	8,  // 20: missioncontrol.v1.Welcome.drop:type_name -> missioncontrol.v1.LeaseReference
+	47, // 21: missioncontrol.v1.Welcome.heartbeat_interval:type_name -> google.protobuf.Duration
+	47, // 22: missioncontrol.v1.Welcome.echo_timeout:type_name -> google.protobuf.Duration
+	47, // 23: missioncontrol.v1.Welcome.lease_ttl:type_name -> google.protobuf.Duration
+	47, // 24: missioncontrol.v1.Welcome.reconnect_jitter_max:type_name -> google.protobuf.Duration
+	29, // 25: missioncontrol.v1.Welcome.orders:type_name -> missioncontrol.v1.Orders
+	8,  // 26: missioncontrol.v1.Heartbeat.held:type_name -> missioncontrol.v1.LeaseReference
+	48, // 27: missioncontrol.v1.Lease.spec:type_name -> missioncontrol.v1.TaskSpec
+	49, // 28: missioncontrol.v1.Lease.checkpoint:type_name -> missioncontrol.v1.Payload
+	47, // 29: missioncontrol.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	47, // 30: missioncontrol.v1.Lease.run_time_limit:type_name -> google.protobuf.Duration
+	50, // 31: missioncontrol.v1.Lease.create_time:type_name -> google.protobuf.Timestamp
+	50, // 32: missioncontrol.v1.Lease.grant_time:type_name -> google.protobuf.Timestamp
+	12, // 33: missioncontrol.v1.LeaseBatch.leases:type_name -> missioncontrol.v1.Lease
+	16, // 34: missioncontrol.v1.ReportBatch.reports:type_name -> missioncontrol.v1.Report
+	17, // 35: missioncontrol.v1.Report.started:type_name -> missioncontrol.v1.Started
+	51, // 36: missioncontrol.v1.Report.progress:type_name -> missioncontrol.v1.Progress
+	49, // 37: missioncontrol.v1.Report.checkpoint:type_name -> missioncontrol.v1.Payload
+	18, // 38: missioncontrol.v1.Report.succeeded:type_name -> missioncontrol.v1.Succeeded
+	19, // 39: missioncontrol.v1.Report.failed:type_name -> missioncontrol.v1.Failed
+	20, // 40: missioncontrol.v1.Report.cancelled:type_name -> missioncontrol.v1.Cancelled
+	21, // 41: missioncontrol.v1.Report.returned:type_name -> missioncontrol.v1.Returned
+	22, // 42: missioncontrol.v1.Report.rejected:type_name -> missioncontrol.v1.Rejected
+	49, // 43: missioncontrol.v1.Succeeded.output:type_name -> missioncontrol.v1.Payload
+	52, // 44: missioncontrol.v1.Succeeded.usage:type_name -> missioncontrol.v1.Usage
+	53, // 45: missioncontrol.v1.Failed.failure:type_name -> missioncontrol.v1.Failure
+	49, // 46: missioncontrol.v1.Failed.output:type_name -> missioncontrol.v1.Payload
+	52, // 47: missioncontrol.v1.Failed.usage:type_name -> missioncontrol.v1.Usage
+	49, // 48: missioncontrol.v1.Cancelled.output:type_name -> missioncontrol.v1.Payload
+	52, // 49: missioncontrol.v1.Cancelled.usage:type_name -> missioncontrol.v1.Usage
+	24, // 50: missioncontrol.v1.ReportAck.refusals:type_name -> missioncontrol.v1.Refusal
+	0,  // 51: missioncontrol.v1.Refusal.reason:type_name -> missioncontrol.v1.RefusalReason
+	26, // 52: missioncontrol.v1.OutputBatch.chunks:type_name -> missioncontrol.v1.LeaseOutput
+	54, // 53: missioncontrol.v1.LeaseOutput.chunk:type_name -> missioncontrol.v1.OutputChunk
+	8,  // 54: missioncontrol.v1.Orders.cancel:type_name -> missioncontrol.v1.LeaseReference
+	8,  // 55: missioncontrol.v1.Orders.recall:type_name -> missioncontrol.v1.LeaseReference
+	8,  // 56: missioncontrol.v1.Orders.drop:type_name -> missioncontrol.v1.LeaseReference
+	8,  // 57: missioncontrol.v1.Orders.follow_output:type_name -> missioncontrol.v1.LeaseReference
+	8,  // 58: missioncontrol.v1.Orders.unfollow_output:type_name -> missioncontrol.v1.LeaseReference
+	30, // 59: missioncontrol.v1.Orders.drain:type_name -> missioncontrol.v1.DrainOrder
+	1,  // 60: missioncontrol.v1.DrainOrder.mode:type_name -> missioncontrol.v1.DrainMode
+	47, // 61: missioncontrol.v1.DrainOrder.time_limit:type_name -> google.protobuf.Duration
+	47, // 62: missioncontrol.v1.Moving.delay:type_name -> google.protobuf.Duration
+	55, // 63: missioncontrol.v1.ListAgentsRequest.states:type_name -> missioncontrol.v1.AgentState
+	46, // 64: missioncontrol.v1.ListAgentsRequest.labels:type_name -> missioncontrol.v1.ListAgentsRequest.LabelsEntry
+	56, // 65: missioncontrol.v1.ListAgentsResponse.agents:type_name -> missioncontrol.v1.Agent
+	56, // 66: missioncontrol.v1.GetAgentResponse.agent:type_name -> missioncontrol.v1.Agent
+	56, // 67: missioncontrol.v1.CordonAgentResponse.agent:type_name -> missioncontrol.v1.Agent
+	56, // 68: missioncontrol.v1.UncordonAgentResponse.agent:type_name -> missioncontrol.v1.Agent
+	1,  // 69: missioncontrol.v1.DrainAgentRequest.mode:type_name -> missioncontrol.v1.DrainMode
+	47, // 70: missioncontrol.v1.DrainAgentRequest.time_limit:type_name -> google.protobuf.Duration
+	56, // 71: missioncontrol.v1.DrainAgentResponse.agent:type_name -> missioncontrol.v1.Agent
+	57, // 72: missioncontrol.v1.ChangeAgentsRequest.selectors:type_name -> missioncontrol.v1.LabelSelector
+	2,  // 73: missioncontrol.v1.ChangeAgentsRequest.change:type_name -> missioncontrol.v1.AgentChange
+	1,  // 74: missioncontrol.v1.ChangeAgentsRequest.mode:type_name -> missioncontrol.v1.DrainMode
+	47, // 75: missioncontrol.v1.ChangeAgentsRequest.time_limit:type_name -> google.protobuf.Duration
+	56, // 76: missioncontrol.v1.ChangeAgentsResponse.agents:type_name -> missioncontrol.v1.Agent
+	3,  // 77: missioncontrol.v1.AgentService.Connect:input_type -> missioncontrol.v1.AgentMessage
+	5,  // 78: missioncontrol.v1.AgentService.Exchange:input_type -> missioncontrol.v1.ExchangeRequest
+	32, // 79: missioncontrol.v1.AgentService.ListAgents:input_type -> missioncontrol.v1.ListAgentsRequest
+	34, // 80: missioncontrol.v1.AgentService.GetAgent:input_type -> missioncontrol.v1.GetAgentRequest
+	36, // 81: missioncontrol.v1.AgentService.CordonAgent:input_type -> missioncontrol.v1.CordonAgentRequest
+	38, // 82: missioncontrol.v1.AgentService.UncordonAgent:input_type -> missioncontrol.v1.UncordonAgentRequest
+	40, // 83: missioncontrol.v1.AgentService.DrainAgent:input_type -> missioncontrol.v1.DrainAgentRequest
+	42, // 84: missioncontrol.v1.AgentService.ChangeAgents:input_type -> missioncontrol.v1.ChangeAgentsRequest
+	4,  // 85: missioncontrol.v1.AgentService.Connect:output_type -> missioncontrol.v1.CoordinatorMessage
+	6,  // 86: missioncontrol.v1.AgentService.Exchange:output_type -> missioncontrol.v1.ExchangeResponse
+	33, // 87: missioncontrol.v1.AgentService.ListAgents:output_type -> missioncontrol.v1.ListAgentsResponse
+	35, // 88: missioncontrol.v1.AgentService.GetAgent:output_type -> missioncontrol.v1.GetAgentResponse
+	37, // 89: missioncontrol.v1.AgentService.CordonAgent:output_type -> missioncontrol.v1.CordonAgentResponse
+	39, // 90: missioncontrol.v1.AgentService.UncordonAgent:output_type -> missioncontrol.v1.UncordonAgentResponse
+	41, // 91: missioncontrol.v1.AgentService.DrainAgent:output_type -> missioncontrol.v1.DrainAgentResponse
+	43, // 92: missioncontrol.v1.AgentService.ChangeAgents:output_type -> missioncontrol.v1.ChangeAgentsResponse
+	85, // [85:93] is the sub-list for method output_type
+	77, // [77:85] is the sub-list for method input_type
+	77, // [77:77] is the sub-list for extension type_name
+	77, // [77:77] is the sub-list for extension extendee
+	0,  // [0:77] is the sub-list for field type_name
 }
 
 func init() { file_missioncontrol_v1_agent_service_proto_init() }
@@ -3605,7 +3750,7 @@ func file_missioncontrol_v1_agent_service_proto_init() {
 		(*CoordinatorMessage_Orders)(nil),
 		(*CoordinatorMessage_Moving)(nil),
 	}
-	file_missioncontrol_v1_agent_service_proto_msgTypes[11].OneofWrappers = []any{
+	file_missioncontrol_v1_agent_service_proto_msgTypes[13].OneofWrappers = []any{
 		(*Report_Started)(nil),
 		(*Report_Progress)(nil),
 		(*Report_Checkpoint)(nil),
@@ -3621,7 +3766,7 @@ func file_missioncontrol_v1_agent_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_missioncontrol_v1_agent_service_proto_rawDesc), len(file_missioncontrol_v1_agent_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   42,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	AgentService_Connect_FullMethodName       = "/missioncontrol.v1.AgentService/Connect"
+	AgentService_Exchange_FullMethodName      = "/missioncontrol.v1.AgentService/Exchange"
 	AgentService_ListAgents_FullMethodName    = "/missioncontrol.v1.AgentService/ListAgents"
 	AgentService_GetAgent_FullMethodName      = "/missioncontrol.v1.AgentService/GetAgent"
 	AgentService_CordonAgent_FullMethodName   = "/missioncontrol.v1.AgentService/CordonAgent"
@@ -68,10 +69,53 @@ const (
 //     moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 //
 // Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+//
+// # The same conversation without a stream (Exchange)
+//
+// For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+// "conversation"; only the carrying differs: calls, each with a list of messages either way.
+//
+//	agent                                   coordinator
+//	  call 1: Hello ──────────────────────▶   begins the conversation that the call names
+//	        ◀────────────────────────────── answer 1: Welcome
+//	  call 2: nothing to say ─────────────▶   waits until there is something to say
+//	  call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+//	        ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+//	        ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+//	  call 4: … ──────────────────────────▶
+//
+// A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+//
+//	Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+//
+// B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+// C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+//
+//	what it has to say at once with a second one, which ends the wait of the first.
+//
+// D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+//
+//	answer again. So lost and doubled calls, and lost answers, change nothing.
+//
+// E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+//
+//	after Goodbye, with an error, or when no heartbeat came for too long.
+//
+// F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+//
+//	with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+//
+// G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+// H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+//
+//	coordinators has to send all of one conversation to the same, and can do so by this.
 type AgentServiceClient interface {
 	// The conversation above. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (versions do not meet, incarnation superseded),
 	// ABORTED (session superseded), UNAVAILABLE (connect again, perhaps elsewhere).
 	Connect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AgentMessage, CoordinatorMessage], error)
+	// The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+	// CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
+	Exchange(ctx context.Context, in *ExchangeRequest, opts ...grpc.CallOption) (*ExchangeResponse, error)
 	// Lists agents, by id.
 	ListAgents(ctx context.Context, in *ListAgentsRequest, opts ...grpc.CallOption) (*ListAgentsResponse, error)
 	// Reads one agent. Errors: NOT_FOUND.
@@ -110,6 +154,16 @@ func (c *agentServiceClient) Connect(ctx context.Context, opts ...grpc.CallOptio
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AgentService_ConnectClient = grpc.BidiStreamingClient[AgentMessage, CoordinatorMessage]
+
+func (c *agentServiceClient) Exchange(ctx context.Context, in *ExchangeRequest, opts ...grpc.CallOption) (*ExchangeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExchangeResponse)
+	err := c.cc.Invoke(ctx, AgentService_Exchange_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *agentServiceClient) ListAgents(ctx context.Context, in *ListAgentsRequest, opts ...grpc.CallOption) (*ListAgentsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -211,10 +265,53 @@ func (c *agentServiceClient) ChangeAgents(ctx context.Context, in *ChangeAgentsR
 //     moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
 //
 // Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+//
+// # The same conversation without a stream (Exchange)
+//
+// For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+// "conversation"; only the carrying differs: calls, each with a list of messages either way.
+//
+//	agent                                   coordinator
+//	  call 1: Hello ──────────────────────▶   begins the conversation that the call names
+//	        ◀────────────────────────────── answer 1: Welcome
+//	  call 2: nothing to say ─────────────▶   waits until there is something to say
+//	  call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+//	        ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+//	        ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+//	  call 4: … ──────────────────────────▶
+//
+// A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+//
+//	Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+//
+// B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+// C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+//
+//	what it has to say at once with a second one, which ends the wait of the first.
+//
+// D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+//
+//	answer again. So lost and doubled calls, and lost answers, change nothing.
+//
+// E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+//
+//	after Goodbye, with an error, or when no heartbeat came for too long.
+//
+// F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+//
+//	with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+//
+// G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+// H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+//
+//	coordinators has to send all of one conversation to the same, and can do so by this.
 type AgentServiceServer interface {
 	// The conversation above. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (versions do not meet, incarnation superseded),
 	// ABORTED (session superseded), UNAVAILABLE (connect again, perhaps elsewhere).
 	Connect(grpc.BidiStreamingServer[AgentMessage, CoordinatorMessage]) error
+	// The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+	// CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
+	Exchange(context.Context, *ExchangeRequest) (*ExchangeResponse, error)
 	// Lists agents, by id.
 	ListAgents(context.Context, *ListAgentsRequest) (*ListAgentsResponse, error)
 	// Reads one agent. Errors: NOT_FOUND.
@@ -243,6 +340,9 @@ type UnimplementedAgentServiceServer struct{}
 
 func (UnimplementedAgentServiceServer) Connect(grpc.BidiStreamingServer[AgentMessage, CoordinatorMessage]) error {
 	return status.Error(codes.Unimplemented, "method Connect not implemented")
+}
+func (UnimplementedAgentServiceServer) Exchange(context.Context, *ExchangeRequest) (*ExchangeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Exchange not implemented")
 }
 func (UnimplementedAgentServiceServer) ListAgents(context.Context, *ListAgentsRequest) (*ListAgentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAgents not implemented")
@@ -289,6 +389,24 @@ func _AgentService_Connect_Handler(srv interface{}, stream grpc.ServerStream) er
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AgentService_ConnectServer = grpc.BidiStreamingServer[AgentMessage, CoordinatorMessage]
+
+func _AgentService_Exchange_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExchangeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServiceServer).Exchange(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgentService_Exchange_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServiceServer).Exchange(ctx, req.(*ExchangeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _AgentService_ListAgents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAgentsRequest)
@@ -405,6 +523,10 @@ var AgentService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "missioncontrol.v1.AgentService",
 	HandlerType: (*AgentServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Exchange",
+			Handler:    _AgentService_Exchange_Handler,
+		},
 		{
 			MethodName: "ListAgents",
 			Handler:    _AgentService_ListAgents_Handler,
