@@ -122,6 +122,7 @@ async def drain(
     parts.feed.close()
     parts.watchers.close()
     await server.stop(grace_seconds=grace_seconds)
+    await parts.exchanges.close()
     for loop in loops:
         loop.cancel()
     await asyncio.gather(*loops, return_exceptions=True)

@@ -14,6 +14,7 @@ from services.coordinator import pages
 from services.coordinator.agent_changes import AgentChanges, drain_limit, drain_mode
 from services.coordinator.agent_news import AgentNews
 from services.coordinator.connections import Connections
+from services.coordinator.exchanges import Exchanges
 from services.coordinator.queue_book import QueueBook
 from services.domain.agent import Agent, AgentKey
 from services.domain.commands import AgentAction, ChangeAgent
@@ -29,11 +30,18 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
     """See the contract."""
 
     def __init__(
-        self, journal: Journal, readers: Readers, connections: Connections, agents: AgentNews, queues: QueueBook
+        self,
+        journal: Journal,
+        readers: Readers,
+        connections: Connections,
+        exchanges: Exchanges,
+        agents: AgentNews,
+        queues: QueueBook,
     ) -> None:
         self._journal = journal
         self._readers = readers
         self._connections = connections
+        self._exchanges = exchanges
         self._agents = agents
         self._queues = queues
         self._changes = AgentChanges(journal, readers, self._message)
@@ -43,6 +51,10 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
     ) -> None:
         """One stream of an agent."""
         await self._connections.converse(request_iterator, context)
+
+    async def Exchange(self, request: wire.ExchangeRequest, context: Any) -> wire.ExchangeResponse:
+        """One call of an agent that holds no stream."""
+        return await self._exchanges.exchange(request)
 
     async def ListAgents(self, request: wire.ListAgentsRequest, context: Any) -> wire.ListAgentsResponse:
         """Lists agents by id."""

@@ -13,6 +13,20 @@ REPORT_BATCHES_MAX = 64
 # How often sessions are looked at. A quarter of a second is small against the shortest time to live, one second.
 SESSION_TICK_SECONDS = 0.25
 
+# A call of a conversation in calls waits at most this long for something to say, seconds: the contract's limit.
+EXCHANGE_WAIT_SECONDS_MAX = 20.0
+
+# Without a call for so long, seconds, such a conversation counts as broken, as a stream does whose connection ended. An
+# agent always has a call here, but for a way there and back, and makes one that failed again within a second.
+EXCHANGE_ABSENCE_SECONDS = 4.0
+
+# One that is over is remembered for so long, seconds, so that a call that comes late, or again, hears why, and does not
+# begin it anew.
+EXCHANGE_REMEMBERED_SECONDS = 30.0
+
+# Conversations in calls, those that are remembered included: as many as there may be calls and streams.
+EXCHANGES_MAX = 32_768
+
 # Documents of recent tasks that are kept for their lease, bytes. Older ones are read from the database when they are
 # granted.
 DOCUMENTS_BYTES_MAX = 64 * 1024 * 1024

@@ -19,6 +19,7 @@ from services.coordinator.connections import Connections
 from services.coordinator.dependents import Dependents
 from services.coordinator.documents import Documents
 from services.coordinator.drains import Drains
+from services.coordinator.exchanges import Exchanges
 from services.coordinator.feed import Feed
 from services.coordinator.membership import Membership
 from services.coordinator.metrics import CoordinatorMetrics
@@ -64,6 +65,7 @@ class Parts:
     tail: Tail
     watchers: TaskWatchers
     connections: Connections
+    exchanges: Exchanges
     link: SchedulerLink
     choice: SchedulerChoice
     timers: Timers
@@ -136,6 +138,7 @@ def make_parts(storage: Storage, settings: CoordinatorSettings, registry: Collec
         tail=tail,
         watchers=TaskWatchers(),
         connections=connections,
+        exchanges=Exchanges(connections.converse),
         link=link,
         choice=choice,
         timers=Timers(journal, readers, membership, lease_ttl_seconds=settings.lease_ttl_seconds),

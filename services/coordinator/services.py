@@ -32,7 +32,7 @@ def add_services(server: RpcServer, parts: Parts) -> None:
         membership,
         on_refused=parts.metrics.refused,
     )
-    agents = AgentService(journal, readers, parts.connections, link.agents, parts.queues)
+    agents = AgentService(journal, readers, parts.connections, parts.exchanges, link.agents, parts.queues)
     server.add(add_TaskServiceServicer_to_server, tasks)
     server.add(add_QueueServiceServicer_to_server, QueueService(journal, readers, membership, parts.backpressure))
     server.add(add_AgentServiceServicer_to_server, agents)

@@ -7,6 +7,7 @@
     ├── FailedPrecondition     right request, wrong moment: do not simply retry
     ├── IncarnationSuperseded  a newer process has this agent's id
     ├── SessionSuperseded      a newer stream of this agent took over
+    ├── ConversationUnknown    the conversation that a call continues is over, or not here
     ├── SchedulerSuperseded    another scheduler was chosen since, or this one again
     ├── VersionMismatch        no protocol version that both sides speak
     ├── ResourceExhausted      a limit was reached: retry later
@@ -75,6 +76,12 @@ class SessionSuperseded(MissionControlError):
     """A newer stream of the same incarnation took over."""
 
     reason = "SESSION_SUPERSEDED"
+
+
+class ConversationUnknown(MissionControlError):
+    """A call continues a conversation that is over, or another coordinator's: the agent has to begin another one."""
+
+    reason = "CONVERSATION_UNKNOWN"
 
 
 class SchedulerSuperseded(MissionControlError):

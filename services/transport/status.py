@@ -26,6 +26,7 @@ CODES: Mapping[type[errors.MissionControlError], grpc.StatusCode] = {
     errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
     errors.IncarnationSuperseded: grpc.StatusCode.FAILED_PRECONDITION,
     errors.SessionSuperseded: grpc.StatusCode.ABORTED,
+    errors.ConversationUnknown: grpc.StatusCode.ABORTED,
     errors.SchedulerSuperseded: grpc.StatusCode.FAILED_PRECONDITION,
     errors.VersionMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -17,6 +17,8 @@ from missioncontrol.v1 import agent_service_pb2, task_service_pb2
 TASK_ID_CHARACTERS_MAX = 16  # a character is at most 4 bytes; the rule is 64 bytes
 UUID_CHARACTERS = 36
 REPORTS_MAX = 128
+MESSAGES_MAX = 128
+WAIT_SECONDS_MAX = 3600  # there is no rule; beyond it, let protovalidate judge what a Duration may be
 PAYLOAD_BYTES_MAX = 262_144
 CONTENT_TYPE_CHARACTERS_MAX = 32  # the rule is 128 bytes
 FAIRNESS_KEY_CHARACTERS_MAX = 32  # the rule is 128 bytes
@@ -25,6 +27,7 @@ FAIRNESS_KEY_CHARACTERS_MAX = 32  # the rule is 128 bytes
 SPEC_RULED = ("requirements", "not_before_time", "queue_time_limit", "run_time_limit", "retry_policy")
 REQUEST_ID_CHARACTERS_MAX = 32  # the rule is 128 bytes
 NAME = re.compile(r"[a-zA-Z0-9]([-._a-zA-Z0-9]{0,126}[a-zA-Z0-9])?", re.ASCII)
+CONVERSATION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
@@ -65,13 +68,29 @@ def surely_valid(message: Message) -> bool:
     """Whether the message is fine beyond doubt. False only means that the rules have to be asked."""
     if isinstance(message, task_service_pb2.CreateTaskRequest):
         return submit_surely_valid(message)
-    if not isinstance(message, agent_service_pb2.AgentMessage):
-        return False
+    if isinstance(message, agent_service_pb2.ExchangeRequest):
+        return _call_is_fine(message)
+    return isinstance(message, agent_service_pb2.AgentMessage) and _said_is_fine(message)
+
+
+def _call_is_fine(call: Any) -> bool:
+    """Whether an agent's call is, with everything that it says."""
+    return bool(
+        call.number > 0
+        and CONVERSATION.fullmatch(call.conversation)
+        and len(call.messages) <= MESSAGES_MAX
+        and 0 <= call.wait.seconds <= WAIT_SECONDS_MAX
+        and 0 <= call.wait.nanos < 10**9
+        and all(map(_said_is_fine, call.messages))
+    )
+
+
+def _said_is_fine(message: Any) -> bool:
     content = message.WhichOneof("content")
     if content == "reports":
         reports = message.reports.reports
         return 0 < len(reports) <= REPORTS_MAX and all(map(_report_is_fine, reports))
-    return content == "lease_receipt"
+    return bool(content == "lease_receipt")
 
 
 def _report_is_fine(report: Any) -> bool:

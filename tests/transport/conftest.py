@@ -62,7 +62,7 @@ class ScriptedAgents(agents_grpc.AgentServiceServicer):
     async def GetAgent(self, request: Any, context: Any) -> Any:
         return agents.GetAgentResponse()
 
-    ListAgents = CordonAgent = UncordonAgent = DrainAgent = ChangeAgents = GetAgent
+    ListAgents = CordonAgent = UncordonAgent = DrainAgent = ChangeAgents = Exchange = GetAgent
 
 
 @dataclass

@@ -47,6 +47,34 @@ def test_what_passes_keeps_every_rule(batch: list[wire.Report]) -> None:
         assert validate(message) == []
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    batches=st.lists(st.lists(reports(), max_size=2), max_size=3),
+    conversation=st.sampled_from(
+        ["", "x", "6f2c9d1e-0000-4000-8000-00000000000a", "6F2C9D1E-0000-4000-8000-00000000000A"]
+    ),
+    number=numbers,
+    seconds=st.sampled_from([-1, 0, 10, 3601]),
+)
+def test_a_call_that_passes_keeps_every_rule(
+    batches: list[list[wire.Report]], conversation: str, number: int, seconds: int
+) -> None:
+    messages = [wire.AgentMessage(reports=wire.ReportBatch(reports=batch)) for batch in batches]
+    call = wire.ExchangeRequest(conversation=conversation, number=number, messages=messages)
+    call.wait.seconds = seconds
+    if surely_valid(call):
+        assert validate(call) == []
+
+
+def test_a_plain_call_of_an_agent_passes() -> None:
+    report = wire.Report(number=1, task_id="t", token=1, succeeded=wire.Succeeded())
+    said = wire.AgentMessage(reports=wire.ReportBatch(reports=[report]))
+    call = wire.ExchangeRequest(conversation="6f2c9d1e-0000-4000-8000-00000000000a", number=1, messages=[said])
+    call.wait.seconds = 10
+
+    assert surely_valid(call)
+
+
 names = st.sampled_from(["", "default", "a-b", "-a", "A", "a/b", "a b", "ä", "x" * 63, "x" * 64, "x" * 129, "a\0b"])
 
 

@@ -42,6 +42,7 @@ from missioncontrol.handlers import Handler, RunsIn, caller_names, make_handler
 from missioncontrol.happenings import Mailbox
 from missioncontrol.session import AgentSession
 from missioncontrol.slots import default_slots, read_capacity
+from missioncontrol.transports import find_transport
 from missioncontrol.v1 import agent_service_pb2 as pb
 
 _LOG = logging.getLogger("missioncontrol.agent")
@@ -61,7 +62,8 @@ class Agent:
     `resources`: for tasks that ask for some; `cpus` and `memory_bytes` of the machine or container are declared
     besides. `queues`: where it takes work from (default: all). `commands`: how it runs tasks of kind "command"; None:
     not at all. `warm_keys`: the affinity keys that it has at hand already (a checkout, a cache), the best first; those
-    of the tasks that it runs are added by itself.
+    of the tasks that it runs are added by itself. `transport`: "stream", or "poll" for networks that break streams
+    (default: MISSIONCONTROL_AGENT_TRANSPORT, or "stream").
     """
 
     def __init__(  # noqa: PLR0913 -- all but the first are named by the caller, and each is one thing that an agent says of itself
@@ -79,6 +81,7 @@ class Agent:
         warm_keys: Sequence[str] = (),
         commands: CommandSettings | None = _DEFAULT_COMMANDS,
         drain_time_limit: float = limits.DRAIN_SECONDS,
+        transport: str | None = None,
     ) -> None:
         capacity = read_capacity()
         self.agent_id = agent_id
@@ -86,6 +89,7 @@ class Agent:
         given = address or os.environ.get("MISSIONCONTROL_ADDRESS") or DEFAULT_ADDRESS
         self._addresses = Addresses(given, start=random.random())  # noqa: S311 - spreads load, guards nothing
         self._drain_seconds = drain_time_limit
+        self._open_call = find_transport(transport)
         self._handlers: dict[str, Handler] = {}
         self._thread = AgentThread(f"missioncontrol-{agent_id}")
         self._connection: AgentConnection | None = None
@@ -207,6 +211,7 @@ class Agent:
             addresses=self._addresses,
             mailbox=mailbox,
             dispatcher=dispatcher,
+            open_call=self._open_call,
         )
         dispatchers.append(dispatcher)
         self._connection = connection

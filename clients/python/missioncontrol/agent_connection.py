@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -30,8 +29,8 @@ from missioncontrol.happenings import Happening, HappeningKind, Mailbox
 from missioncontrol.session import AgentSession
 from missioncontrol.session_effects import Effect, Follow, LeaseKey, Leave, Offer, Reconnect, Stop, Unfollow, Withdraw
 from missioncontrol.stream_end import verdict
+from missioncontrol.transports import Call, Open, open_stream
 from missioncontrol.v1 import agent_service_pb2 as pb
-from missioncontrol.v1 import agent_service_pb2_grpc
 
 _LOG = logging.getLogger("missioncontrol.agent")
 
@@ -47,6 +46,7 @@ class AgentConnection:
         addresses: Addresses,
         mailbox: Mailbox,
         dispatcher: Dispatcher,
+        open_call: Open = open_stream,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
@@ -54,9 +54,10 @@ class AgentConnection:
         self._addresses = addresses
         self._mailbox = mailbox
         self._dispatcher = dispatcher
+        self._open_call = open_call
         self._clock = clock
         self._followed = FollowedOutput()
-        self._call: Any = None
+        self._call: Call | None = None
         self._writable = asyncio.Event()
         self._writing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -83,15 +84,15 @@ class AgentConnection:
         address = self._addresses.current
         self._reconnect = Reconnect("the stream ended", elsewhere=True)
         async with open_channel(address, round_robin=False) as channel:
-            self._call = agent_service_pb2_grpc.AgentServiceStub(channel).Connect()
+            call = self._call = self._open_call(channel)
             try:
                 # A call that is cancelled cancels its reader, which a group takes for a quiet end.
                 async with asyncio.TaskGroup() as group:
-                    writer = group.create_task(self._write(self._call))
-                    reader = group.create_task(self._read(self._call, address))
+                    writer = group.create_task(self._write(call))
+                    reader = group.create_task(self._read(call, address))
                     reader.add_done_callback(lambda _: writer.cancel())
             finally:
-                self._call.cancel()
+                call.cancel()
                 self._call = None
                 self._session.disconnect()
         self.turn()
@@ -180,7 +181,7 @@ class AgentConnection:
 
     # --- The stream
 
-    async def _read(self, call: Any, address: str) -> None:
+    async def _read(self, call: Call, address: str) -> None:
         try:
             while True:
                 message = await call.read()
@@ -208,7 +209,7 @@ class AgentConnection:
             level = logging.INFO if self._attempts < 3 else logging.DEBUG
             _LOG.log(level, "the stream to %s ended: %s", address, refusal)
 
-    async def _write(self, call: Any) -> None:
+    async def _write(self, call: Call) -> None:
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # The reader gets the status of the call.
             self._writing, write = True, failpoints.writing(call)
             await write(self._session.connect(self._clock()))

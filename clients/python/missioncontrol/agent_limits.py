@@ -54,6 +54,21 @@ LINGERING_SECONDS = 6.0
 RECONNECT_SECONDS = 0.1
 RECONNECT_SECONDS_MAX = 3.0
 
+# --- The conversation in calls
+
+# The contract's bound: one call that waits, and one with what there is to say.
+POLL_CALLS_MAX = 2
+# A call waits for so long for something to say: well below 15 s, the shortest time limit that a proxy has by itself.
+# Heartbeats end it twice as early anyway.
+POLL_WAIT_SECONDS = 10.0
+# What a call's deadline has beyond its wait: a slow way there and back.
+POLL_MARGIN_SECONDS = 5.0
+# Pauses before a call that failed on its way is made again; then the conversation is given up, for another coordinator
+# may be there. The coordinator waits for four seconds, so it is still there then.
+POLL_PAUSES_SECONDS = (0.1, 0.3, 0.6)
+# Messages of one call: half of what the contract says, and of what nginx takes without being told.
+POLL_BYTES_MAX = 512 * 1024
+
 # --- Leaving
 
 # What runs may go on for so long after SIGTERM; Kubernetes kills after 30 s by default, so a preStop or a longer grace

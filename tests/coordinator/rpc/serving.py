@@ -35,6 +35,7 @@ async def serving(database_url: str) -> AsyncIterator[Coordinator]:
     parts.feed.close()
     parts.watchers.close()
     await server.stop(grace_seconds=0)
+    await parts.exchanges.close()
     await storage.journal.stop()
     storage.readers.close()
     engine.dispose()

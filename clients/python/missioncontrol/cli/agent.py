@@ -45,6 +45,9 @@ class AgentOptions:
         Many, typer.Option(help="Affinity key that it has at hand, such as a checkout; may be repeated.")
     ] = None
     drain_time_limit: Annotated[str, typer.Option(help="How long work may go on after SIGTERM or Ctrl-C.")] = "30s"
+    transport: Annotated[
+        str, typer.Option(envvar="MISSIONCONTROL_AGENT_TRANSPORT", help="stream; poll for networks that break streams.")
+    ] = "stream"
     address: Address = DEFAULT_ADDRESS
     namespace: Namespace = "default"
 
@@ -65,6 +68,7 @@ class AgentOptions:
             queues=self.queue or (),
             warm_keys=self.warm_key or (),
             drain_time_limit=drain.total_seconds(),
+            transport=self.transport,
         )
 
 

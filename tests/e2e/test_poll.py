@@ -1,0 +1,202 @@
+"""Agents that make calls instead of holding a stream, with real processes: the promises are the same."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+from missioncontrol import Client
+from missioncontrol.client import Client as ClientType
+from missioncontrol.command import CommandInput
+from missioncontrol.transports import VARIABLE
+from missioncontrol.v1 import agent_pb2, agent_service_pb2, task_pb2
+
+from services.fleet.launcher import COORDINATOR, AgentPlan, Fleet, names_of
+from tests.conftest import StartFleet, work_agent
+from tests.e2e.waiting import eventually
+from tests.faults.databases import database_findings
+from tests.faults.proxy import Proxy
+
+POLL = {VARIABLE: "poll"}
+TTL_SECONDS = 3.0
+RUNNING, SUCCEEDED, CANCELLED = (
+    task_pb2.TASK_STATE_RUNNING,
+    task_pb2.TASK_STATE_SUCCEEDED,
+    task_pb2.TASK_STATE_CANCELLED,
+)
+
+
+async def running(client: ClientType, task_id: str) -> task_pb2.Task:
+    async def ask() -> task_pb2.Task | None:
+        task = await client.handle(task_id).get()
+        return task if task.state == RUNNING else None
+
+    return await eventually(ask)
+
+
+async def in_state(client: ClientType, agent_id: str, *states: agent_pb2.AgentState.ValueType) -> None:
+    async def ask() -> bool:
+        return (await client.agents.get(agent_id)).agent.state in states
+
+    await eventually(ask)
+
+
+async def test_an_agent_of_the_command_line_takes_work_by_calls_and_is_cancelled(start_fleet: StartFleet) -> None:
+    fleet = await start_fleet(agents=(AgentPlan("agent-1", arguments=_command_line()),))
+    async with Client(fleet.address) as client:
+        done = await client.submit("command", CommandInput(argv=("echo", "hello")))
+        assert (await done.wait()).state == SUCCEEDED
+        long = await client.submit("command", CommandInput(argv=("sleep", "300")))
+        await running(client, long.id)
+        begin = time.monotonic()
+
+        await long.cancel()
+
+        assert (await long.wait()).state == CANCELLED
+        assert time.monotonic() - begin < TTL_SECONDS
+    assert await fleet.agents["agent-1"].stop(20) == 0
+
+
+def _command_line() -> tuple[str, ...]:
+    return ("-m", "missioncontrol.cli", "agent", "run", "--transport", "poll", "--slots", "2")
+
+
+async def test_an_agent_that_is_killed_is_missed_and_its_work_goes_to_another(start_fleet: StartFleet) -> None:
+    """L1, and the agent shows as gone although no connection of its own tells so."""
+    fleet = await start_fleet(environment=POLL, lease_ttl_seconds=30.0)
+    async with Client(fleet.address) as client:
+        fleet.agents["agent-1"].kill()
+        begin = time.monotonic()
+        await in_state(client, "agent-1", agent_pb2.AGENT_STATE_DISCONNECTED, agent_pb2.AGENT_STATE_OFFLINE)
+        seconds = time.monotonic() - begin
+        handles = [await client.submit("echo", b"x") for _ in range(8)]
+        tasks = [await handle.wait() for handle in handles]
+    assert seconds < 10.0
+    assert {(task.state, task.agent_id) for task in tasks} == {(SUCCEEDED, "agent-2")}
+
+
+async def test_the_work_of_a_killed_agent_is_leased_again_when_its_lease_ends(start_fleet: StartFleet) -> None:
+    """L1."""
+    fleet = await start_fleet(environment=POLL, agents=(work_agent("agent-1"),))
+    async with Client(fleet.address) as client:
+        handle = await client.submit("nap", 0.5)
+        await running(client, handle.id)
+        fleet.agents["agent-1"].kill()
+        fleet.start_agent(work_agent("agent-2"))
+        task = await handle.wait()
+    assert (task.state, task.agent_id) == (SUCCEEDED, "agent-2")
+
+
+async def test_a_coordinator_that_is_killed_and_started_again_costs_running_work_nothing(
+    start_fleet: StartFleet,
+) -> None:
+    fleet = await start_fleet(environment=POLL, lease_ttl_seconds=30.0)
+    async with Client(fleet.address) as client:
+        handles = [await client.submit("nap", 2.0) for _ in range(6)]
+        for handle in handles:
+            await running(client, handle.id)
+        fleet.services[COORDINATOR].kill()
+        await fleet.restart(COORDINATOR)
+        tasks = [await handle.wait() for handle in handles]
+    assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(SUCCEEDED, 1, 0)}
+    assert await database_findings(fleet) == []
+
+
+async def test_an_agent_that_is_stopped_beyond_its_lease_can_say_nothing_about_it(start_fleet: StartFleet) -> None:
+    """S4."""
+    fleet = await start_fleet(environment=POLL)
+    async with Client(fleet.address) as client:
+        handle = await client.submit("nap", 1.0)
+        holder = (await running(client, handle.id)).agent_id
+        pid = fleet.agents[holder].pid
+        os.kill(pid, signal.SIGSTOP)
+        task = await handle.wait()
+        os.kill(pid, signal.SIGCONT)
+        await in_state(client, holder, agent_pb2.AGENT_STATE_READY)
+        attempts = await handle.attempts()
+    assert task.state == SUCCEEDED
+    assert task.agent_id != holder
+    assert len(attempts) == 2
+    assert await database_findings(fleet) == []
+
+
+async def test_a_drain_is_obeyed_and_called_off(start_fleet: StartFleet) -> None:
+    """S14."""
+    fleet = await start_fleet(environment=POLL)
+    async with Client(fleet.address) as client:
+        handles = [await client.submit("nap", 1.0) for _ in range(8)]
+        for handle in handles:
+            await running(client, handle.id)
+        await client.agents.drain("agent-1")
+        await client.agents.drain("agent-2", mode=agent_service_pb2.DRAIN_MODE_RETURN)
+        await client.agents.uncordon("agent-2")
+        tasks = [await handle.wait() for handle in handles]
+        after = [await (await client.submit("echo", b"x")).wait() for _ in range(4)]
+    assert {(task.state, task.failures) for task in tasks} == {(SUCCEEDED, 0)}
+    assert {task.agent_id for task in after} == {"agent-2"}
+
+
+async def test_a_network_that_cuts_every_connection_again_and_again_costs_no_work(start_fleet: StartFleet) -> None:
+    fleet = await start_fleet(environment=POLL, agents=(), lease_ttl_seconds=30.0)
+    async with Proxy(fleet.address) as proxy, Client(fleet.address) as client:
+        fleet.start_agent(work_agent("agent-1"), address=proxy.address)
+        await fleet.wait_agents_ready({"agent-1"})
+        handles = [await client.submit("nap", 0.2) for _ in range(40)]
+        for _ in range(10):
+            await asyncio.sleep(0.2)
+            proxy.cut()
+        tasks = [await handle.wait() for handle in handles]
+        agent = (await client.agents.get("agent-1")).agent
+    assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(SUCCEEDED, 1, 0)}
+    assert agent.session == 1, "calls that broke were made again: no Hello was needed"
+    assert await database_findings(fleet) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_when_a_coordinator_is_killed_its_agents_go_to_another(
+    start_fleet: StartFleet, database_url: str
+) -> None:
+    """L2."""
+    fleet = await start_fleet(environment=POLL, database_url=database_url, coordinators=2, lease_ttl_seconds=30.0)
+    first, second = (fleet.listening[name].address for name in names_of(COORDINATOR, 2))
+    async with Client(second) as client:
+        handles = [await client.submit("nap", 6.0) for _ in range(8)]
+        for handle in handles:
+            await running(client, handle.id)
+        fleet.services[COORDINATOR].kill()
+        begin = time.monotonic()
+        await _all_at(client, "coordinator-2")
+        seconds = time.monotonic() - begin
+        tasks = [await handle.wait() for handle in handles]
+    assert first != second
+    assert seconds < 10.0
+    assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(SUCCEEDED, 1, 0)}
+
+
+async def _all_at(client: ClientType, coordinator_id: str) -> None:
+    async def ask() -> bool:
+        agents = [agent async for agent in client.agents.list()]
+        return all(
+            agent.state == agent_pb2.AGENT_STATE_READY and agent.coordinator_id == coordinator_id for agent in agents
+        )
+
+    await eventually(ask)
+
+
+async def test_a_coordinator_that_stops_in_order_lets_its_agents_wait_for_the_next(fleet_by_calls: Fleet) -> None:
+    async with Client(fleet_by_calls.address) as client:
+        handles = [await client.submit("nap", 2.0) for _ in range(4)]
+        for handle in handles:
+            await running(client, handle.id)
+        await fleet_by_calls.services[COORDINATOR].stop()
+        await fleet_by_calls.restart(COORDINATOR)
+        tasks = [await handle.wait() for handle in handles]
+    assert {(task.state, task.token) for task in tasks} == {(SUCCEEDED, 1)}
+
+
+@pytest.fixture
+async def fleet_by_calls(start_fleet: StartFleet) -> Fleet:
+    return await start_fleet(environment=POLL, lease_ttl_seconds=30.0)
