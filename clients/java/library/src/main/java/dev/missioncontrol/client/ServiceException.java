@@ -54,7 +54,7 @@ public final class ServiceException extends RuntimeException {
     return code;
   }
 
-  /** Stable and for programs, such as "TASK_NOT_FOUND"; empty if no service said why. */
+  /** Stable and for programs, such as "NOT_FOUND"; empty if no service said why. */
   public String reason() {
     return detail(status, ErrorInfo.class).map(ErrorInfo::getReason).orElse("");
   }

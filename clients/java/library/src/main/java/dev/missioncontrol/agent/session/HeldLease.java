@@ -57,6 +57,12 @@ final class HeldLease {
    * a cancel wins over it, being final.
    */
   boolean mayStop(StopReason reason) {
-    return stop == null || (reason == StopReason.CANCEL && stop != StopReason.DROPPED);
+    if (stop == null) {
+      return true;
+    }
+    return switch (stop) {
+      case CANCEL, DROPPED -> false;
+      default -> reason == StopReason.CANCEL;
+    };
   }
 }
