@@ -6,6 +6,8 @@ import io.grpc.ManagedChannel;
 import io.grpc.NameResolverRegistry;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -57,10 +59,8 @@ public final class Channels {
 
   /** A channel over all addresses, for calls: they are spread, and repeated where one fails. */
   static ManagedChannel open(List<String> addresses, ChannelCredentials credentials) {
-    String target =
-        addresses.size() == 1
-            ? "dns:///" + addresses.get(0)
-            : AddressResolver.SCHEME + ":///" + String.join(",", addresses);
+    String scheme = addresses.size() == 1 ? "dns" : AddressResolver.SCHEME;
+    String target = target(scheme, String.join(",", addresses));
     ManagedChannel channel =
         builder(target, credentials).defaultServiceConfig(serviceConfig()).enableRetry().build();
     reconnectSoon(channel);
@@ -69,7 +69,16 @@ public final class Channels {
 
   /** A channel to one address, for one stream of an agent. */
   public static ManagedChannel openOne(String address, ChannelCredentials credentials) {
-    return builder("dns:///" + address, credentials).directExecutor().disableRetry().build();
+    return builder(target("dns", address), credentials).directExecutor().disableRetry().build();
+  }
+
+  /** The brackets of IPv6 must be quoted in a URI, which the constructor does. */
+  private static String target(String scheme, String path) {
+    try {
+      return new URI(scheme, "", "/" + path, null).toString();
+    } catch (URISyntaxException impossible) {
+      throw new IllegalArgumentException(path + " is no address", impossible);
+    }
   }
 
   private static NettyChannelBuilder builder(String target, ChannelCredentials credentials) {

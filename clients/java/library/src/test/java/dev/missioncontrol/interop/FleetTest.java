@@ -110,6 +110,16 @@ class FleetTest {
   }
 
   @Test
+  void ofSeveralAddressesOneThatAnswersIsEnough() {
+    String addresses = "127.0.0.1:1,[::1]:1," + ADDRESS;
+    try (MissionControl several = MissionControl.connect(addresses, "default")) {
+      Task task = several.submit(request("x"));
+      assertEquals(task.getId(), several.get(task.getId()).getId());
+      several.cancel(task.getId(), "over");
+    }
+  }
+
+  @Test
   void wrongFieldsAreNamed() {
     CreateTaskRequest.Builder request = request("x").toBuilder();
     request.getSpecBuilder().setQueue("q".repeat(200)).setPriority(1000);
