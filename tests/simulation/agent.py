@@ -15,6 +15,7 @@ from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
 
 from services.domain.errors import IncarnationSuperseded
+from tests.simulation.calls import Calls
 from tests.simulation.clock import Clock
 from tests.simulation.network import Stream
 
@@ -33,7 +34,7 @@ class Job(Protocol):
 class Surroundings(Protocol):
     """What a process needs of the world."""
 
-    def dial(self, stream: Stream) -> bool:
+    def dial(self, stream: Stream | Calls) -> bool:
         """Connects a stream to the coordinator, if there is one."""
 
     def link_seconds(self) -> float:
@@ -61,7 +62,8 @@ class Process:
         self.frozen = False
         self.disturbed_at = clock.now
         self.thawed_at = -inf
-        self.stream: Stream | None = None
+        self.stream: Stream | Calls | None = None
+        self.polls = clock.chance(0.5)
         self.running: dict[LeaseKey, float] = {}
         self.told_to_stop: set[LeaseKey] = set()
         self.succeeded: set[LeaseKey] = set()
@@ -81,7 +83,7 @@ class Process:
         """SIGKILL."""
         self._die()
         if self.stream is not None:
-            self.stream.cut()
+            self.stream.agent_died()
 
     def freeze(self, seconds: float) -> None:
         """SIGSTOP, and SIGCONT so many seconds later."""
@@ -246,7 +248,7 @@ class Process:
         if self.stream is not None:
             return
         self.disturbed()
-        stream = Stream(self._clock, self._world.link_seconds)
+        stream = self._new_stream()
         stream.down.receive = lambda message: self._awake(self._receive, stream, message)
         stream.down.ended = lambda error: self._awake(self._on_end, stream, error)
         self._reconnect = Reconnect("the stream ended")
@@ -260,7 +262,12 @@ class Process:
             stream.end(None)
         self._turn()
 
-    def _receive(self, stream: Stream, message: pb.CoordinatorMessage) -> None:
+    def _new_stream(self) -> Stream | Calls:
+        if self.polls:
+            return Calls(self._clock, self._world.link_seconds, self._awake, self.disturbed)
+        return Stream(self._clock, self._world.link_seconds)
+
+    def _receive(self, stream: Stream | Calls, message: pb.CoordinatorMessage) -> None:
         if stream is not self.stream:
             return
         self._clock.note(self.agent_id, "hears", message)
@@ -269,7 +276,7 @@ class Process:
             self._attempts = 0
         self._turn()
 
-    def _on_end(self, stream: Stream, error: Any) -> None:
+    def _on_end(self, stream: Stream | Calls, error: Any) -> None:
         if stream is not self.stream:
             return
         self._clock.note(self.agent_id, "lost its stream", type(error).__name__)

@@ -35,6 +35,7 @@ from services.domain.ledger import Granted
 from services.domain.session import Intervals, Session, negotiate, revoking
 from services.store.flush import Committed
 from services.transport import convert_agent, convert_lease, convert_session
+from tests.simulation.calls import Calls
 from tests.simulation.clock import Clock
 from tests.simulation.journal import Journal, failed
 from tests.simulation.network import Stream
@@ -44,7 +45,7 @@ from tests.simulation.tables import Tables
 class Conversation:
     """One agent's stream, after its Hello."""
 
-    def __init__(self, coordinator: Coordinator, stream: Stream, session: Session, incarnation: str) -> None:
+    def __init__(self, coordinator: Coordinator, stream: Stream | Calls, session: Session, incarnation: str) -> None:
         self.session = session
         self.incarnation = incarnation
         self.stream = stream
@@ -227,7 +228,7 @@ class Coordinator:
         self.dead = False
         self._partings: dict[AgentKey, EndSession] = {}
         self._drains: dict[AgentKey, tuple[DrainMode, int]] = {}
-        self._streams: list[Stream] = []
+        self._streams: list[Stream | Calls] = []
         self._next_timer = 0
         self._timer_planned = float("inf")
 
@@ -243,16 +244,16 @@ class Coordinator:
         self.dead = True
         self.journal.stop()
         for stream in self._streams:
-            stream.cut()
+            stream.coordinator_died()
 
     # Streams.
 
-    def accept(self, stream: Stream) -> None:
+    def accept(self, stream: Stream | Calls) -> None:
         """A stream, before its Hello."""
         self._streams = [*(known for known in self._streams if not known.down.closed), stream]
         stream.up.receive = partial(self._hello, stream)
 
-    def _hello(self, stream: Stream, message: wire.AgentMessage) -> None:
+    def _hello(self, stream: Stream | Calls, message: wire.AgentMessage) -> None:
         if self.dead:
             return
         version = negotiate(message.hello.protocol_version_min, message.hello.protocol_version_max)
@@ -271,7 +272,7 @@ class Coordinator:
 
         self.journal.submit(command, admitted)
 
-    def _enter(self, stream: Stream, command: AdmitAgent, admission: Any, version: int) -> None:
+    def _enter(self, stream: Stream | Calls, command: AdmitAgent, admission: Any, version: int) -> None:
         now = self.clock.now
         session = Session(command.agent, admission.session, self.intervals, now=now)
         session.keep((((t.id, t.token), self.ttl_micros / 1e6) for t in admission.kept), now=now)

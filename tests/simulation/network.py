@@ -63,6 +63,8 @@ class Stream:
         for way in (self.up, self.down):
             way.close(None, arriving=self._clock.chance(0.5), delay=choose.choice((0.0, 0.0, 0.05, 0.5, 2.0)))
 
+    agent_died = coordinator_died = cut
+
     def mute(self) -> None:
         """Nothing arrives any more, and nobody is told."""
         self.up.mute = self.down.mute = True

@@ -19,6 +19,7 @@ from services.domain.retry import RetryPolicy
 from services.domain.session import intervals_for
 from tests.simulation.agent import Process
 from tests.simulation.books import Books, promise
+from tests.simulation.calls import Calls
 from tests.simulation.clock import Clock
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.journal import Disk, Journal, failed
@@ -130,7 +131,7 @@ class World:
 
     # What agents need.
 
-    def dial(self, stream: Stream) -> bool:
+    def dial(self, stream: Stream | Calls) -> bool:
         """A stream to the coordinator."""
         if self.coordinator.dead:
             return False
