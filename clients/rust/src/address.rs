@@ -17,11 +17,7 @@ impl AddressError {
 
 impl fmt::Display for AddressError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "\"{}\" is no address; give \"host:port\", or several separated by commas",
-            self.0
-        )
+        write!(formatter, "\"{}\" is no address; give \"host:port\", or several separated by commas", self.0)
     }
 }
 
@@ -39,22 +35,15 @@ pub fn parse_addresses(addresses: &str) -> Result<Vec<String>, AddressError> {
             parsed.push(address);
         }
     }
-    if parsed.is_empty() {
-        Err(AddressError::new(addresses))
-    } else {
-        Ok(parsed)
-    }
+    if parsed.is_empty() { Err(AddressError::new(addresses)) } else { Ok(parsed) }
 }
 
 fn with_port(address: &str) -> Option<String> {
     if let Ok(host) = address.trim_matches(['[', ']']).parse::<Ipv6Addr>() {
         return Some(format!("[{host}]:{DEFAULT_PORT}"));
     }
-    let (host, port) = address
-        .rsplit_once(':')
-        .map_or((address, DEFAULT_PORT), |(host, port)| {
-            (host, port.parse().unwrap_or(0))
-        });
+    let (host, port) =
+        address.rsplit_once(':').map_or((address, DEFAULT_PORT), |(host, port)| (host, port.parse().unwrap_or(0)));
     let allowed = |each: char| each.is_ascii_alphanumeric() || "-._:[]%".contains(each);
     let bare_ipv6 = host.contains(':') && !host.starts_with('[');
     let good = !host.is_empty() && port != 0 && host.chars().all(allowed) && !bare_ipv6;

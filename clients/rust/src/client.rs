@@ -28,15 +28,8 @@ impl Client {
     /// If one of the addresses is none.
     pub fn connect(addresses: &str, namespace: &str) -> Result<Self, AddressError> {
         let connection = Connection::new(&parse_addresses(addresses)?)?;
-        let namespace = if namespace.is_empty() {
-            DEFAULT_NAMESPACE
-        } else {
-            namespace
-        };
-        Ok(Self {
-            connection: Arc::new(connection),
-            namespace: namespace.into(),
-        })
+        let namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace };
+        Ok(Self { connection: Arc::new(connection), namespace: namespace.into() })
     }
 
     /// The namespace of all that this client does.

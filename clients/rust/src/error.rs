@@ -41,7 +41,7 @@ impl Error {
         &self.0.message
     }
 
-    /// Stable and for programs, such as `TASK_NOT_FOUND`. Empty if no service said why: a proxy, a broken connection.
+    /// Stable and for programs, such as `REQUEST_ID_REUSED`. Empty if no service said why: a proxy, a broken connection.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.0.info.reason
@@ -148,17 +148,10 @@ impl From<Status> for Error {
         // The trailer grpc-status-details-bin has the whole google.rpc.Status.
         let details = pb::Status::decode(status.details()).unwrap_or_default().details;
         let source = std::error::Error::source(&status);
-        let timed_out = std::iter::successors(source, |each| each.source()).any(|each| each.is::<TimeoutExpired>());
-        let code = if timed_out {
-            Code::DeadlineExceeded
-        } else {
-            status.code()
-        };
-        let mut error = Self::from(pb::Status {
-            code: code.into(),
-            message: status.message().into(),
-            details,
-        });
+        let timed_out =
+            std::iter::successors(source, |each| each.source()).any(<dyn std::error::Error>::is::<TimeoutExpired>);
+        let code = if timed_out { Code::DeadlineExceeded } else { status.code() };
+        let mut error = Self::from(pb::Status { code: code.into(), message: status.message().into(), details });
         // What a service answers has no source; what broke below gRPC has, and comes under many codes.
         error.0.broken = source.is_some();
         error
@@ -173,9 +166,7 @@ impl fmt::Display for Error {
             write!(formatter, ", {}", self.reason())?;
         }
         write!(formatter, ": {}", self.message())?;
-        self.fields()
-            .iter()
-            .try_for_each(|each| write!(formatter, " [{}: {}]", each.field, each.description))
+        self.fields().iter().try_for_each(|each| write!(formatter, " [{}: {}]", each.field, each.description))
     }
 }
 
@@ -198,62 +189,31 @@ mod tests {
     use super::*;
 
     fn packed(name: &str, message: &impl prost::Message) -> prost_types::Any {
-        prost_types::Any {
-            type_url: format!("type.googleapis.com/google.rpc.{name}"),
-            value: message.encode_to_vec(),
-        }
+        prost_types::Any { type_url: format!("type.googleapis.com/google.rpc.{name}"), value: message.encode_to_vec() }
     }
 
     #[test]
     fn the_details_of_a_status_are_read() {
         let metadata = [("task_id".to_owned(), "7".to_owned())].into();
-        let info = pb::ErrorInfo {
-            reason: "INVALID".into(),
-            domain: "missioncontrol".into(),
-            metadata,
-        };
+        let info = pb::ErrorInfo { reason: "INVALID".into(), domain: "missioncontrol".into(), metadata };
         let violation = pb::bad_request::FieldViolation {
             field: "spec.queue".into(),
             description: "is too long".into(),
             ..Default::default()
         };
-        let wait = prost_types::Duration {
-            seconds: 2,
-            nanos: 500_000_000,
-        };
+        let wait = prost_types::Duration { seconds: 2, nanos: 500_000_000 };
         let details = vec![
             packed("ErrorInfo", &info),
-            packed(
-                "BadRequest",
-                &pb::BadRequest {
-                    field_violations: vec![violation],
-                },
-            ),
-            packed(
-                "RetryInfo",
-                &pb::RetryInfo {
-                    retry_delay: Some(wait),
-                },
-            ),
+            packed("BadRequest", &pb::BadRequest { field_violations: vec![violation] }),
+            packed("RetryInfo", &pb::RetryInfo { retry_delay: Some(wait) }),
             packed("Help", &pb::Help::default()),
         ];
-        let whole = pb::Status {
-            code: 3,
-            message: "no".into(),
-            details,
-        }
-        .encode_to_vec();
+        let whole = pb::Status { code: 3, message: "no".into(), details }.encode_to_vec();
 
         let error = Error::from(Status::with_details(Code::InvalidArgument, "no", whole.into()));
 
-        assert_eq!(
-            error.to_string(),
-            "INVALID_ARGUMENT, INVALID: no [spec.queue: is too long]"
-        );
-        assert_eq!(
-            (error.domain(), error.metadata("task_id")),
-            ("missioncontrol", Some("7"))
-        );
+        assert_eq!(error.to_string(), "INVALID_ARGUMENT, INVALID: no [spec.queue: is too long]");
+        assert_eq!((error.domain(), error.metadata("task_id")), ("missioncontrol", Some("7")));
         assert_eq!(error.retry_delay(), Some(Duration::from_millis(2500)));
         assert!(error.is_final());
     }

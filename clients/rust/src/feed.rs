@@ -52,10 +52,7 @@ pub struct Feed {
 
 impl Feed {
     fn new(connection: Arc<Connection>, request: v1::WatchEventsRequest) -> Self {
-        Self {
-            request,
-            stream: Reopening::new(connection),
-        }
+        Self { request, stream: Reopening::new(connection) }
     }
 
     /// The position after the last message that was handed out. Keep it once its events are dealt with, to go on from there later.
@@ -81,26 +78,13 @@ impl Feed {
     }
 
     fn hand_out(&mut self, message: v1::WatchEventsResponse) -> FeedMessage {
-        let v1::WatchEventsResponse {
-            events,
-            position,
-            reset,
-            caught_up,
-        } = message;
+        let v1::WatchEventsResponse { events, position, reset, caught_up } = message;
         if !position.is_empty() {
             self.request.after.clone_from(&position);
         }
         match reset {
-            Some(reset) => FeedMessage::Reset {
-                reason: reset.reason(),
-                requested: reset.requested,
-                position,
-            },
-            None => FeedMessage::Events {
-                events,
-                position,
-                caught_up,
-            },
+            Some(reset) => FeedMessage::Reset { reason: reset.reason(), requested: reset.requested, position },
+            None => FeedMessage::Events { events, position, caught_up },
         }
     }
 }

@@ -10,10 +10,7 @@ impl Payload {
     /// # Errors
     /// If the value cannot be JSON, such as a map whose keys are no text.
     pub fn json(value: &impl Serialize) -> serde_json::Result<Self> {
-        Ok(Self {
-            data: serde_json::to_vec(value)?,
-            content_type: "application/json".into(),
-        })
+        Ok(Self { data: serde_json::to_vec(value)?, content_type: "application/json".into() })
     }
 
     /// The value that the JSON in it stands for.

@@ -24,12 +24,7 @@ pub(crate) struct Reopening<M> {
 
 impl<M> Reopening<M> {
     pub fn new(connection: Arc<Connection>) -> Self {
-        Self {
-            connection,
-            stream: None,
-            heard_time: Instant::now(),
-            backoff: Backoff::default(),
-        }
+        Self { connection, stream: None, heard_time: Instant::now(), backoff: Backoff::default() }
     }
 
     /// The next message of the stream, which `open` opens if there is none; `None` if it has ended well. An error is one that opening it

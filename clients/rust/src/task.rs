@@ -34,10 +34,7 @@ impl Client {
     /// # Errors
     /// `NOT_FOUND`, or if nobody answers in time.
     pub async fn get(&self, task_id: &str) -> Result<v1::Task, Error> {
-        let request = v1::GetTaskRequest {
-            namespace: self.namespace().into(),
-            task_id: task_id.into(),
-        };
+        let request = v1::GetTaskRequest { namespace: self.namespace().into(), task_id: task_id.into() };
         let method = async |channel, request| TaskServiceClient::new(channel).get_task(request).await;
         Ok(self.call(request, method).await?.task.unwrap_or_default())
     }
@@ -98,15 +95,9 @@ pub struct TaskWatch {
 
 impl TaskWatch {
     fn new(connection: Arc<Connection>, namespace: &str, task_id: &str) -> Self {
-        let request = v1::WatchTaskRequest {
-            namespace: namespace.into(),
-            task_id: task_id.into(),
-            follow_output: false,
-        };
-        Self {
-            request,
-            stream: Reopening::new(connection),
-        }
+        let request =
+            v1::WatchTaskRequest { namespace: namespace.into(), task_id: task_id.into(), follow_output: false };
+        Self { request, stream: Reopening::new(connection) }
     }
 
     /// The task as it is now, and the next time when it has changed. States in between may be skipped; the terminal one never is, and
@@ -119,9 +110,7 @@ impl TaskWatch {
             let request = &self.request;
             let open = async |channel| TaskServiceClient::new(channel).watch_task(request.clone()).await;
             match self.stream.next(open).await? {
-                Some(v1::WatchTaskResponse {
-                    update: Some(v1::watch_task_response::Update::Task(task)),
-                }) => {
+                Some(v1::WatchTaskResponse { update: Some(v1::watch_task_response::Update::Task(task)) }) => {
                     return Ok(task);
                 }
                 // A kind of update that was not asked for, or that this client does not know.

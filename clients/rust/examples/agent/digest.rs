@@ -28,20 +28,14 @@ struct Output {
 
 /// Works for as long as it is asked to, and digests the text.
 pub async fn digest(work: Work) -> Result<Payload, WorkError> {
-    let input: Input = work
-        .decode()
-        .map_err(|error| Failure::invalid_input("bad-input", error))?;
+    let input: Input = work.decode().map_err(|error| Failure::invalid_input("bad-input", error))?;
     let duration = Duration::try_from_secs_f64(input.seconds)
         .map_err(|error| Failure::invalid_input("bad-input", format!("seconds: {error}")))?;
     take_time(&work, duration).await?;
     if !input.fail.is_empty() {
         return Err(Failure::new("asked-for", input.fail).into());
     }
-    let output = Output {
-        sha256: hex(&Sha256::digest(&input.text)),
-        length: input.text.len(),
-        language: "rust",
-    };
+    let output = Output { sha256: hex(&Sha256::digest(&input.text)), length: input.text.len(), language: "rust" };
     Ok(Payload::json(&output).map_err(|error| Failure::new("no-output", error))?)
 }
 

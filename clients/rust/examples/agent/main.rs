@@ -15,10 +15,7 @@ const REFUSED: u8 = 78;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
     let Err(error) = run().await else {
         return ExitCode::SUCCESS;
     };
@@ -55,9 +52,7 @@ fn config() -> Result<AgentConfig, AgentError> {
 
 fn number<N: FromStr>(name: &str, otherwise: &str) -> Result<N, AgentError> {
     let value = settings::text(name, otherwise);
-    value
-        .parse()
-        .map_err(|_| AgentError::Misconfigured(format!("{name}: \"{value}\" is no number that fits")))
+    value.parse().map_err(|_| AgentError::Misconfigured(format!("{name}: \"{value}\" is no number that fits")))
 }
 
 /// The first signal drains the agent, the second ends the drain at once.

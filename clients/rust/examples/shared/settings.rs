@@ -7,10 +7,7 @@ pub const KIND: &str = "example.digest";
 
 /// A variable's value, or its default where it is unset or empty.
 pub fn text(name: &str, otherwise: &str) -> String {
-    env::var(name)
-        .ok()
-        .filter(|value| !value.is_empty())
-        .unwrap_or_else(|| otherwise.into())
+    env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| otherwise.into())
 }
 
 /// Where the coordinators are.
@@ -26,10 +23,5 @@ pub fn namespace() -> String {
 /// A variable that is split at commas.
 pub fn list(name: &str) -> Vec<String> {
     let value = text(name, "");
-    value
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(Into::into)
-        .collect()
+    value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Into::into).collect()
 }

@@ -34,24 +34,16 @@ async fn main() -> ExitCode {
 }
 
 async fn submit_and_wait(client: &Client, input: String) -> Result<v1::Task, Error> {
-    let requirements = v1::Requirements {
-        capabilities: settings::list("MISSIONCONTROL_CAPABILITIES"),
-        ..v1::Requirements::default()
-    };
+    let requirements =
+        v1::Requirements { capabilities: settings::list("MISSIONCONTROL_CAPABILITIES"), ..v1::Requirements::default() };
     let spec = v1::TaskSpec {
         queue: settings::text("MISSIONCONTROL_QUEUE", "default"),
         kind: settings::KIND.into(),
-        payload: Some(v1::Payload {
-            data: input.into_bytes(),
-            content_type: "application/json".into(),
-        }),
+        payload: Some(v1::Payload { data: input.into_bytes(), content_type: "application/json".into() }),
         requirements: Some(requirements),
         ..v1::TaskSpec::default()
     };
-    let request = v1::CreateTaskRequest {
-        spec: Some(spec),
-        request_id: Uuid::new_v4().to_string(),
-    };
+    let request = v1::CreateTaskRequest { spec: Some(spec), request_id: Uuid::new_v4().to_string() };
     let task = client.submit(request).await?;
     client.wait(&task.id).await
 }
@@ -61,11 +53,7 @@ fn tell(result: Result<v1::Task, Error>) -> u8 {
     match result {
         Ok(task) => {
             println!("{}", line(&task));
-            if task.state() == v1::TaskState::Succeeded {
-                0
-            } else {
-                NOT_ALL_SUCCEEDED
-            }
+            if task.state() == v1::TaskState::Succeeded { 0 } else { NOT_ALL_SUCCEEDED }
         }
         Err(error) => {
             eprintln!("{error}");

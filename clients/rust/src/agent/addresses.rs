@@ -16,11 +16,7 @@ impl Addresses {
     /// Begins with the one at this place, so that a fleet can spread over all coordinators.
     pub fn new(given: Vec<String>, place: usize) -> Self {
         let index = place % given.len();
-        Self {
-            ring: given.clone(),
-            given,
-            index,
-        }
+        Self { ring: given.clone(), given, index }
     }
 
     pub fn current(&self) -> &str {
@@ -60,10 +56,7 @@ mod tests {
         addresses.advance();
         addresses.learn(&["c:1".into()]);
 
-        assert_eq!(
-            (addresses.current(), addresses.ring.join(" ").as_str()),
-            ("b:1", "a:1 c:1 b:1")
-        );
+        assert_eq!((addresses.current(), addresses.ring.join(" ").as_str()), ("b:1", "a:1 c:1 b:1"));
         addresses.advance();
         assert_eq!(addresses.current(), "a:1");
     }

@@ -36,8 +36,7 @@ impl Handlers {
         F: Fn(Work) -> A + Send + Sync + 'static,
         A: Future<Output = Result<v1::Payload, WorkError>> + Send + 'static,
     {
-        self.0
-            .insert(kind.into(), Arc::new(move |work| Box::pin(handler(work))));
+        self.0.insert(kind.into(), Arc::new(move |work| Box::pin(handler(work))));
         self
     }
 
@@ -91,14 +90,8 @@ impl Work {
     /// Tells how far the work is: a fraction between 0 and 1 if that can be known, and a line for people. It may be called often: the
     /// newest is sent, at most once a second.
     pub fn progress(&self, fraction: impl Into<Option<f64>>, message: &str) {
-        let fraction = fraction
-            .into()
-            .filter(|each| !each.is_nan())
-            .map(|each| each.clamp(0.0, 1.0));
-        let progress = v1::Progress {
-            fraction,
-            message: clip(message, NOTE_BYTES_MAX),
-        };
+        let fraction = fraction.into().filter(|each| !each.is_nan()).map(|each| each.clamp(0.0, 1.0));
+        let progress = v1::Progress { fraction, message: clip(message, NOTE_BYTES_MAX) };
         self.mailbox.progress(Key::from(self.lease.as_ref()), progress);
     }
 
@@ -156,21 +149,12 @@ impl Failure {
     #[must_use]
     pub fn new(code: &str, message: impl fmt::Display) -> Self {
         let reason = v1::FailureReason::Error;
-        Self {
-            message: message.to_string(),
-            code: code.into(),
-            permanent: false,
-            reason,
-        }
+        Self { message: message.to_string(), code: code.into(), permanent: false, reason }
     }
 
     /// The input is not what the handler takes: the same input will not do better.
     #[must_use]
     pub fn invalid_input(code: &str, message: impl fmt::Display) -> Self {
-        Self {
-            permanent: true,
-            reason: v1::FailureReason::InvalidInput,
-            ..Self::new(code, message)
-        }
+        Self { permanent: true, reason: v1::FailureReason::InvalidInput, ..Self::new(code, message) }
     }
 }

@@ -45,12 +45,7 @@ impl Link {
             // Nobody listens any more if the link was dropped meanwhile.
             let _ = arrivals.send(Arrival::End(end)).await;
         });
-        Self {
-            address: address.into(),
-            outgoing,
-            incoming,
-            task,
-        }
+        Self { address: address.into(), outgoing, incoming, task }
     }
 
     /// Whether the message before is not on its way yet.
@@ -66,12 +61,8 @@ impl Drop for Link {
 }
 
 async fn converse(address: &str, messages: Receiver<AgentMessage>, arrivals: &Sender<Arrival>) -> Result<(), Error> {
-    let channel = endpoint(address)
-        .map_err(|error| tonic::Status::unavailable(error.to_string()))?
-        .connect_lazy();
-    let answer = AgentServiceClient::new(channel)
-        .connect(ReceiverStream::new(messages))
-        .await?;
+    let channel = endpoint(address).map_err(|error| tonic::Status::unavailable(error.to_string()))?.connect_lazy();
+    let answer = AgentServiceClient::new(channel).connect(ReceiverStream::new(messages)).await?;
     let mut stream = answer.into_inner();
     while let Some(message) = stream.message().await? {
         if arrivals.send(Arrival::Message(Box::new(message))).await.is_err() {

@@ -84,10 +84,7 @@ impl fmt::Display for AgentError {
                 "a newer process has the agent id \"{agent_id}\", so this one ends: give each process an id of its own"
             ),
             Self::Refused { agent_id, error } => {
-                write!(
-                    formatter,
-                    "the coordinator does not take the agent \"{agent_id}\": {error}"
-                )
+                write!(formatter, "the coordinator does not take the agent \"{agent_id}\": {error}")
             }
         }
     }
@@ -122,13 +119,7 @@ impl Agent {
             return Err(AgentError::Misconfigured("an agent needs an id and a handler".into()));
         }
         let (leaving, leave_orders) = mpsc::unbounded_channel();
-        Ok(Self {
-            hello: hello_of(config, &handlers),
-            addresses,
-            handlers,
-            leaving,
-            leave_orders,
-        })
+        Ok(Self { hello: hello_of(config, &handlers), addresses, handlers, leaving, leave_orders })
     }
 
     /// What makes the agent leave while it runs.
@@ -152,20 +143,11 @@ impl Agent {
         let mailbox = Arc::new(Mailbox::default());
         let workers = Workers::new(self.handlers, Handle::current(), Arc::clone(&mailbox));
         let session = Session::new(self.hello.clone());
-        let runner = Runner::new(
-            session,
-            &self.hello.agent_id,
-            self.addresses,
-            workers,
-            mailbox,
-            self.leave_orders,
-            gone,
-        );
+        let runner =
+            Runner::new(session, &self.hello.agent_id, self.addresses, workers, mailbox, self.leave_orders, gone);
         let conversation = spawn_blocking(move || {
             let runtime = Builder::new_current_thread().enable_all().build();
-            runtime
-                .map_err(|error| AgentError::Misconfigured(error.to_string()))?
-                .block_on(runner.run())
+            runtime.map_err(|error| AgentError::Misconfigured(error.to_string()))?.block_on(runner.run())
         });
         conversation.await.expect("the conversation does not panic")
     }

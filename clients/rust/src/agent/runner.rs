@@ -112,7 +112,9 @@ impl Runner {
             if effects.is_empty() {
                 break;
             }
-            effects.into_iter().for_each(|effect| self.carry_out(effect));
+            for effect in effects {
+                self.carry_out(effect);
+            }
         }
         self.send(now);
     }
@@ -149,11 +151,7 @@ impl Runner {
 
     async fn wait(&mut self) {
         let due = self.due_time();
-        let full = self
-            .link
-            .as_ref()
-            .filter(|link| link.full())
-            .map(|link| link.outgoing.clone());
+        let full = self.link.as_ref().filter(|link| link.full()).map(|link| link.outgoing.clone());
         tokio::select! {
             arrival = next_arrival(&mut self.link) => self.on_arrival(arrival),
             () = writable(full) => {}
@@ -175,11 +173,7 @@ impl Runner {
     }
 
     fn leave(&mut self, drain_time: Duration) {
-        info!(
-            agent = self.agent_id,
-            "the agent drains and leaves within {} s",
-            drain_time.as_secs_f32()
-        );
+        info!(agent = self.agent_id, "the agent drains and leaves within {} s", drain_time.as_secs_f32());
         let now = self.now();
         self.session.leave(now, drain_time, LEAVE_GRACE);
     }
@@ -198,10 +192,7 @@ impl Runner {
             self.attempts = 0;
             self.addresses.learn(&welcome.coordinators);
             let address = self.link.as_ref().map_or("", |link| &link.address);
-            info!(
-                agent = self.agent_id,
-                "connected to {} ({address})", welcome.coordinator_id
-            );
+            info!(agent = self.agent_id, "connected to {} ({address})", welcome.coordinator_id);
         }
         let now = self.now();
         self.session.receive(message, now);
@@ -213,15 +204,8 @@ impl Runner {
         {
             return self.finish(Err(fatal));
         }
-        let why = end.map_or_else(
-            |error| format!("the stream broke: {error}"),
-            |()| "the stream has ended".into(),
-        );
-        self.close_link(&Reconnect {
-            why,
-            delay: Duration::ZERO,
-            elsewhere: true,
-        });
+        let why = end.map_or_else(|error| format!("the stream broke: {error}"), |()| "the stream has ended".into());
+        self.close_link(&Reconnect { why, delay: Duration::ZERO, elsewhere: true });
     }
 
     /// Ends the stream, if there is one, and says when the next one is opened.

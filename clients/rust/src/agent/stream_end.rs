@@ -23,10 +23,7 @@ pub fn verdict(error: &Error, agent_id: &str, welcomed: bool) -> Option<AgentErr
             | Code::Unauthenticated
             | Code::Unimplemented
     );
-    (about_the_agent && !welcomed).then(|| AgentError::Refused {
-        agent_id,
-        error: error.clone(),
-    })
+    (about_the_agent && !welcomed).then(|| AgentError::Refused { agent_id, error: error.clone() })
 }
 
 #[cfg(test)]
@@ -37,29 +34,16 @@ mod tests {
     use super::*;
 
     fn superseded() -> Error {
-        let info = pb::ErrorInfo {
-            reason: INCARNATION_SUPERSEDED.into(),
-            ..Default::default()
-        };
+        let info = pb::ErrorInfo { reason: INCARNATION_SUPERSEDED.into(), ..Default::default() };
         let value = prost::Message::encode_to_vec(&info);
-        let detail = prost_types::Any {
-            type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),
-            value,
-        };
-        Error::from(pb::Status {
-            code: Code::FailedPrecondition.into(),
-            message: String::new(),
-            details: vec![detail],
-        })
+        let detail = prost_types::Any { type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(), value };
+        Error::from(pb::Status { code: Code::FailedPrecondition.into(), message: String::new(), details: vec![detail] })
     }
 
     #[test]
     fn a_newer_incarnation_ends_the_agent_at_any_time() {
         for welcomed in [false, true] {
-            assert!(matches!(
-                verdict(&superseded(), "a", welcomed),
-                Some(AgentError::Superseded { .. })
-            ));
+            assert!(matches!(verdict(&superseded(), "a", welcomed), Some(AgentError::Superseded { .. })));
         }
     }
 
@@ -73,13 +57,7 @@ mod tests {
 
     #[test]
     fn every_other_end_means_to_connect_again() {
-        for code in [
-            Code::Unavailable,
-            Code::Internal,
-            Code::Cancelled,
-            Code::Aborted,
-            Code::Unknown,
-        ] {
+        for code in [Code::Unavailable, Code::Internal, Code::Cancelled, Code::Aborted, Code::Unknown] {
             assert!(verdict(&Error::from(Status::new(code, "")), "a", false).is_none());
         }
     }

@@ -43,12 +43,7 @@ pub struct Workers {
 
 impl Workers {
     pub fn new(handlers: Handlers, runtime: Handle, mailbox: Arc<Mailbox>) -> Self {
-        Self {
-            handlers,
-            runtime,
-            mailbox,
-            running: HashMap::new(),
-        }
+        Self { handlers, runtime, mailbox, running: HashMap::new() }
     }
 
     /// Starts the work of a lease. The mailbox gets its end.
@@ -63,16 +58,9 @@ impl Workers {
                 None => Err(Failure::invalid_input("NO_HANDLER", "no handler for this kind").into()),
             }
         });
-        self.running.insert(
-            key.clone(),
-            Running {
-                stop,
-                abort: run.abort_handle(),
-            },
-        );
+        self.running.insert(key.clone(), Running { stop, abort: run.abort_handle() });
         let mailbox = Arc::clone(&self.mailbox);
-        self.runtime
-            .spawn(async move { mailbox.ended(key, outcome_of(run.await)) });
+        self.runtime.spawn(async move { mailbox.ended(key, outcome_of(run.await)) });
     }
 
     /// Tells work to stop.
@@ -100,26 +88,20 @@ impl Drop for Workers {
 fn outcome_of(result: Result<Result<v1::Payload, WorkError>, JoinError>) -> Outcome {
     match result {
         Ok(Ok(output)) if output.data.len() > OUTPUT_BYTES_MAX => {
-            let message = format!(
-                "the output has {} bytes, at most {OUTPUT_BYTES_MAX} are taken",
-                output.data.len()
-            );
-            failed(Failure {
-                permanent: true,
-                ..Failure::new("OUTPUT_TOO_LARGE", message)
-            })
+            let message = format!("the output has {} bytes, at most {OUTPUT_BYTES_MAX} are taken", output.data.len());
+            failed(&Failure { permanent: true, ..Failure::new("OUTPUT_TOO_LARGE", message) })
         }
         Ok(Ok(output)) => Outcome::Succeeded(output),
-        Ok(Err(WorkError::Failed(failure))) => failed(failure),
+        Ok(Err(WorkError::Failed(failure))) => failed(&failure),
         Ok(Err(WorkError::Stopped)) => Outcome::Stopped,
         Err(error) => match error.try_into_panic() {
-            Ok(panic) => failed(Failure::new("PANIC", format!("panic: {}", panic_text(panic.as_ref())))),
+            Ok(panic) => failed(&Failure::new("PANIC", format!("panic: {}", panic_text(panic.as_ref())))),
             Err(_) => Outcome::Stopped,
         },
     }
 }
 
-fn failed(failure: Failure) -> Outcome {
+fn failed(failure: &Failure) -> Outcome {
     Outcome::Failed(v1::Failure {
         reason: failure.reason.into(),
         message: clip(&failure.message, FAILURE_MESSAGE_BYTES_MAX),
@@ -130,6 +112,5 @@ fn failed(failure: Failure) -> Outcome {
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a text")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a text")
 }

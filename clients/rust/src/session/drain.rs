@@ -10,6 +10,7 @@ use crate::v1;
 
 /// The agent's own drain is for good; one that was ordered may be called off.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is changed by another happening")]
 pub struct Drain {
     /// The agent leaves.
     pub own: bool,
@@ -47,10 +48,7 @@ impl Drain {
     /// When time alone changes something, besides `leave_time`.
     pub fn next_time(&self) -> Time {
         let unheard_time = after(self.leave_time, GOODBYE_TIMEOUT);
-        self.own_time
-            .min(self.ordered_time)
-            .min(self.end_time)
-            .min(unheard_time)
+        self.own_time.min(self.ordered_time).min(self.end_time).min(unheard_time)
     }
 
     /// The agent leaves: what runs may do so for `drain`; after `grace` more it is left behind. A second call may shorten the time.
@@ -92,14 +90,8 @@ impl Drain {
         self.left = true;
         self.leave_time = NEVER;
         self.end_time = after(now, GOODBYE_TIMEOUT);
-        let message = if idle {
-            "the agent leaves"
-        } else {
-            "the agent leaves; some work did not stop in time"
-        };
-        Some(v1::Goodbye {
-            message: message.into(),
-        })
+        let message = if idle { "the agent leaves" } else { "the agent leaves; some work did not stop in time" };
+        Some(v1::Goodbye { message: message.into() })
     }
 
     /// Whether the stream, if there is one, can end for good: after Goodbye, or without one if nobody hears it. Said once.

@@ -16,28 +16,19 @@ pub struct Key {
 impl Key {
     /// The same as a message.
     pub fn reference(&self) -> v1::LeaseReference {
-        v1::LeaseReference {
-            task_id: self.task_id.clone(),
-            token: self.token,
-        }
+        v1::LeaseReference { task_id: self.task_id.clone(), token: self.token }
     }
 }
 
 impl From<&v1::LeaseReference> for Key {
     fn from(named: &v1::LeaseReference) -> Self {
-        Self {
-            task_id: named.task_id.clone(),
-            token: named.token,
-        }
+        Self { task_id: named.task_id.clone(), token: named.token }
     }
 }
 
 impl From<&v1::Lease> for Key {
     fn from(lease: &v1::Lease) -> Self {
-        Self {
-            task_id: lease.task_id.clone(),
-            token: lease.token,
-        }
+        Self { task_id: lease.task_id.clone(), token: lease.token }
     }
 }
 

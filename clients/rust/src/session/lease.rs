@@ -78,12 +78,7 @@ pub struct LeaseTable {
 
 impl LeaseTable {
     pub fn new(slots: usize, queue_limit: usize) -> Self {
-        Self {
-            slots,
-            queue_limit,
-            shortest_ttl: NEVER,
-            ..Self::default()
-        }
+        Self { slots, queue_limit, shortest_ttl: NEVER, ..Self::default() }
     }
 
     /// The lease, held or running.

@@ -26,9 +26,7 @@ pub struct Lingering {
 impl Lingering {
     /// The lease is gone, its work was told to stop.
     pub fn begin(&mut self, key: &Key, lease: Arc<v1::Lease>, now: Time) {
-        self.leases
-            .entry(key.clone())
-            .or_insert((after(now, LINGERING_MAX), lease));
+        self.leases.entry(key.clone()).or_insert((after(now, LINGERING_MAX), lease));
     }
 
     /// Its work has ended.
@@ -67,11 +65,7 @@ impl Lingering {
     }
 
     fn overdue(&self, now: Time) -> BTreeSet<Key> {
-        self.leases
-            .iter()
-            .filter(|(_, (time, _))| now >= *time)
-            .map(|(key, _)| key.clone())
-            .collect()
+        self.leases.iter().filter(|(_, (time, _))| now >= *time).map(|(key, _)| key.clone()).collect()
     }
 }
 

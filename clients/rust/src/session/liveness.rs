@@ -57,11 +57,7 @@ impl Liveness {
         self.welcomed = false;
         self.known_version = None;
         self.heard_time = now;
-        self.last = Beat {
-            number: 0,
-            sent_time: now,
-            version,
-        };
+        self.last = Beat { number: 0, sent_time: now, version };
         self.unechoed = VecDeque::from([self.last]);
     }
 
@@ -80,28 +76,16 @@ impl Liveness {
         if !self.welcomed || self.unechoed.len() >= UNECHOED_MAX {
             return NEVER;
         }
-        after(
-            self.last.sent_time,
-            self.interval.min(shortest_ttl / HEARTBEATS_PER_TTL),
-        )
+        after(self.last.sent_time, self.interval.min(shortest_ttl / HEARTBEATS_PER_TTL))
     }
 
     /// The next heartbeat, sent now. The caller fills in the set where `held_included` says so.
     pub fn heartbeat(&mut self, version: u64, now: Time) -> v1::Heartbeat {
         let number = self.last.number + 1;
-        self.last = Beat {
-            number,
-            sent_time: now,
-            version,
-        };
+        self.last = Beat { number, sent_time: now, version };
         self.unechoed.push_back(self.last);
         let held_included = self.known_version != Some(version);
-        v1::Heartbeat {
-            number,
-            held_version: version,
-            held: Vec::new(),
-            held_included,
-        }
+        v1::Heartbeat { number, held_version: version, held: Vec::new(), held_included }
     }
 
     /// A heartbeat came back.
@@ -124,14 +108,7 @@ impl Liveness {
 
     /// When the stream counts as broken, unless something is heard before.
     pub fn silence_time(&self) -> Time {
-        after(
-            self.heard_time,
-            if self.welcomed {
-                self.echo_timeout
-            } else {
-                WELCOME_TIMEOUT
-            },
-        )
+        after(self.heard_time, if self.welcomed { self.echo_timeout } else { WELCOME_TIMEOUT })
     }
 
     /// When the last heartbeat, or Hello, that a coordinator answered was sent.

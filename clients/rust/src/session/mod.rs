@@ -15,6 +15,8 @@ pub mod outcome;
 mod receipt;
 mod receive;
 mod report;
+#[cfg(test)]
+mod tests;
 pub mod time;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -83,12 +85,7 @@ impl Session {
         self.receipts = Receipts::new();
         self.liveness.begin(self.leases.version, now);
         let (held_version, draining) = (self.leases.version, self.drain.own);
-        let mut hello = v1::Hello {
-            held,
-            held_version,
-            draining,
-            ..self.hello.clone()
-        };
+        let mut hello = v1::Hello { held, held_version, draining, ..self.hello.clone() };
         let slots = self.lingering.tell(&mut hello, now);
         for key in self.leases.surplus(slots, &self.lingering.told_tasks()) {
             self.give_back(&key, WHY_STUCK);
@@ -134,13 +131,9 @@ impl Session {
             return Some(message(Content::Reports(v1::ReportBatch { reports, lease_batch })));
         }
         if now >= self.receipts.due_time {
-            return Some(message(Content::LeaseReceipt(v1::LeaseReceipt {
-                number: self.receipts.take(),
-            })));
+            return Some(message(Content::LeaseReceipt(v1::LeaseReceipt { number: self.receipts.take() })));
         }
-        self.drain
-            .goodbye(self.idle(), now)
-            .map(|goodbye| message(Content::Goodbye(goodbye)))
+        self.drain.goodbye(self.idle(), now).map(|goodbye| message(Content::Goodbye(goodbye)))
     }
 
     fn heartbeat(&mut self, now: Time) -> v1::Heartbeat {
@@ -158,8 +151,7 @@ impl Session {
                 let key = Key::from(lease.as_ref());
                 self.reports.add(&key, Event::Started(v1::Started {}));
                 if lease.run_time_limit.is_some() {
-                    self.run_limits
-                        .insert((after(now, duration(lease.run_time_limit.as_ref())), key));
+                    self.run_limits.insert((after(now, duration(lease.run_time_limit.as_ref())), key));
                 }
                 self.effects.push(Effect::Start(lease));
             }
@@ -198,20 +190,10 @@ impl Session {
     /// When `tick` and `take_effects` have something to do again, if nothing happens before; at the latest.
     pub fn next_time(&self) -> Time {
         let run_limit = self.run_limits.first().map_or(NEVER, |(time, _)| *time);
-        let lingering = if self.tells_of_lingering() {
-            self.lingering.due_time()
-        } else {
-            NEVER
-        };
+        let lingering = if self.tells_of_lingering() { self.lingering.due_time() } else { NEVER };
         let leave = if self.connected() { NEVER } else { self.drain.leave_time };
-        let times = [
-            self.liveness.silence_time(),
-            self.self_stop_time,
-            self.drain.next_time(),
-            run_limit,
-            lingering,
-            leave,
-        ];
+        let times =
+            [self.liveness.silence_time(), self.self_stop_time, self.drain.next_time(), run_limit, lingering, leave];
         times.into_iter().min().unwrap_or(NEVER)
     }
 
@@ -222,10 +204,7 @@ impl Session {
             return NEVER;
         }
         let heartbeat = self.liveness.heartbeat_time(self.leases.shortest_ttl);
-        heartbeat
-            .min(self.receipts.due_time)
-            .min(self.notes.due_time)
-            .min(self.drain.leave_time)
+        heartbeat.min(self.receipts.due_time).min(self.notes.due_time).min(self.drain.leave_time)
     }
 
     /// The work has ended, in whatever way. Its slot is free.
@@ -255,11 +234,7 @@ impl Session {
 
     fn reconnect(&mut self, why: &str, elsewhere: bool) {
         self.disconnect();
-        self.effects.push(Effect::Reconnect(Reconnect {
-            why: why.into(),
-            delay: Duration::ZERO,
-            elsewhere,
-        }));
+        self.effects.push(Effect::Reconnect(Reconnect { why: why.into(), delay: Duration::ZERO, elsewhere }));
     }
 
     // --- What is done with leases

@@ -22,18 +22,12 @@ pub struct Notes {
 
 impl Notes {
     pub fn new() -> Self {
-        Self {
-            due_time: NEVER,
-            pending: BTreeSet::new(),
-        }
+        Self { due_time: NEVER, pending: BTreeSet::new() }
     }
 
     /// Keeps the newest progress.
     pub fn progress(&mut self, key: &Key, progress: v1::Progress, leases: &mut LeaseTable) {
-        let Some(lease) = leases
-            .get(key)
-            .filter(|lease| lease.held && lease.phase == Phase::Running)
-        else {
+        let Some(lease) = leases.get(key).filter(|lease| lease.held && lease.phase == Phase::Running) else {
             return;
         };
         lease.progress = Some(progress);

@@ -28,10 +28,7 @@ pub fn final_event(outcome: Outcome, stop: Option<StopReason>) -> Option<Event> 
     Some(match (outcome, stop) {
         (_, Some(StopReason::Dropped)) => return None,
         (_, Some(StopReason::Timeout)) => failed(timeout_failure()),
-        (Outcome::Succeeded(output), _) => Event::Succeeded(v1::Succeeded {
-            output: Some(output),
-            usage: None,
-        }),
+        (Outcome::Succeeded(output), _) => Event::Succeeded(v1::Succeeded { output: Some(output), usage: None }),
         (_, Some(StopReason::Cancel)) => Event::Cancelled(v1::Cancelled::default()),
         (_, Some(reason)) => returned(&reason.to_string()),
         (Outcome::Failed(failure), None) => failed(failure),
@@ -46,10 +43,7 @@ pub fn replacement(refused: u32, message: &str) -> Event {
     }
     failed(v1::Failure {
         reason: v1::FailureReason::Error.into(),
-        message: clip(
-            &format!("the coordinator refused the outcome: {message}"),
-            MESSAGE_BYTES_MAX,
-        ),
+        message: clip(&format!("the coordinator refused the outcome: {message}"), MESSAGE_BYTES_MAX),
         code: "OUTCOME_REFUSED".into(),
         permanent: true,
     })
@@ -60,26 +54,16 @@ pub fn returned(why: &str) -> Event {
 }
 
 pub fn rejected(why: &str) -> Event {
-    Event::Rejected(v1::Rejected {
-        message: clip(why, MESSAGE_BYTES_MAX),
-    })
+    Event::Rejected(v1::Rejected { message: clip(why, MESSAGE_BYTES_MAX) })
 }
 
 fn failed(failure: v1::Failure) -> Event {
-    Event::Failed(v1::Failed {
-        failure: Some(failure),
-        output: None,
-        usage: None,
-    })
+    Event::Failed(v1::Failed { failure: Some(failure), output: None, usage: None })
 }
 
 fn timeout_failure() -> v1::Failure {
     let message = StopReason::Timeout.to_string();
-    v1::Failure {
-        reason: v1::FailureReason::Timeout.into(),
-        message,
-        ..v1::Failure::default()
-    }
+    v1::Failure { reason: v1::FailureReason::Timeout.into(), message, ..v1::Failure::default() }
 }
 
 fn unasked_failure() -> v1::Failure {

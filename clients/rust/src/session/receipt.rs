@@ -17,11 +17,7 @@ pub struct Receipts {
 
 impl Receipts {
     pub fn new() -> Self {
-        Self {
-            due_time: NEVER,
-            arrived: 0,
-            confirmed: 0,
-        }
+        Self { due_time: NEVER, arrived: 0, confirmed: 0 }
     }
 
     /// The batch with this number is here, and so are all before it.

@@ -31,10 +31,7 @@ pub struct Entry {
 
 impl Entry {
     pub fn key(&self) -> Key {
-        Key {
-            task_id: self.report.task_id.clone(),
-            token: self.report.token,
-        }
+        Key { task_id: self.report.task_id.clone(), token: self.report.token }
     }
 }
 
@@ -63,12 +60,7 @@ impl ReportLog {
             self.starts.insert(key.clone(), self.last_number);
         }
         let (task_id, token) = (key.task_id.clone(), key.token);
-        let report = v1::Report {
-            number: self.last_number,
-            task_id,
-            token,
-            event: Some(event),
-        };
+        let report = v1::Report { number: self.last_number, task_id, token, event: Some(event) };
         let size = report.encoded_len();
         self.unacknowledged_bytes += size;
         self.entries.push_back(Entry { report, size });
@@ -93,13 +85,8 @@ impl ReportLog {
     /// The next reports to send, within the bounds of a message; a report that is larger than that goes alone.
     pub fn next_batch(&mut self) -> Vec<v1::Report> {
         let mut bytes = 0;
-        let fitting = self
-            .entries
-            .iter()
-            .skip(self.sent)
-            .take(BATCH_ITEMS_MAX)
-            .enumerate()
-            .take_while(|(index, entry)| {
+        let fitting =
+            self.entries.iter().skip(self.sent).take(BATCH_ITEMS_MAX).enumerate().take_while(|(index, entry)| {
                 bytes += entry.size;
                 *index == 0 || bytes <= BATCH_BYTES_MAX
             });
@@ -114,10 +101,8 @@ impl ReportLog {
     /// Takes off, and returns, every report up to this number. One that was not sent on this stream counts, too: an earlier stream's
     /// acknowledgement may have been lost, and the coordinator tells how far it is.
     pub fn acknowledged(&mut self, number: u64) -> Vec<Entry> {
-        let done: Vec<Entry> = self
-            .entries
-            .drain(..self.entries.partition_point(|each| each.report.number <= number))
-            .collect();
+        let done: Vec<Entry> =
+            self.entries.drain(..self.entries.partition_point(|each| each.report.number <= number)).collect();
         self.sent = self.sent.saturating_sub(done.len());
         self.unacknowledged_bytes -= done.iter().map(|entry| entry.size).sum::<usize>();
         // A start that is gone leaves no place for an outcome.

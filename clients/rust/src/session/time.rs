@@ -15,9 +15,7 @@ pub fn after(time: Time, wait: Duration) -> Time {
 
 /// A duration of the contract. Unset and negative ones are none.
 pub fn duration(found: Option<&prost_types::Duration>) -> Duration {
-    found
-        .and_then(|each| Duration::try_from(*each).ok())
-        .unwrap_or_default()
+    found.and_then(|each| Duration::try_from(*each).ok()).unwrap_or_default()
 }
 
 /// The same with something else in place of none.

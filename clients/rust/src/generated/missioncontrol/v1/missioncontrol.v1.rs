@@ -1287,6 +1287,33 @@ pub mod coordinator_message {
         Moving(super::Moving),
     }
 }
+/// Request of Exchange: one call of a conversation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExchangeRequest {
+    /// Which conversation: a UUID that the agent makes for it.
+    #[prost(string, tag="1")]
+    pub conversation: ::prost::alloc::string::String,
+    /// Which call of it, from 1. The same when it is made again.
+    #[prost(uint64, tag="2")]
+    pub number: u64,
+    /// What the agent says since the call before. The first message of call 1 is Hello. The same when the call is made again.
+    #[prost(message, repeated, tag="3")]
+    pub messages: ::prost::alloc::vec::Vec<AgentMessage>,
+    /// How long the answer may wait for something to say. Unset: not at all. At most 20 s, whatever it says here: choose it below the
+    /// time limits of what is between.
+    #[prost(message, optional, tag="4")]
+    pub wait: ::core::option::Option<::prost_types::Duration>,
+}
+/// Response of Exchange.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExchangeResponse {
+    /// What the coordinator says since the answer before. The first message of answer 1 is Welcome.
+    #[prost(message, repeated, tag="1")]
+    pub messages: ::prost::alloc::vec::Vec<CoordinatorMessage>,
+    /// The conversation is over, after the agent's Goodbye.
+    #[prost(bool, tag="2")]
+    pub ended: bool,
+}
 /// Who the agent is, and every lease that it holds.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Hello {

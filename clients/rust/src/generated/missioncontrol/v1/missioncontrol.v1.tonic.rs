@@ -407,6 +407,30 @@ pub mod agent_service_client {
                 .insert(GrpcMethod::new("missioncontrol.v1.AgentService", "Connect"));
             self.inner.streaming(req, path, codec).await
         }
+        pub async fn exchange(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExchangeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExchangeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/missioncontrol.v1.AgentService/Exchange",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("missioncontrol.v1.AgentService", "Exchange"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn list_agents(
             &mut self,
             request: impl tonic::IntoRequest<super::ListAgentsRequest>,
