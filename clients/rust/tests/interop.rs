@@ -48,7 +48,8 @@ impl Fleet {
         (agent.leave_handle(), tokio::spawn(agent.run()))
     }
 
-    async fn submit(&self, input: i64) -> String {
+    /// A task that only the agent of this name takes.
+    fn request(&self, input: i64) -> v1::CreateTaskRequest {
         let requirements = v1::Requirements { capabilities: vec![self.name.clone()], ..v1::Requirements::default() };
         let spec = v1::TaskSpec {
             queue: self.name.clone(),
@@ -57,7 +58,11 @@ impl Fleet {
             requirements: Some(requirements),
             ..v1::TaskSpec::default()
         };
-        self.client.submit(v1::CreateTaskRequest { spec: Some(spec), ..Default::default() }).await.unwrap().id
+        v1::CreateTaskRequest { spec: Some(spec), ..v1::CreateTaskRequest::default() }
+    }
+
+    async fn submit(&self, input: i64) -> String {
+        self.client.submit(self.request(input)).await.unwrap().id
     }
 
     async fn wait(&self, task_id: &str) -> v1::Task {
@@ -104,8 +109,7 @@ async fn a_submit_that_is_repeated_with_its_request_id_makes_one_task() {
     let Some(fleet) = Fleet::find("request ids") else {
         return;
     };
-    let spec = v1::TaskSpec { queue: fleet.name.clone(), kind: KIND.into(), ..v1::TaskSpec::default() };
-    let request = v1::CreateTaskRequest { spec: Some(spec), request_id: fleet.name.clone() };
+    let request = v1::CreateTaskRequest { request_id: fleet.name.clone(), ..fleet.request(1) };
 
     let first = fleet.client.submit(request.clone()).await.unwrap();
     let second = fleet.client.submit(request.clone()).await.unwrap();
