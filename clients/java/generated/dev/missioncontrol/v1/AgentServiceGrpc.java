@@ -36,6 +36,31 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * 7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
  *    moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
  * Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+ * # The same conversation without a stream (Exchange)
+ * For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+ * "conversation"; only the carrying differs: calls, each with a list of messages either way.
+ *     agent                                   coordinator
+ *       call 1: Hello ──────────────────────▶   begins the conversation that the call names
+ *             ◀────────────────────────────── answer 1: Welcome
+ *       call 2: nothing to say ─────────────▶   waits until there is something to say
+ *       call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+ *             ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+ *             ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+ *       call 4: … ──────────────────────────▶
+ * A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+ *    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+ * B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+ * C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+ *    what it has to say at once with a second one, which ends the wait of the first.
+ * D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+ *    answer again. So lost and doubled calls, and lost answers, change nothing.
+ * E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+ *    after Goodbye, with an error, or when no heartbeat came for too long.
+ * F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+ *    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+ * G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+ * H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+ *    coordinators has to send all of one conversation to the same, and can do so by this.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -75,6 +100,37 @@ public final class AgentServiceGrpc {
       }
     }
     return getConnectMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<dev.missioncontrol.v1.ExchangeRequest,
+      dev.missioncontrol.v1.ExchangeResponse> getExchangeMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "Exchange",
+      requestType = dev.missioncontrol.v1.ExchangeRequest.class,
+      responseType = dev.missioncontrol.v1.ExchangeResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<dev.missioncontrol.v1.ExchangeRequest,
+      dev.missioncontrol.v1.ExchangeResponse> getExchangeMethod() {
+    io.grpc.MethodDescriptor<dev.missioncontrol.v1.ExchangeRequest, dev.missioncontrol.v1.ExchangeResponse> getExchangeMethod;
+    if ((getExchangeMethod = AgentServiceGrpc.getExchangeMethod) == null) {
+      synchronized (AgentServiceGrpc.class) {
+        if ((getExchangeMethod = AgentServiceGrpc.getExchangeMethod) == null) {
+          AgentServiceGrpc.getExchangeMethod = getExchangeMethod =
+              io.grpc.MethodDescriptor.<dev.missioncontrol.v1.ExchangeRequest, dev.missioncontrol.v1.ExchangeResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "Exchange"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.missioncontrol.v1.ExchangeRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.missioncontrol.v1.ExchangeResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new AgentServiceMethodDescriptorSupplier("Exchange"))
+              .build();
+        }
+      }
+    }
+    return getExchangeMethod;
   }
 
   private static volatile io.grpc.MethodDescriptor<dev.missioncontrol.v1.ListAgentsRequest,
@@ -356,6 +412,31 @@ public final class AgentServiceGrpc {
    * 7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
    *    moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
    * Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+   * # The same conversation without a stream (Exchange)
+   * For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+   * "conversation"; only the carrying differs: calls, each with a list of messages either way.
+   *     agent                                   coordinator
+   *       call 1: Hello ──────────────────────▶   begins the conversation that the call names
+   *             ◀────────────────────────────── answer 1: Welcome
+   *       call 2: nothing to say ─────────────▶   waits until there is something to say
+   *       call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+   *             ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+   *             ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+   *       call 4: … ──────────────────────────▶
+   * A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+   *    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+   * B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+   * C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+   *    what it has to say at once with a second one, which ends the wait of the first.
+   * D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+   *    answer again. So lost and doubled calls, and lost answers, change nothing.
+   * E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+   *    after Goodbye, with an error, or when no heartbeat came for too long.
+   * F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+   *    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+   * G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+   * H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+   *    coordinators has to send all of one conversation to the same, and can do so by this.
    * </pre>
    */
   public interface AsyncService {
@@ -369,6 +450,17 @@ public final class AgentServiceGrpc {
     default io.grpc.stub.StreamObserver<dev.missioncontrol.v1.AgentMessage> connect(
         io.grpc.stub.StreamObserver<dev.missioncontrol.v1.CoordinatorMessage> responseObserver) {
       return io.grpc.stub.ServerCalls.asyncUnimplementedStreamingCall(getConnectMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+     * CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
+     * </pre>
+     */
+    default void exchange(dev.missioncontrol.v1.ExchangeRequest request,
+        io.grpc.stub.StreamObserver<dev.missioncontrol.v1.ExchangeResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getExchangeMethod(), responseObserver);
     }
 
     /**
@@ -471,6 +563,31 @@ public final class AgentServiceGrpc {
    * 7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
    *    moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
    * Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+   * # The same conversation without a stream (Exchange)
+   * For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+   * "conversation"; only the carrying differs: calls, each with a list of messages either way.
+   *     agent                                   coordinator
+   *       call 1: Hello ──────────────────────▶   begins the conversation that the call names
+   *             ◀────────────────────────────── answer 1: Welcome
+   *       call 2: nothing to say ─────────────▶   waits until there is something to say
+   *       call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+   *             ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+   *             ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+   *       call 4: … ──────────────────────────▶
+   * A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+   *    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+   * B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+   * C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+   *    what it has to say at once with a second one, which ends the wait of the first.
+   * D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+   *    answer again. So lost and doubled calls, and lost answers, change nothing.
+   * E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+   *    after Goodbye, with an error, or when no heartbeat came for too long.
+   * F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+   *    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+   * G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+   * H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+   *    coordinators has to send all of one conversation to the same, and can do so by this.
    * </pre>
    */
   public static abstract class AgentServiceImplBase
@@ -516,6 +633,31 @@ public final class AgentServiceGrpc {
    * 7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
    *    moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
    * Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+   * # The same conversation without a stream (Exchange)
+   * For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+   * "conversation"; only the carrying differs: calls, each with a list of messages either way.
+   *     agent                                   coordinator
+   *       call 1: Hello ──────────────────────▶   begins the conversation that the call names
+   *             ◀────────────────────────────── answer 1: Welcome
+   *       call 2: nothing to say ─────────────▶   waits until there is something to say
+   *       call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+   *             ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+   *             ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+   *       call 4: … ──────────────────────────▶
+   * A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+   *    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+   * B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+   * C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+   *    what it has to say at once with a second one, which ends the wait of the first.
+   * D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+   *    answer again. So lost and doubled calls, and lost answers, change nothing.
+   * E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+   *    after Goodbye, with an error, or when no heartbeat came for too long.
+   * F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+   *    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+   * G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+   * H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+   *    coordinators has to send all of one conversation to the same, and can do so by this.
    * </pre>
    */
   public static final class AgentServiceStub
@@ -541,6 +683,18 @@ public final class AgentServiceGrpc {
         io.grpc.stub.StreamObserver<dev.missioncontrol.v1.CoordinatorMessage> responseObserver) {
       return io.grpc.stub.ClientCalls.asyncBidiStreamingCall(
           getChannel().newCall(getConnectMethod(), getCallOptions()), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+     * CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
+     * </pre>
+     */
+    public void exchange(dev.missioncontrol.v1.ExchangeRequest request,
+        io.grpc.stub.StreamObserver<dev.missioncontrol.v1.ExchangeResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getExchangeMethod(), getCallOptions()), request, responseObserver);
     }
 
     /**
@@ -649,6 +803,31 @@ public final class AgentServiceGrpc {
    * 7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
    *    moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
    * Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+   * # The same conversation without a stream (Exchange)
+   * For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+   * "conversation"; only the carrying differs: calls, each with a list of messages either way.
+   *     agent                                   coordinator
+   *       call 1: Hello ──────────────────────▶   begins the conversation that the call names
+   *             ◀────────────────────────────── answer 1: Welcome
+   *       call 2: nothing to say ─────────────▶   waits until there is something to say
+   *       call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+   *             ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+   *             ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+   *       call 4: … ──────────────────────────▶
+   * A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+   *    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+   * B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+   * C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+   *    what it has to say at once with a second one, which ends the wait of the first.
+   * D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+   *    answer again. So lost and doubled calls, and lost answers, change nothing.
+   * E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+   *    after Goodbye, with an error, or when no heartbeat came for too long.
+   * F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+   *    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+   * G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+   * H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+   *    coordinators has to send all of one conversation to the same, and can do so by this.
    * </pre>
    */
   public static final class AgentServiceBlockingV2Stub
@@ -675,6 +854,17 @@ public final class AgentServiceGrpc {
         connect() {
       return io.grpc.stub.ClientCalls.blockingBidiStreamingCall(
           getChannel(), getConnectMethod(), getCallOptions());
+    }
+
+    /**
+     * <pre>
+     * The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+     * CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
+     * </pre>
+     */
+    public dev.missioncontrol.v1.ExchangeResponse exchange(dev.missioncontrol.v1.ExchangeRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getExchangeMethod(), getCallOptions(), request);
     }
 
     /**
@@ -777,6 +967,31 @@ public final class AgentServiceGrpc {
    * 7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
    *    moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
    * Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+   * # The same conversation without a stream (Exchange)
+   * For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+   * "conversation"; only the carrying differs: calls, each with a list of messages either way.
+   *     agent                                   coordinator
+   *       call 1: Hello ──────────────────────▶   begins the conversation that the call names
+   *             ◀────────────────────────────── answer 1: Welcome
+   *       call 2: nothing to say ─────────────▶   waits until there is something to say
+   *       call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+   *             ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+   *             ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+   *       call 4: … ──────────────────────────▶
+   * A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+   *    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+   * B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+   * C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+   *    what it has to say at once with a second one, which ends the wait of the first.
+   * D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+   *    answer again. So lost and doubled calls, and lost answers, change nothing.
+   * E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+   *    after Goodbye, with an error, or when no heartbeat came for too long.
+   * F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+   *    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+   * G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+   * H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+   *    coordinators has to send all of one conversation to the same, and can do so by this.
    * </pre>
    */
   public static final class AgentServiceBlockingStub
@@ -790,6 +1005,17 @@ public final class AgentServiceGrpc {
     protected AgentServiceBlockingStub build(
         io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
       return new AgentServiceBlockingStub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+     * CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
+     * </pre>
+     */
+    public dev.missioncontrol.v1.ExchangeResponse exchange(dev.missioncontrol.v1.ExchangeRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getExchangeMethod(), getCallOptions(), request);
     }
 
     /**
@@ -892,6 +1118,31 @@ public final class AgentServiceGrpc {
    * 7. Work whose lease is gone (dropped, refused) and that does not stop still takes a slot of the agent. If it takes longer than a
    *    moment, the agent connects again, and Hello offers as many slots less; when the work has ended, once more with all of them.
    * Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
+   * # The same conversation without a stream (Exchange)
+   * For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+   * "conversation"; only the carrying differs: calls, each with a list of messages either way.
+   *     agent                                   coordinator
+   *       call 1: Hello ──────────────────────▶   begins the conversation that the call names
+   *             ◀────────────────────────────── answer 1: Welcome
+   *       call 2: nothing to say ─────────────▶   waits until there is something to say
+   *       call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+   *             ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+   *             ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+   *       call 4: … ──────────────────────────▶
+   * A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+   *    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+   * B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+   * C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+   *    what it has to say at once with a second one, which ends the wait of the first.
+   * D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+   *    answer again. So lost and doubled calls, and lost answers, change nothing.
+   * E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+   *    after Goodbye, with an error, or when no heartbeat came for too long.
+   * F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+   *    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+   * G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+   * H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+   *    coordinators has to send all of one conversation to the same, and can do so by this.
    * </pre>
    */
   public static final class AgentServiceFutureStub
@@ -905,6 +1156,18 @@ public final class AgentServiceGrpc {
     protected AgentServiceFutureStub build(
         io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
       return new AgentServiceFutureStub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+     * CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<dev.missioncontrol.v1.ExchangeResponse> exchange(
+        dev.missioncontrol.v1.ExchangeRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getExchangeMethod(), getCallOptions()), request);
     }
 
     /**
@@ -978,13 +1241,14 @@ public final class AgentServiceGrpc {
     }
   }
 
-  private static final int METHODID_LIST_AGENTS = 0;
-  private static final int METHODID_GET_AGENT = 1;
-  private static final int METHODID_CORDON_AGENT = 2;
-  private static final int METHODID_UNCORDON_AGENT = 3;
-  private static final int METHODID_DRAIN_AGENT = 4;
-  private static final int METHODID_CHANGE_AGENTS = 5;
-  private static final int METHODID_CONNECT = 6;
+  private static final int METHODID_EXCHANGE = 0;
+  private static final int METHODID_LIST_AGENTS = 1;
+  private static final int METHODID_GET_AGENT = 2;
+  private static final int METHODID_CORDON_AGENT = 3;
+  private static final int METHODID_UNCORDON_AGENT = 4;
+  private static final int METHODID_DRAIN_AGENT = 5;
+  private static final int METHODID_CHANGE_AGENTS = 6;
+  private static final int METHODID_CONNECT = 7;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -1003,6 +1267,10 @@ public final class AgentServiceGrpc {
     @java.lang.SuppressWarnings("unchecked")
     public void invoke(Req request, io.grpc.stub.StreamObserver<Resp> responseObserver) {
       switch (methodId) {
+        case METHODID_EXCHANGE:
+          serviceImpl.exchange((dev.missioncontrol.v1.ExchangeRequest) request,
+              (io.grpc.stub.StreamObserver<dev.missioncontrol.v1.ExchangeResponse>) responseObserver);
+          break;
         case METHODID_LIST_AGENTS:
           serviceImpl.listAgents((dev.missioncontrol.v1.ListAgentsRequest) request,
               (io.grpc.stub.StreamObserver<dev.missioncontrol.v1.ListAgentsResponse>) responseObserver);
@@ -1055,6 +1323,13 @@ public final class AgentServiceGrpc {
               dev.missioncontrol.v1.AgentMessage,
               dev.missioncontrol.v1.CoordinatorMessage>(
                 service, METHODID_CONNECT)))
+        .addMethod(
+          getExchangeMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              dev.missioncontrol.v1.ExchangeRequest,
+              dev.missioncontrol.v1.ExchangeResponse>(
+                service, METHODID_EXCHANGE)))
         .addMethod(
           getListAgentsMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -1146,6 +1421,7 @@ public final class AgentServiceGrpc {
           serviceDescriptor = result = io.grpc.ServiceDescriptor.newBuilder(SERVICE_NAME)
               .setSchemaDescriptor(new AgentServiceFileDescriptorSupplier())
               .addMethod(getConnectMethod())
+              .addMethod(getExchangeMethod())
               .addMethod(getListAgentsMethod())
               .addMethod(getGetAgentMethod())
               .addMethod(getCordonAgentMethod())

@@ -37,6 +37,16 @@ public final class AgentServiceProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_missioncontrol_v1_CoordinatorMessage_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_missioncontrol_v1_ExchangeRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_missioncontrol_v1_ExchangeRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_missioncontrol_v1_ExchangeResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_missioncontrol_v1_ExchangeResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_missioncontrol_v1_Hello_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -271,194 +281,204 @@ public final class AgentServiceProto extends com.google.protobuf.GeneratedFile {
       "ntrol.v1.ReportAckH\000R\treportAck\0223\n\006order" +
       "s\030\005 \001(\0132\031.missioncontrol.v1.OrdersH\000R\006or" +
       "ders\0223\n\006moving\030\006 \001(\0132\031.missioncontrol.v1" +
-      ".MovingH\000R\006movingB\t\n\007content\"\206\006\n\005Hello\0220" +
-      "\n\024protocol_version_min\030\001 \001(\rR\022protocolVe" +
-      "rsionMin\0220\n\024protocol_version_max\030\002 \001(\rR\022" +
-      "protocolVersionMax\022\034\n\tnamespace\030\003 \001(\tR\tn" +
-      "amespace\022\031\n\010agent_id\030\004 \001(\tR\007agentId\022 \n\013i" +
-      "ncarnation\030\005 \001(\tR\013incarnation\022<\n\006labels\030" +
-      "\006 \003(\0132$.missioncontrol.v1.Hello.LabelsEn" +
-      "tryR\006labels\022\"\n\014capabilities\030\007 \003(\tR\014capab" +
-      "ilities\022\024\n\005kinds\030\010 \003(\tR\005kinds\022\026\n\006queues\030" +
-      "\t \003(\tR\006queues\022\024\n\005slots\030\n \001(\rR\005slots\022\037\n\013q" +
-      "ueue_limit\030\013 \001(\rR\nqueueLimit\022E\n\tresource" +
-      "s\030\014 \003(\0132\'.missioncontrol.v1.Hello.Resour" +
-      "cesEntryR\tresources\0225\n\004held\030\r \003(\0132!.miss" +
-      "ioncontrol.v1.LeaseReferenceR\004held\022\020\n\003sd" +
-      "k\030\016 \001(\tR\003sdk\022\022\n\004host\030\017 \001(\tR\004host\022\032\n\010drai" +
-      "ning\030\020 \001(\010R\010draining\022!\n\014held_version\030\021 \001" +
-      "(\004R\013heldVersion\022\033\n\twarm_keys\030\022 \003(\tR\010warm" +
-      "Keys\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n" +
-      "\005value\030\002 \001(\tR\005value:\0028\001\032<\n\016ResourcesEntr" +
-      "y\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\001R\005valu" +
-      "e:\0028\001\"?\n\016LeaseReference\022\027\n\007task_id\030\001 \001(\t" +
-      "R\006taskId\022\024\n\005token\030\002 \001(\004R\005token\"\307\004\n\007Welco" +
-      "me\022)\n\020protocol_version\030\001 \001(\rR\017protocolVe" +
-      "rsion\022\030\n\007session\030\002 \001(\004R\007session\0225\n\004keep\030" +
-      "\003 \003(\0132!.missioncontrol.v1.LeaseReference" +
-      "R\004keep\0225\n\004drop\030\004 \003(\0132!.missioncontrol.v1" +
-      ".LeaseReferenceR\004drop\022H\n\022heartbeat_inter" +
-      "val\030\005 \001(\0132\031.google.protobuf.DurationR\021he" +
-      "artbeatInterval\022<\n\014echo_timeout\030\006 \001(\0132\031." +
-      "google.protobuf.DurationR\013echoTimeout\0226\n" +
-      "\tlease_ttl\030\007 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\010leaseTtl\022K\n\024reconnect_jitter_max\030\010 " +
-      "\001(\0132\031.google.protobuf.DurationR\022reconnec" +
-      "tJitterMax\022\"\n\014coordinators\030\t \003(\tR\014coordi" +
-      "nators\022%\n\016coordinator_id\030\n \001(\tR\rcoordina" +
-      "torId\0221\n\006orders\030\013 \001(\0132\031.missioncontrol.v" +
-      "1.OrdersR\006orders\"\242\001\n\tHeartbeat\022\026\n\006number" +
-      "\030\001 \001(\004R\006number\022!\n\014held_version\030\002 \001(\004R\013he" +
-      "ldVersion\0225\n\004held\030\003 \003(\0132!.missioncontrol" +
-      ".v1.LeaseReferenceR\004held\022#\n\rheld_include" +
-      "d\030\004 \001(\010R\014heldIncluded\"J\n\rHeartbeatEcho\022\026" +
-      "\n\006number\030\001 \001(\004R\006number\022!\n\014held_version\030\002" +
-      " \001(\004R\013heldVersion\"\245\003\n\005Lease\022\027\n\007task_id\030\001" +
-      " \001(\tR\006taskId\022\024\n\005token\030\002 \001(\004R\005token\022/\n\004sp" +
-      "ec\030\003 \001(\0132\033.missioncontrol.v1.TaskSpecR\004s" +
-      "pec\022\032\n\010failures\030\004 \001(\rR\010failures\022:\n\ncheck" +
-      "point\030\005 \001(\0132\032.missioncontrol.v1.PayloadR" +
-      "\ncheckpoint\022+\n\003ttl\030\006 \001(\0132\031.google.protob" +
-      "uf.DurationR\003ttl\022?\n\016run_time_limit\030\007 \001(\013" +
-      "2\031.google.protobuf.DurationR\014runTimeLimi" +
-      "t\022;\n\013create_time\030\010 \001(\0132\032.google.protobuf" +
-      ".TimestampR\ncreateTime\0229\n\ngrant_time\030\t \001" +
-      "(\0132\032.google.protobuf.TimestampR\tgrantTim" +
-      "e\"V\n\nLeaseBatch\022\026\n\006number\030\001 \001(\004R\006number\022" +
-      "0\n\006leases\030\002 \003(\0132\030.missioncontrol.v1.Leas" +
-      "eR\006leases\"&\n\014LeaseReceipt\022\026\n\006number\030\001 \001(" +
-      "\004R\006number\"c\n\013ReportBatch\0223\n\007reports\030\001 \003(" +
-      "\0132\031.missioncontrol.v1.ReportR\007reports\022\037\n" +
-      "\013lease_batch\030\002 \001(\004R\nleaseBatch\"\260\004\n\006Repor" +
-      "t\022\026\n\006number\030\001 \001(\004R\006number\022\027\n\007task_id\030\002 \001" +
-      "(\tR\006taskId\022\024\n\005token\030\003 \001(\004R\005token\0226\n\007star" +
-      "ted\030\004 \001(\0132\032.missioncontrol.v1.StartedH\000R" +
-      "\007started\0229\n\010progress\030\005 \001(\0132\033.missioncont" +
-      "rol.v1.ProgressH\000R\010progress\022<\n\ncheckpoin" +
-      "t\030\006 \001(\0132\032.missioncontrol.v1.PayloadH\000R\nc" +
-      "heckpoint\022<\n\tsucceeded\030\007 \001(\0132\034.missionco" +
-      "ntrol.v1.SucceededH\000R\tsucceeded\0223\n\006faile" +
-      "d\030\010 \001(\0132\031.missioncontrol.v1.FailedH\000R\006fa" +
-      "iled\022<\n\tcancelled\030\t \001(\0132\034.missioncontrol" +
-      ".v1.CancelledH\000R\tcancelled\0229\n\010returned\030\n" +
-      " \001(\0132\033.missioncontrol.v1.ReturnedH\000R\010ret" +
-      "urned\0229\n\010rejected\030\013 \001(\0132\033.missioncontrol" +
-      ".v1.RejectedH\000R\010rejectedB\007\n\005event\"\t\n\007Sta" +
-      "rted\"o\n\tSucceeded\0222\n\006output\030\001 \001(\0132\032.miss" +
-      "ioncontrol.v1.PayloadR\006output\022.\n\005usage\030\002" +
-      " \001(\0132\030.missioncontrol.v1.UsageR\005usage\"\242\001" +
-      "\n\006Failed\0224\n\007failure\030\001 \001(\0132\032.missioncontr" +
-      "ol.v1.FailureR\007failure\0222\n\006output\030\002 \001(\0132\032" +
-      ".missioncontrol.v1.PayloadR\006output\022.\n\005us" +
-      "age\030\003 \001(\0132\030.missioncontrol.v1.UsageR\005usa" +
-      "ge\"o\n\tCancelled\0222\n\006output\030\001 \001(\0132\032.missio" +
-      "ncontrol.v1.PayloadR\006output\022.\n\005usage\030\002 \001" +
-      "(\0132\030.missioncontrol.v1.UsageR\005usage\"$\n\010R" +
-      "eturned\022\030\n\007message\030\001 \001(\tR\007message\"$\n\010Rej" +
-      "ected\022\030\n\007message\030\001 \001(\tR\007message\"[\n\tRepor" +
-      "tAck\022\026\n\006number\030\001 \001(\004R\006number\0226\n\010refusals" +
-      "\030\002 \003(\0132\032.missioncontrol.v1.RefusalR\010refu" +
-      "sals\"\244\001\n\007Refusal\022\026\n\006number\030\001 \001(\004R\006number" +
-      "\022\027\n\007task_id\030\002 \001(\tR\006taskId\022\024\n\005token\030\003 \001(\004" +
-      "R\005token\0228\n\006reason\030\004 \001(\0162 .missioncontrol" +
-      ".v1.RefusalReasonR\006reason\022\030\n\007message\030\005 \001" +
-      "(\tR\007message\"E\n\013OutputBatch\0226\n\006chunks\030\001 \003" +
-      "(\0132\036.missioncontrol.v1.LeaseOutputR\006chun" +
-      "ks\"\\\n\013LeaseOutput\022\027\n\007task_id\030\001 \001(\tR\006task" +
-      "Id\0224\n\005chunk\030\002 \001(\0132\036.missioncontrol.v1.Ou" +
-      "tputChunkR\005chunk\"\r\n\013DrainNotice\"#\n\007Goodb" +
-      "ye\022\030\n\007message\030\001 \001(\tR\007message\"\226\003\n\006Orders\022" +
-      "9\n\006cancel\030\001 \003(\0132!.missioncontrol.v1.Leas" +
-      "eReferenceR\006cancel\0229\n\006recall\030\002 \003(\0132!.mis" +
-      "sioncontrol.v1.LeaseReferenceR\006recall\0225\n" +
-      "\004drop\030\003 \003(\0132!.missioncontrol.v1.LeaseRef" +
-      "erenceR\004drop\022F\n\rfollow_output\030\004 \003(\0132!.mi" +
-      "ssioncontrol.v1.LeaseReferenceR\014followOu" +
-      "tput\022J\n\017unfollow_output\030\005 \003(\0132!.missionc" +
-      "ontrol.v1.LeaseReferenceR\016unfollowOutput" +
-      "\0223\n\005drain\030\006 \001(\0132\035.missioncontrol.v1.Drai" +
-      "nOrderR\005drain\022\026\n\006resume\030\007 \001(\010R\006resume\"x\n" +
-      "\nDrainOrder\0220\n\004mode\030\001 \001(\0162\034.missioncontr" +
-      "ol.v1.DrainModeR\004mode\0228\n\ntime_limit\030\002 \001(" +
-      "\0132\031.google.protobuf.DurationR\ttimeLimit\"" +
-      "S\n\006Moving\022\030\n\007message\030\001 \001(\tR\007message\022/\n\005d" +
-      "elay\030\002 \001(\0132\031.google.protobuf.DurationR\005d" +
-      "elay\"\251\002\n\021ListAgentsRequest\022\034\n\tnamespace\030" +
-      "\001 \001(\tR\tnamespace\0225\n\006states\030\002 \003(\0162\035.missi" +
-      "oncontrol.v1.AgentStateR\006states\022H\n\006label" +
-      "s\030\003 \003(\01320.missioncontrol.v1.ListAgentsRe" +
-      "quest.LabelsEntryR\006labels\022\033\n\tpage_size\030\004" +
-      " \001(\rR\010pageSize\022\035\n\npage_token\030\005 \001(\tR\tpage" +
-      "Token\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024" +
-      "\n\005value\030\002 \001(\tR\005value:\0028\001\"\212\001\n\022ListAgentsR" +
-      "esponse\0220\n\006agents\030\001 \003(\0132\030.missioncontrol" +
-      ".v1.AgentR\006agents\022&\n\017next_page_token\030\002 \001" +
-      "(\tR\rnextPageToken\022\032\n\010position\030\003 \001(\tR\010pos" +
-      "ition\"J\n\017GetAgentRequest\022\034\n\tnamespace\030\001 " +
-      "\001(\tR\tnamespace\022\031\n\010agent_id\030\002 \001(\tR\007agentI" +
-      "d\"^\n\020GetAgentResponse\022.\n\005agent\030\001 \001(\0132\030.m" +
-      "issioncontrol.v1.AgentR\005agent\022\032\n\010positio" +
-      "n\030\002 \001(\tR\010position\"l\n\022CordonAgentRequest\022" +
+      ".MovingH\000R\006movingB\t\n\007content\"\271\001\n\017Exchang" +
+      "eRequest\022\"\n\014conversation\030\001 \001(\tR\014conversa" +
+      "tion\022\026\n\006number\030\002 \001(\004R\006number\022;\n\010messages" +
+      "\030\003 \003(\0132\037.missioncontrol.v1.AgentMessageR" +
+      "\010messages\022-\n\004wait\030\004 \001(\0132\031.google.protobu" +
+      "f.DurationR\004wait\"k\n\020ExchangeResponse\022A\n\010" +
+      "messages\030\001 \003(\0132%.missioncontrol.v1.Coord" +
+      "inatorMessageR\010messages\022\024\n\005ended\030\002 \001(\010R\005" +
+      "ended\"\206\006\n\005Hello\0220\n\024protocol_version_min\030" +
+      "\001 \001(\rR\022protocolVersionMin\0220\n\024protocol_ve" +
+      "rsion_max\030\002 \001(\rR\022protocolVersionMax\022\034\n\tn" +
+      "amespace\030\003 \001(\tR\tnamespace\022\031\n\010agent_id\030\004 " +
+      "\001(\tR\007agentId\022 \n\013incarnation\030\005 \001(\tR\013incar" +
+      "nation\022<\n\006labels\030\006 \003(\0132$.missioncontrol." +
+      "v1.Hello.LabelsEntryR\006labels\022\"\n\014capabili" +
+      "ties\030\007 \003(\tR\014capabilities\022\024\n\005kinds\030\010 \003(\tR" +
+      "\005kinds\022\026\n\006queues\030\t \003(\tR\006queues\022\024\n\005slots\030" +
+      "\n \001(\rR\005slots\022\037\n\013queue_limit\030\013 \001(\rR\nqueue" +
+      "Limit\022E\n\tresources\030\014 \003(\0132\'.missioncontro" +
+      "l.v1.Hello.ResourcesEntryR\tresources\0225\n\004" +
+      "held\030\r \003(\0132!.missioncontrol.v1.LeaseRefe" +
+      "renceR\004held\022\020\n\003sdk\030\016 \001(\tR\003sdk\022\022\n\004host\030\017 " +
+      "\001(\tR\004host\022\032\n\010draining\030\020 \001(\010R\010draining\022!\n" +
+      "\014held_version\030\021 \001(\004R\013heldVersion\022\033\n\twarm" +
+      "_keys\030\022 \003(\tR\010warmKeys\0329\n\013LabelsEntry\022\020\n\003" +
+      "key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001" +
+      "\032<\n\016ResourcesEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005" +
+      "value\030\002 \001(\001R\005value:\0028\001\"?\n\016LeaseReference" +
+      "\022\027\n\007task_id\030\001 \001(\tR\006taskId\022\024\n\005token\030\002 \001(\004" +
+      "R\005token\"\307\004\n\007Welcome\022)\n\020protocol_version\030" +
+      "\001 \001(\rR\017protocolVersion\022\030\n\007session\030\002 \001(\004R" +
+      "\007session\0225\n\004keep\030\003 \003(\0132!.missioncontrol." +
+      "v1.LeaseReferenceR\004keep\0225\n\004drop\030\004 \003(\0132!." +
+      "missioncontrol.v1.LeaseReferenceR\004drop\022H" +
+      "\n\022heartbeat_interval\030\005 \001(\0132\031.google.prot" +
+      "obuf.DurationR\021heartbeatInterval\022<\n\014echo" +
+      "_timeout\030\006 \001(\0132\031.google.protobuf.Duratio" +
+      "nR\013echoTimeout\0226\n\tlease_ttl\030\007 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\010leaseTtl\022K\n\024reconn" +
+      "ect_jitter_max\030\010 \001(\0132\031.google.protobuf.D" +
+      "urationR\022reconnectJitterMax\022\"\n\014coordinat" +
+      "ors\030\t \003(\tR\014coordinators\022%\n\016coordinator_i" +
+      "d\030\n \001(\tR\rcoordinatorId\0221\n\006orders\030\013 \001(\0132\031" +
+      ".missioncontrol.v1.OrdersR\006orders\"\242\001\n\tHe" +
+      "artbeat\022\026\n\006number\030\001 \001(\004R\006number\022!\n\014held_" +
+      "version\030\002 \001(\004R\013heldVersion\0225\n\004held\030\003 \003(\013" +
+      "2!.missioncontrol.v1.LeaseReferenceR\004hel" +
+      "d\022#\n\rheld_included\030\004 \001(\010R\014heldIncluded\"J" +
+      "\n\rHeartbeatEcho\022\026\n\006number\030\001 \001(\004R\006number\022" +
+      "!\n\014held_version\030\002 \001(\004R\013heldVersion\"\245\003\n\005L" +
+      "ease\022\027\n\007task_id\030\001 \001(\tR\006taskId\022\024\n\005token\030\002" +
+      " \001(\004R\005token\022/\n\004spec\030\003 \001(\0132\033.missioncontr" +
+      "ol.v1.TaskSpecR\004spec\022\032\n\010failures\030\004 \001(\rR\010" +
+      "failures\022:\n\ncheckpoint\030\005 \001(\0132\032.missionco" +
+      "ntrol.v1.PayloadR\ncheckpoint\022+\n\003ttl\030\006 \001(" +
+      "\0132\031.google.protobuf.DurationR\003ttl\022?\n\016run" +
+      "_time_limit\030\007 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\014runTimeLimit\022;\n\013create_time\030\010 \001(\0132" +
+      "\032.google.protobuf.TimestampR\ncreateTime\022" +
+      "9\n\ngrant_time\030\t \001(\0132\032.google.protobuf.Ti" +
+      "mestampR\tgrantTime\"V\n\nLeaseBatch\022\026\n\006numb" +
+      "er\030\001 \001(\004R\006number\0220\n\006leases\030\002 \003(\0132\030.missi" +
+      "oncontrol.v1.LeaseR\006leases\"&\n\014LeaseRecei" +
+      "pt\022\026\n\006number\030\001 \001(\004R\006number\"c\n\013ReportBatc" +
+      "h\0223\n\007reports\030\001 \003(\0132\031.missioncontrol.v1.R" +
+      "eportR\007reports\022\037\n\013lease_batch\030\002 \001(\004R\nlea" +
+      "seBatch\"\260\004\n\006Report\022\026\n\006number\030\001 \001(\004R\006numb" +
+      "er\022\027\n\007task_id\030\002 \001(\tR\006taskId\022\024\n\005token\030\003 \001" +
+      "(\004R\005token\0226\n\007started\030\004 \001(\0132\032.missioncont" +
+      "rol.v1.StartedH\000R\007started\0229\n\010progress\030\005 " +
+      "\001(\0132\033.missioncontrol.v1.ProgressH\000R\010prog" +
+      "ress\022<\n\ncheckpoint\030\006 \001(\0132\032.missioncontro" +
+      "l.v1.PayloadH\000R\ncheckpoint\022<\n\tsucceeded\030" +
+      "\007 \001(\0132\034.missioncontrol.v1.SucceededH\000R\ts" +
+      "ucceeded\0223\n\006failed\030\010 \001(\0132\031.missioncontro" +
+      "l.v1.FailedH\000R\006failed\022<\n\tcancelled\030\t \001(\013" +
+      "2\034.missioncontrol.v1.CancelledH\000R\tcancel" +
+      "led\0229\n\010returned\030\n \001(\0132\033.missioncontrol.v" +
+      "1.ReturnedH\000R\010returned\0229\n\010rejected\030\013 \001(\013" +
+      "2\033.missioncontrol.v1.RejectedH\000R\010rejecte" +
+      "dB\007\n\005event\"\t\n\007Started\"o\n\tSucceeded\0222\n\006ou" +
+      "tput\030\001 \001(\0132\032.missioncontrol.v1.PayloadR\006" +
+      "output\022.\n\005usage\030\002 \001(\0132\030.missioncontrol.v" +
+      "1.UsageR\005usage\"\242\001\n\006Failed\0224\n\007failure\030\001 \001" +
+      "(\0132\032.missioncontrol.v1.FailureR\007failure\022" +
+      "2\n\006output\030\002 \001(\0132\032.missioncontrol.v1.Payl" +
+      "oadR\006output\022.\n\005usage\030\003 \001(\0132\030.missioncont" +
+      "rol.v1.UsageR\005usage\"o\n\tCancelled\0222\n\006outp" +
+      "ut\030\001 \001(\0132\032.missioncontrol.v1.PayloadR\006ou" +
+      "tput\022.\n\005usage\030\002 \001(\0132\030.missioncontrol.v1." +
+      "UsageR\005usage\"$\n\010Returned\022\030\n\007message\030\001 \001(" +
+      "\tR\007message\"$\n\010Rejected\022\030\n\007message\030\001 \001(\tR" +
+      "\007message\"[\n\tReportAck\022\026\n\006number\030\001 \001(\004R\006n" +
+      "umber\0226\n\010refusals\030\002 \003(\0132\032.missioncontrol" +
+      ".v1.RefusalR\010refusals\"\244\001\n\007Refusal\022\026\n\006num" +
+      "ber\030\001 \001(\004R\006number\022\027\n\007task_id\030\002 \001(\tR\006task" +
+      "Id\022\024\n\005token\030\003 \001(\004R\005token\0228\n\006reason\030\004 \001(\016" +
+      "2 .missioncontrol.v1.RefusalReasonR\006reas" +
+      "on\022\030\n\007message\030\005 \001(\tR\007message\"E\n\013OutputBa" +
+      "tch\0226\n\006chunks\030\001 \003(\0132\036.missioncontrol.v1." +
+      "LeaseOutputR\006chunks\"\\\n\013LeaseOutput\022\027\n\007ta" +
+      "sk_id\030\001 \001(\tR\006taskId\0224\n\005chunk\030\002 \001(\0132\036.mis" +
+      "sioncontrol.v1.OutputChunkR\005chunk\"\r\n\013Dra" +
+      "inNotice\"#\n\007Goodbye\022\030\n\007message\030\001 \001(\tR\007me" +
+      "ssage\"\226\003\n\006Orders\0229\n\006cancel\030\001 \003(\0132!.missi" +
+      "oncontrol.v1.LeaseReferenceR\006cancel\0229\n\006r" +
+      "ecall\030\002 \003(\0132!.missioncontrol.v1.LeaseRef" +
+      "erenceR\006recall\0225\n\004drop\030\003 \003(\0132!.missionco" +
+      "ntrol.v1.LeaseReferenceR\004drop\022F\n\rfollow_" +
+      "output\030\004 \003(\0132!.missioncontrol.v1.LeaseRe" +
+      "ferenceR\014followOutput\022J\n\017unfollow_output" +
+      "\030\005 \003(\0132!.missioncontrol.v1.LeaseReferenc" +
+      "eR\016unfollowOutput\0223\n\005drain\030\006 \001(\0132\035.missi" +
+      "oncontrol.v1.DrainOrderR\005drain\022\026\n\006resume" +
+      "\030\007 \001(\010R\006resume\"x\n\nDrainOrder\0220\n\004mode\030\001 \001" +
+      "(\0162\034.missioncontrol.v1.DrainModeR\004mode\0228" +
+      "\n\ntime_limit\030\002 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\ttimeLimit\"S\n\006Moving\022\030\n\007message\030\001 " +
+      "\001(\tR\007message\022/\n\005delay\030\002 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\005delay\"\251\002\n\021ListAgentsRequ" +
+      "est\022\034\n\tnamespace\030\001 \001(\tR\tnamespace\0225\n\006sta" +
+      "tes\030\002 \003(\0162\035.missioncontrol.v1.AgentState" +
+      "R\006states\022H\n\006labels\030\003 \003(\01320.missioncontro" +
+      "l.v1.ListAgentsRequest.LabelsEntryR\006labe" +
+      "ls\022\033\n\tpage_size\030\004 \001(\rR\010pageSize\022\035\n\npage_" +
+      "token\030\005 \001(\tR\tpageToken\0329\n\013LabelsEntry\022\020\n" +
+      "\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028" +
+      "\001\"\212\001\n\022ListAgentsResponse\0220\n\006agents\030\001 \003(\013" +
+      "2\030.missioncontrol.v1.AgentR\006agents\022&\n\017ne" +
+      "xt_page_token\030\002 \001(\tR\rnextPageToken\022\032\n\010po" +
+      "sition\030\003 \001(\tR\010position\"J\n\017GetAgentReques" +
+      "t\022\034\n\tnamespace\030\001 \001(\tR\tnamespace\022\031\n\010agent" +
+      "_id\030\002 \001(\tR\007agentId\"^\n\020GetAgentResponse\022." +
+      "\n\005agent\030\001 \001(\0132\030.missioncontrol.v1.AgentR" +
+      "\005agent\022\032\n\010position\030\002 \001(\tR\010position\"l\n\022Co" +
+      "rdonAgentRequest\022\034\n\tnamespace\030\001 \001(\tR\tnam" +
+      "espace\022\031\n\010agent_id\030\002 \001(\tR\007agentId\022\035\n\nreq" +
+      "uest_id\030\003 \001(\tR\trequestId\"E\n\023CordonAgentR" +
+      "esponse\022.\n\005agent\030\001 \001(\0132\030.missioncontrol." +
+      "v1.AgentR\005agent\"n\n\024UncordonAgentRequest\022" +
       "\034\n\tnamespace\030\001 \001(\tR\tnamespace\022\031\n\010agent_i" +
       "d\030\002 \001(\tR\007agentId\022\035\n\nrequest_id\030\003 \001(\tR\tre" +
-      "questId\"E\n\023CordonAgentResponse\022.\n\005agent\030" +
-      "\001 \001(\0132\030.missioncontrol.v1.AgentR\005agent\"n" +
-      "\n\024UncordonAgentRequest\022\034\n\tnamespace\030\001 \001(" +
+      "questId\"G\n\025UncordonAgentResponse\022.\n\005agen" +
+      "t\030\001 \001(\0132\030.missioncontrol.v1.AgentR\005agent" +
+      "\"\327\001\n\021DrainAgentRequest\022\034\n\tnamespace\030\001 \001(" +
       "\tR\tnamespace\022\031\n\010agent_id\030\002 \001(\tR\007agentId\022" +
-      "\035\n\nrequest_id\030\003 \001(\tR\trequestId\"G\n\025Uncord" +
-      "onAgentResponse\022.\n\005agent\030\001 \001(\0132\030.mission" +
-      "control.v1.AgentR\005agent\"\327\001\n\021DrainAgentRe" +
-      "quest\022\034\n\tnamespace\030\001 \001(\tR\tnamespace\022\031\n\010a" +
-      "gent_id\030\002 \001(\tR\007agentId\0220\n\004mode\030\003 \001(\0162\034.m" +
-      "issioncontrol.v1.DrainModeR\004mode\0228\n\ntime" +
-      "_limit\030\004 \001(\0132\031.google.protobuf.DurationR" +
-      "\ttimeLimit\022\035\n\nrequest_id\030\005 \001(\tR\trequestI" +
-      "d\"D\n\022DrainAgentResponse\022.\n\005agent\030\001 \001(\0132\030" +
-      ".missioncontrol.v1.AgentR\005agent\"\251\003\n\023Chan" +
-      "geAgentsRequest\022\034\n\tnamespace\030\001 \001(\tR\tname" +
-      "space\022\033\n\tagent_ids\030\002 \003(\tR\010agentIds\022>\n\tse" +
-      "lectors\030\003 \003(\0132 .missioncontrol.v1.LabelS" +
-      "electorR\tselectors\0226\n\006change\030\004 \001(\0162\036.mis" +
-      "sioncontrol.v1.AgentChangeR\006change\0220\n\004mo" +
-      "de\030\005 \001(\0162\034.missioncontrol.v1.DrainModeR\004" +
-      "mode\0228\n\ntime_limit\030\006 \001(\0132\031.google.protob" +
-      "uf.DurationR\ttimeLimit\022\030\n\007preview\030\007 \001(\010R" +
-      "\007preview\022\033\n\tpage_size\030\010 \001(\rR\010pageSize\022\035\n" +
-      "\npage_token\030\t \001(\tR\tpageToken\022\035\n\nrequest_" +
-      "id\030\n \001(\tR\trequestId\"\212\001\n\024ChangeAgentsResp" +
-      "onse\0220\n\006agents\030\001 \003(\0132\030.missioncontrol.v1" +
-      ".AgentR\006agents\022\030\n\007changed\030\002 \001(\rR\007changed" +
-      "\022&\n\017next_page_token\030\003 \001(\tR\rnextPageToken" +
-      "*e\n\rRefusalReason\022\036\n\032REFUSAL_REASON_UNSP" +
-      "ECIFIED\020\000\022\030\n\024REFUSAL_REASON_STALE\020\001\022\032\n\026R" +
-      "EFUSAL_REASON_INVALID\020\002*U\n\tDrainMode\022\032\n\026" +
-      "DRAIN_MODE_UNSPECIFIED\020\000\022\025\n\021DRAIN_MODE_F" +
-      "INISH\020\001\022\025\n\021DRAIN_MODE_RETURN\020\002*\220\001\n\013Agent" +
-      "Change\022\034\n\030AGENT_CHANGE_UNSPECIFIED\020\000\022\027\n\023" +
-      "AGENT_CHANGE_CORDON\020\001\022\031\n\025AGENT_CHANGE_UN" +
-      "CORDON\020\002\022\026\n\022AGENT_CHANGE_DRAIN\020\003\022\027\n\023AGEN" +
-      "T_CHANGE_RESUME\020\0042\223\005\n\014AgentService\022U\n\007Co" +
-      "nnect\022\037.missioncontrol.v1.AgentMessage\032%" +
-      ".missioncontrol.v1.CoordinatorMessage(\0010" +
-      "\001\022Y\n\nListAgents\022$.missioncontrol.v1.List" +
-      "AgentsRequest\032%.missioncontrol.v1.ListAg" +
-      "entsResponse\022S\n\010GetAgent\022\".missioncontro" +
-      "l.v1.GetAgentRequest\032#.missioncontrol.v1" +
-      ".GetAgentResponse\022\\\n\013CordonAgent\022%.missi" +
-      "oncontrol.v1.CordonAgentRequest\032&.missio" +
-      "ncontrol.v1.CordonAgentResponse\022b\n\rUncor" +
-      "donAgent\022\'.missioncontrol.v1.UncordonAge" +
-      "ntRequest\032(.missioncontrol.v1.UncordonAg" +
-      "entResponse\022Y\n\nDrainAgent\022$.missioncontr" +
-      "ol.v1.DrainAgentRequest\032%.missioncontrol" +
-      ".v1.DrainAgentResponse\022_\n\014ChangeAgents\022&" +
-      ".missioncontrol.v1.ChangeAgentsRequest\032\'" +
-      ".missioncontrol.v1.ChangeAgentsResponseB" +
-      "\273\001\n\025dev.missioncontrol.v1B\021AgentServiceP" +
-      "rotoP\001Z*missioncontrol.dev/client/missio" +
-      "ncontrolv1\242\002\003MXX\252\002\021Missioncontrol.V1\312\002\021M" +
-      "issioncontrol\\V1\342\002\035Missioncontrol\\V1\\GPB" +
-      "Metadata\352\002\022Missioncontrol::V1b\006proto3"
+      "0\n\004mode\030\003 \001(\0162\034.missioncontrol.v1.DrainM" +
+      "odeR\004mode\0228\n\ntime_limit\030\004 \001(\0132\031.google.p" +
+      "rotobuf.DurationR\ttimeLimit\022\035\n\nrequest_i" +
+      "d\030\005 \001(\tR\trequestId\"D\n\022DrainAgentResponse" +
+      "\022.\n\005agent\030\001 \001(\0132\030.missioncontrol.v1.Agen" +
+      "tR\005agent\"\251\003\n\023ChangeAgentsRequest\022\034\n\tname" +
+      "space\030\001 \001(\tR\tnamespace\022\033\n\tagent_ids\030\002 \003(" +
+      "\tR\010agentIds\022>\n\tselectors\030\003 \003(\0132 .mission" +
+      "control.v1.LabelSelectorR\tselectors\0226\n\006c" +
+      "hange\030\004 \001(\0162\036.missioncontrol.v1.AgentCha" +
+      "ngeR\006change\0220\n\004mode\030\005 \001(\0162\034.missioncontr" +
+      "ol.v1.DrainModeR\004mode\0228\n\ntime_limit\030\006 \001(" +
+      "\0132\031.google.protobuf.DurationR\ttimeLimit\022" +
+      "\030\n\007preview\030\007 \001(\010R\007preview\022\033\n\tpage_size\030\010" +
+      " \001(\rR\010pageSize\022\035\n\npage_token\030\t \001(\tR\tpage" +
+      "Token\022\035\n\nrequest_id\030\n \001(\tR\trequestId\"\212\001\n" +
+      "\024ChangeAgentsResponse\0220\n\006agents\030\001 \003(\0132\030." +
+      "missioncontrol.v1.AgentR\006agents\022\030\n\007chang" +
+      "ed\030\002 \001(\rR\007changed\022&\n\017next_page_token\030\003 \001" +
+      "(\tR\rnextPageToken*e\n\rRefusalReason\022\036\n\032RE" +
+      "FUSAL_REASON_UNSPECIFIED\020\000\022\030\n\024REFUSAL_RE" +
+      "ASON_STALE\020\001\022\032\n\026REFUSAL_REASON_INVALID\020\002" +
+      "*U\n\tDrainMode\022\032\n\026DRAIN_MODE_UNSPECIFIED\020" +
+      "\000\022\025\n\021DRAIN_MODE_FINISH\020\001\022\025\n\021DRAIN_MODE_R" +
+      "ETURN\020\002*\220\001\n\013AgentChange\022\034\n\030AGENT_CHANGE_" +
+      "UNSPECIFIED\020\000\022\027\n\023AGENT_CHANGE_CORDON\020\001\022\031" +
+      "\n\025AGENT_CHANGE_UNCORDON\020\002\022\026\n\022AGENT_CHANG" +
+      "E_DRAIN\020\003\022\027\n\023AGENT_CHANGE_RESUME\020\0042\350\005\n\014A" +
+      "gentService\022U\n\007Connect\022\037.missioncontrol." +
+      "v1.AgentMessage\032%.missioncontrol.v1.Coor" +
+      "dinatorMessage(\0010\001\022S\n\010Exchange\022\".mission" +
+      "control.v1.ExchangeRequest\032#.missioncont" +
+      "rol.v1.ExchangeResponse\022Y\n\nListAgents\022$." +
+      "missioncontrol.v1.ListAgentsRequest\032%.mi" +
+      "ssioncontrol.v1.ListAgentsResponse\022S\n\010Ge" +
+      "tAgent\022\".missioncontrol.v1.GetAgentReque" +
+      "st\032#.missioncontrol.v1.GetAgentResponse\022" +
+      "\\\n\013CordonAgent\022%.missioncontrol.v1.Cordo" +
+      "nAgentRequest\032&.missioncontrol.v1.Cordon" +
+      "AgentResponse\022b\n\rUncordonAgent\022\'.mission" +
+      "control.v1.UncordonAgentRequest\032(.missio" +
+      "ncontrol.v1.UncordonAgentResponse\022Y\n\nDra" +
+      "inAgent\022$.missioncontrol.v1.DrainAgentRe" +
+      "quest\032%.missioncontrol.v1.DrainAgentResp" +
+      "onse\022_\n\014ChangeAgents\022&.missioncontrol.v1" +
+      ".ChangeAgentsRequest\032\'.missioncontrol.v1" +
+      ".ChangeAgentsResponseB\273\001\n\025dev.missioncon" +
+      "trol.v1B\021AgentServiceProtoP\001Z*missioncon" +
+      "trol.dev/client/missioncontrolv1\242\002\003MXX\252\002" +
+      "\021Missioncontrol.V1\312\002\021Missioncontrol\\V1\342\002" +
+      "\035Missioncontrol\\V1\\GPBMetadata\352\002\022Mission" +
+      "control::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -481,8 +501,20 @@ public final class AgentServiceProto extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_CoordinatorMessage_descriptor,
         new java.lang.String[] { "Welcome", "HeartbeatEcho", "Leases", "ReportAck", "Orders", "Moving", "Content", });
-    internal_static_missioncontrol_v1_Hello_descriptor =
+    internal_static_missioncontrol_v1_ExchangeRequest_descriptor =
       getDescriptor().getMessageType(2);
+    internal_static_missioncontrol_v1_ExchangeRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_missioncontrol_v1_ExchangeRequest_descriptor,
+        new java.lang.String[] { "Conversation", "Number", "Messages", "Wait", });
+    internal_static_missioncontrol_v1_ExchangeResponse_descriptor =
+      getDescriptor().getMessageType(3);
+    internal_static_missioncontrol_v1_ExchangeResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_missioncontrol_v1_ExchangeResponse_descriptor,
+        new java.lang.String[] { "Messages", "Ended", });
+    internal_static_missioncontrol_v1_Hello_descriptor =
+      getDescriptor().getMessageType(4);
     internal_static_missioncontrol_v1_Hello_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Hello_descriptor,
@@ -500,151 +532,151 @@ public final class AgentServiceProto extends com.google.protobuf.GeneratedFile {
         internal_static_missioncontrol_v1_Hello_ResourcesEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_missioncontrol_v1_LeaseReference_descriptor =
-      getDescriptor().getMessageType(3);
+      getDescriptor().getMessageType(5);
     internal_static_missioncontrol_v1_LeaseReference_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_LeaseReference_descriptor,
         new java.lang.String[] { "TaskId", "Token", });
     internal_static_missioncontrol_v1_Welcome_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(6);
     internal_static_missioncontrol_v1_Welcome_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Welcome_descriptor,
         new java.lang.String[] { "ProtocolVersion", "Session", "Keep", "Drop", "HeartbeatInterval", "EchoTimeout", "LeaseTtl", "ReconnectJitterMax", "Coordinators", "CoordinatorId", "Orders", });
     internal_static_missioncontrol_v1_Heartbeat_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(7);
     internal_static_missioncontrol_v1_Heartbeat_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Heartbeat_descriptor,
         new java.lang.String[] { "Number", "HeldVersion", "Held", "HeldIncluded", });
     internal_static_missioncontrol_v1_HeartbeatEcho_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(8);
     internal_static_missioncontrol_v1_HeartbeatEcho_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_HeartbeatEcho_descriptor,
         new java.lang.String[] { "Number", "HeldVersion", });
     internal_static_missioncontrol_v1_Lease_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(9);
     internal_static_missioncontrol_v1_Lease_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Lease_descriptor,
         new java.lang.String[] { "TaskId", "Token", "Spec", "Failures", "Checkpoint", "Ttl", "RunTimeLimit", "CreateTime", "GrantTime", });
     internal_static_missioncontrol_v1_LeaseBatch_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(10);
     internal_static_missioncontrol_v1_LeaseBatch_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_LeaseBatch_descriptor,
         new java.lang.String[] { "Number", "Leases", });
     internal_static_missioncontrol_v1_LeaseReceipt_descriptor =
-      getDescriptor().getMessageType(9);
+      getDescriptor().getMessageType(11);
     internal_static_missioncontrol_v1_LeaseReceipt_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_LeaseReceipt_descriptor,
         new java.lang.String[] { "Number", });
     internal_static_missioncontrol_v1_ReportBatch_descriptor =
-      getDescriptor().getMessageType(10);
+      getDescriptor().getMessageType(12);
     internal_static_missioncontrol_v1_ReportBatch_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_ReportBatch_descriptor,
         new java.lang.String[] { "Reports", "LeaseBatch", });
     internal_static_missioncontrol_v1_Report_descriptor =
-      getDescriptor().getMessageType(11);
+      getDescriptor().getMessageType(13);
     internal_static_missioncontrol_v1_Report_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Report_descriptor,
         new java.lang.String[] { "Number", "TaskId", "Token", "Started", "Progress", "Checkpoint", "Succeeded", "Failed", "Cancelled", "Returned", "Rejected", "Event", });
     internal_static_missioncontrol_v1_Started_descriptor =
-      getDescriptor().getMessageType(12);
+      getDescriptor().getMessageType(14);
     internal_static_missioncontrol_v1_Started_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Started_descriptor,
         new java.lang.String[] { });
     internal_static_missioncontrol_v1_Succeeded_descriptor =
-      getDescriptor().getMessageType(13);
+      getDescriptor().getMessageType(15);
     internal_static_missioncontrol_v1_Succeeded_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Succeeded_descriptor,
         new java.lang.String[] { "Output", "Usage", });
     internal_static_missioncontrol_v1_Failed_descriptor =
-      getDescriptor().getMessageType(14);
+      getDescriptor().getMessageType(16);
     internal_static_missioncontrol_v1_Failed_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Failed_descriptor,
         new java.lang.String[] { "Failure", "Output", "Usage", });
     internal_static_missioncontrol_v1_Cancelled_descriptor =
-      getDescriptor().getMessageType(15);
+      getDescriptor().getMessageType(17);
     internal_static_missioncontrol_v1_Cancelled_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Cancelled_descriptor,
         new java.lang.String[] { "Output", "Usage", });
     internal_static_missioncontrol_v1_Returned_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(18);
     internal_static_missioncontrol_v1_Returned_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Returned_descriptor,
         new java.lang.String[] { "Message", });
     internal_static_missioncontrol_v1_Rejected_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(19);
     internal_static_missioncontrol_v1_Rejected_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Rejected_descriptor,
         new java.lang.String[] { "Message", });
     internal_static_missioncontrol_v1_ReportAck_descriptor =
-      getDescriptor().getMessageType(18);
+      getDescriptor().getMessageType(20);
     internal_static_missioncontrol_v1_ReportAck_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_ReportAck_descriptor,
         new java.lang.String[] { "Number", "Refusals", });
     internal_static_missioncontrol_v1_Refusal_descriptor =
-      getDescriptor().getMessageType(19);
+      getDescriptor().getMessageType(21);
     internal_static_missioncontrol_v1_Refusal_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Refusal_descriptor,
         new java.lang.String[] { "Number", "TaskId", "Token", "Reason", "Message", });
     internal_static_missioncontrol_v1_OutputBatch_descriptor =
-      getDescriptor().getMessageType(20);
+      getDescriptor().getMessageType(22);
     internal_static_missioncontrol_v1_OutputBatch_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_OutputBatch_descriptor,
         new java.lang.String[] { "Chunks", });
     internal_static_missioncontrol_v1_LeaseOutput_descriptor =
-      getDescriptor().getMessageType(21);
+      getDescriptor().getMessageType(23);
     internal_static_missioncontrol_v1_LeaseOutput_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_LeaseOutput_descriptor,
         new java.lang.String[] { "TaskId", "Chunk", });
     internal_static_missioncontrol_v1_DrainNotice_descriptor =
-      getDescriptor().getMessageType(22);
+      getDescriptor().getMessageType(24);
     internal_static_missioncontrol_v1_DrainNotice_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_DrainNotice_descriptor,
         new java.lang.String[] { });
     internal_static_missioncontrol_v1_Goodbye_descriptor =
-      getDescriptor().getMessageType(23);
+      getDescriptor().getMessageType(25);
     internal_static_missioncontrol_v1_Goodbye_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Goodbye_descriptor,
         new java.lang.String[] { "Message", });
     internal_static_missioncontrol_v1_Orders_descriptor =
-      getDescriptor().getMessageType(24);
+      getDescriptor().getMessageType(26);
     internal_static_missioncontrol_v1_Orders_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Orders_descriptor,
         new java.lang.String[] { "Cancel", "Recall", "Drop", "FollowOutput", "UnfollowOutput", "Drain", "Resume", });
     internal_static_missioncontrol_v1_DrainOrder_descriptor =
-      getDescriptor().getMessageType(25);
+      getDescriptor().getMessageType(27);
     internal_static_missioncontrol_v1_DrainOrder_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_DrainOrder_descriptor,
         new java.lang.String[] { "Mode", "TimeLimit", });
     internal_static_missioncontrol_v1_Moving_descriptor =
-      getDescriptor().getMessageType(26);
+      getDescriptor().getMessageType(28);
     internal_static_missioncontrol_v1_Moving_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_Moving_descriptor,
         new java.lang.String[] { "Message", "Delay", });
     internal_static_missioncontrol_v1_ListAgentsRequest_descriptor =
-      getDescriptor().getMessageType(27);
+      getDescriptor().getMessageType(29);
     internal_static_missioncontrol_v1_ListAgentsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_ListAgentsRequest_descriptor,
@@ -656,67 +688,67 @@ public final class AgentServiceProto extends com.google.protobuf.GeneratedFile {
         internal_static_missioncontrol_v1_ListAgentsRequest_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_missioncontrol_v1_ListAgentsResponse_descriptor =
-      getDescriptor().getMessageType(28);
+      getDescriptor().getMessageType(30);
     internal_static_missioncontrol_v1_ListAgentsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_ListAgentsResponse_descriptor,
         new java.lang.String[] { "Agents", "NextPageToken", "Position", });
     internal_static_missioncontrol_v1_GetAgentRequest_descriptor =
-      getDescriptor().getMessageType(29);
+      getDescriptor().getMessageType(31);
     internal_static_missioncontrol_v1_GetAgentRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_GetAgentRequest_descriptor,
         new java.lang.String[] { "Namespace", "AgentId", });
     internal_static_missioncontrol_v1_GetAgentResponse_descriptor =
-      getDescriptor().getMessageType(30);
+      getDescriptor().getMessageType(32);
     internal_static_missioncontrol_v1_GetAgentResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_GetAgentResponse_descriptor,
         new java.lang.String[] { "Agent", "Position", });
     internal_static_missioncontrol_v1_CordonAgentRequest_descriptor =
-      getDescriptor().getMessageType(31);
+      getDescriptor().getMessageType(33);
     internal_static_missioncontrol_v1_CordonAgentRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_CordonAgentRequest_descriptor,
         new java.lang.String[] { "Namespace", "AgentId", "RequestId", });
     internal_static_missioncontrol_v1_CordonAgentResponse_descriptor =
-      getDescriptor().getMessageType(32);
+      getDescriptor().getMessageType(34);
     internal_static_missioncontrol_v1_CordonAgentResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_CordonAgentResponse_descriptor,
         new java.lang.String[] { "Agent", });
     internal_static_missioncontrol_v1_UncordonAgentRequest_descriptor =
-      getDescriptor().getMessageType(33);
+      getDescriptor().getMessageType(35);
     internal_static_missioncontrol_v1_UncordonAgentRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_UncordonAgentRequest_descriptor,
         new java.lang.String[] { "Namespace", "AgentId", "RequestId", });
     internal_static_missioncontrol_v1_UncordonAgentResponse_descriptor =
-      getDescriptor().getMessageType(34);
+      getDescriptor().getMessageType(36);
     internal_static_missioncontrol_v1_UncordonAgentResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_UncordonAgentResponse_descriptor,
         new java.lang.String[] { "Agent", });
     internal_static_missioncontrol_v1_DrainAgentRequest_descriptor =
-      getDescriptor().getMessageType(35);
+      getDescriptor().getMessageType(37);
     internal_static_missioncontrol_v1_DrainAgentRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_DrainAgentRequest_descriptor,
         new java.lang.String[] { "Namespace", "AgentId", "Mode", "TimeLimit", "RequestId", });
     internal_static_missioncontrol_v1_DrainAgentResponse_descriptor =
-      getDescriptor().getMessageType(36);
+      getDescriptor().getMessageType(38);
     internal_static_missioncontrol_v1_DrainAgentResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_DrainAgentResponse_descriptor,
         new java.lang.String[] { "Agent", });
     internal_static_missioncontrol_v1_ChangeAgentsRequest_descriptor =
-      getDescriptor().getMessageType(37);
+      getDescriptor().getMessageType(39);
     internal_static_missioncontrol_v1_ChangeAgentsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_ChangeAgentsRequest_descriptor,
         new java.lang.String[] { "Namespace", "AgentIds", "Selectors", "Change", "Mode", "TimeLimit", "Preview", "PageSize", "PageToken", "RequestId", });
     internal_static_missioncontrol_v1_ChangeAgentsResponse_descriptor =
-      getDescriptor().getMessageType(38);
+      getDescriptor().getMessageType(40);
     internal_static_missioncontrol_v1_ChangeAgentsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_missioncontrol_v1_ChangeAgentsResponse_descriptor,
