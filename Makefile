@@ -21,13 +21,15 @@ TESTS ?=
 TEST_FLAGS ?=
 # How many seeds `make simulate` runs.
 SEEDS ?= 10000
+# How long each load of `make proxies` goes on.
+PROXIES_SECONDS ?= 20
 # The seed of `make faults`; without one it goes somewhere new and prints where.
 SEED ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image baseline test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate mutants container-test k8s-test lock clean relocate
+.PHONY: help setup proto image baseline test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate proxies mutants container-test k8s-test lock clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
@@ -75,7 +77,7 @@ baseline: image ## After a release: what it promised on the wire becomes what `m
 	@cp $(IMAGE) protos/baseline.binpb
 
 test: setup ## Runs the tests, all but the long ones.
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain and not container and not k8s' $(TEST_FLAGS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain and not container and not k8s and not proxies' $(TEST_FLAGS) $(TESTS)
 
 check: setup image ## Lints, type-checks, checks the layers, the contract and that generated code is fresh.
 	@failed=''; \
@@ -123,6 +125,10 @@ faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faul
 	FAULTS_SEED='$(SEED)' FAULTS_RECORD=build/faults.jsonl $(BIN)/python -m pytest -m slow --timeout 1800 -s $(TEST_FLAGS) $(TESTS) || status=$$?; \
 	$(BIN)/python -m tests.faults.report build/faults.jsonl build/faults.json docs/reliability.md; \
 	exit $$status
+
+proxies: setup ## Runs agents and followers through Envoy, nginx and HAProxy (5 minutes; PROXIES_SECONDS=180: half an hour).
+	@$(BIN)/python -m pip install --quiet --editable '.[proxies]'
+	@PROXIES_SECONDS='$(PROXIES_SECONDS)' $(BIN)/python -m pytest -p no:cacheprovider -s --timeout 900 $(TEST_FLAGS) tests/proxies
 
 k8s-test: setup ## Renders and validates k8s/, starts real processes as it says, and rehearses rolling updates (about 5 minutes).
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal --timeout 600 $(TEST_FLAGS) $(or $(TESTS),tests/k8s)

@@ -48,7 +48,8 @@ _LISTEN = {
 class AgentPlan:
     """One agent process. With `arguments`, that Python program is run in place of the SDK's `missionctl agent run`.
 
-    With `program`, that executable is run, which finds its settings in the environment.
+    With `program`, that executable is run, which finds its settings in the environment. `transport`:
+    "stream" or "poll".
     """
 
     id: str
@@ -59,6 +60,7 @@ class AgentPlan:
     resources: Mapping[str, float] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     program: str = ""
+    transport: str = "stream"
 
 
 # The fleet of `make up` and `make demo`: three nodes, one of which can do more than the others.
@@ -300,6 +302,7 @@ def _agent_settings(plan: AgentPlan) -> dict[str, str]:
         "AGENT_ID": plan.id,
         "AGENT_SLOTS": str(plan.slots),
         "AGENT_CAPABILITIES": ",".join(plan.capabilities),
+        "AGENT_TRANSPORT": plan.transport,
     }
 
 
