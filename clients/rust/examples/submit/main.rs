@@ -3,11 +3,10 @@
 #[path = "../shared/settings.rs"]
 mod settings;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use missioncontrol::{Client, Error, v1};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 const NOT_ALL_SUCCEEDED: u8 = 1;
@@ -22,24 +21,22 @@ async fn main() -> ExitCode {
             return ExitCode::from(REFUSED);
         }
     };
-    let mut submits = JoinSet::new();
-    for (place, input) in std::env::args().skip(1).enumerate() {
-        let client = client.clone();
-        submits.spawn(async move { (place, submit_and_wait(&client, input).await) });
+    let inputs = std::env::args_os().skip(1).map(OsString::into_encoded_bytes);
+    let submits: Vec<_> = inputs.map(|input| tokio::spawn(submit_and_wait(client.clone(), input))).collect();
+    let mut code = 0;
+    for submit in submits {
+        code = code.max(tell(submit.await.expect("a submit does not panic")));
     }
-    let mut results = submits.join_all().await;
-    results.sort_by_key(|(place, _)| *place);
-    let codes = results.into_iter().map(|(_, result)| tell(result));
-    ExitCode::from(codes.max().unwrap_or(0))
+    ExitCode::from(code)
 }
 
-async fn submit_and_wait(client: &Client, input: String) -> Result<v1::Task, Error> {
+async fn submit_and_wait(client: Client, input: Vec<u8>) -> Result<v1::Task, Error> {
     let requirements =
         v1::Requirements { capabilities: settings::list("MISSIONCONTROL_CAPABILITIES"), ..v1::Requirements::default() };
     let spec = v1::TaskSpec {
         queue: settings::text("MISSIONCONTROL_QUEUE", "default"),
         kind: settings::KIND.into(),
-        payload: Some(v1::Payload { data: input.into_bytes(), content_type: "application/json".into() }),
+        payload: Some(v1::Payload { data: input, content_type: "application/json".into() }),
         requirements: Some(requirements),
         ..v1::TaskSpec::default()
     };

@@ -99,11 +99,14 @@ impl Runner {
         self.begin.elapsed()
     }
 
-    /// All that is to do now.
+    /// All that is to do now. An agent that has ended does nothing more.
     fn turn(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
         self.take_in();
         let now = self.now();
-        if self.link.is_none() && now >= self.open_time && self.end.is_none() {
+        if self.link.is_none() && now >= self.open_time {
             self.link = Some(Link::open(self.addresses.current(), self.session.connect(now)));
         }
         self.session.tick(now);
