@@ -177,7 +177,10 @@ class Connection:
         self.session.confirm(batch.lease_batch)
         reports = [convert_lease.report(message) for message in batch.reports]
         taken = [report for report in reports if not self._put_off(report, now)]
-        await self._commits.put((reports[-1].number, self._journal.submit(self._command(taken))))
+        answer = self._journal.submit(self._command(taken))
+        # If the stream ends first nobody waits for it any more: the agent says all of it again.
+        answer.add_done_callback(forget)
+        await self._commits.put((reports[-1].number, answer))
 
     def _put_off(self, report: Report, now: float) -> bool:
         """Whether this progress is kept for later. What ends the attempt makes it pointless."""
