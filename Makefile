@@ -98,7 +98,7 @@ demo: setup ## Runs the main job: a fleet of real processes, real work, one agen
 demo-polyglot: setup ## The same with agents in Python, Go, TypeScript, Java and Rust side by side; two are killed and come back.
 	@$(BIN)/python -m demo polyglot
 
-clients: setup ## Builds, lints and tests the clients in Go, TypeScript, Java and Rust, and has each one's agent survive a storm.
+clients: setup image ## Builds, lints and tests the clients in Go, TypeScript, Java and Rust, and has each one's agent survive a storm.
 	@$(BIN)/python -m pytest -p no:cacheprovider --timeout 900 $(TEST_FLAGS) tests/interop
 
 up: setup ## Starts the same fleet on the default ports and keeps it running until Ctrl-C.
