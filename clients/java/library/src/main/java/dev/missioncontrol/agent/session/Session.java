@@ -21,7 +21,6 @@ import dev.missioncontrol.v1.RefusalReason;
 import dev.missioncontrol.v1.Report;
 import dev.missioncontrol.v1.ReportAck;
 import dev.missioncontrol.v1.ReportBatch;
-import dev.missioncontrol.v1.Started;
 import dev.missioncontrol.v1.Welcome;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -44,14 +43,14 @@ public final class Session {
   private final Hello hello;
   private final LeaseTable leases;
   private final WarmKeys warmKeys;
+  private final LeaseCourse course;
   private final Liveness liveness = new Liveness();
   private final ReportLog reports = new ReportLog();
   private final ProgressNotes notes = new ProgressNotes();
   private final Drain drain = new Drain();
   private final Lingering lingering = new Lingering();
-  private final Deadlines deadlines = new Deadlines();
   private Receipts receipts = new Receipts();
-  private List<Effect> effects = new ArrayList<>();
+  private final List<Effect> effects = new ArrayList<>();
 
   /** What the Hello of this stream named. */
   private Set<LeaseKey> helloHeld = Set.of();
@@ -61,6 +60,7 @@ public final class Session {
     this.hello = hello;
     this.leases = new LeaseTable(hello.getSlots(), hello.getQueueLimit());
     this.warmKeys = new WarmKeys(hello.getWarmKeysList());
+    this.course = new LeaseCourse(leases, warmKeys, liveness, reports, notes, lingering, effects);
   }
 
   // --- The stream
@@ -77,7 +77,7 @@ public final class Session {
     own.clearWarmKeys().addAllWarmKeys(warmKeys.newestFirst());
     int slotsLeft = lingering.tell(own, now);
     for (HeldLease lease : leases.surplus(slotsLeft, lingering.toldTasks())) {
-      end(lease, Outcome.returned(STUCK));
+      course.end(lease, Outcome.returned(STUCK));
     }
     return AgentMessage.newBuilder().setHello(own).build();
   }
@@ -162,14 +162,14 @@ public final class Session {
   public List<Effect> takeEffects(double now) {
     if (!drain.closed() && reports.unacknowledgedBytes() < Limits.UNACKNOWLEDGED_BYTES_MAX) {
       for (HeldLease next = leases.start(); next != null; next = leases.start()) {
-        start(next, now);
+        course.start(next, now);
       }
     }
     if (drain.takeLeave(idle(), connected(), now)) {
       effects.add(new Effect.Leave());
     }
-    List<Effect> taken = effects;
-    effects = new ArrayList<>();
+    List<Effect> taken = List.copyOf(effects);
+    effects.clear();
     return taken;
   }
 
@@ -180,14 +180,9 @@ public final class Session {
     if (now >= liveness.silenceTime()) {
       reconnect("no answer of the coordinator in time", 0, true);
     }
-    if (now >= deadlines.unrenewedTime()) {
-      stopUnrenewed(now);
-    }
-    if (now >= deadlines.limitTime()) {
-      stopAtLimit(now);
-    }
+    course.tick(now);
     if (drain.takeTimeUp(now)) {
-      leases.all().forEach(lease -> stop(lease, StopReason.DRAIN));
+      leases.all().forEach(lease -> course.stop(lease, StopReason.DRAIN));
     }
     if (tellsOfLingering() && lingering.changed(now)) {
       reconnect("work whose lease is gone does not stop, or has stopped at last", 0, false);
@@ -196,7 +191,7 @@ public final class Session {
 
   /** When {@link #tick} and {@link #takeEffects} have something to do, if nothing comes before. */
   public double nextTime() {
-    double next = Math.min(liveness.silenceTime(), deadlines.nextTime());
+    double next = Math.min(liveness.silenceTime(), course.nextTime());
     next = Math.min(next, drain.nextTime());
     next = Math.min(next, tellsOfLingering() ? lingering.dueTime() : Times.NEVER);
     return Math.min(next, connected() ? Times.NEVER : drain.leaveTime());
@@ -231,7 +226,7 @@ public final class Session {
       return;
     }
     notes.finish(lease, reports, now);
-    end(lease, Outcome.report(outcome, lease.stop));
+    course.end(lease, Outcome.report(outcome, lease.stop));
   }
 
   /**
@@ -240,7 +235,7 @@ public final class Session {
    */
   public void leave(double now, double drainSeconds, double stopSeconds) {
     drain.leaveWithin(now, drainSeconds, stopSeconds);
-    returnWaiting();
+    course.returnWaiting();
     tick(now);
   }
 
@@ -258,7 +253,7 @@ public final class Session {
     liveness.welcome(welcome, now);
     drain.welcomed();
     Set<LeaseKey> keep = keys(welcome.getKeepList());
-    helloHeld.stream().filter(key -> !keep.contains(key)).forEach(key -> drop(key, now));
+    helloHeld.stream().filter(key -> !keep.contains(key)).forEach(key -> course.drop(key, now));
     onOrders(welcome.getOrders(), now);
   }
 
@@ -275,16 +270,16 @@ public final class Session {
     boolean full = leases.isFull();
     double unconfirmed = Times.seconds(lease.getTtl()) * Limits.UNCONFIRMED_PART;
     HeldLease held = leases.add(lease, Math.max(liveness.echoedTime(), now - unconfirmed));
-    deadlines.unrenewed(stopTime(held));
+    course.watch(held);
     String kind = lease.getSpec().getKind();
     if (drain.closed()) {
-      end(held, Outcome.returned(StopReason.DRAIN.explanation()));
+      course.end(held, Outcome.returned(StopReason.DRAIN.explanation()));
     } else if (!hello.getKindsList().contains(kind)) {
-      end(held, Outcome.rejected("no handler for the kind " + kind));
+      course.end(held, Outcome.rejected("no handler for the kind " + kind));
     } else if (lingering.toldTasks().contains(lease.getTaskId())) {
-      end(held, Outcome.rejected(STUCK));
+      course.end(held, Outcome.rejected(STUCK));
     } else if (full) {
-      end(held, Outcome.rejected("all slots and places in the queue are taken"));
+      course.end(held, Outcome.rejected("all slots and places in the queue are taken"));
     }
   }
 
@@ -312,11 +307,11 @@ public final class Session {
 
   private void onRefused(ReportLog.Entry entry, HeldLease lease, Refusal refusal, double now) {
     if (refusal.getReason() != RefusalReason.REFUSAL_REASON_INVALID) {
-      drop(entry.key, now);
+      course.drop(entry.key, now);
     } else if (!entry.isOutcome()) {
       onAccepted(entry, lease); // The lease itself goes on.
     } else if (lease.refused >= OUTCOMES_REFUSED_MAX) {
-      drop(entry.key, now);
+      course.drop(entry.key, now);
     } else {
       lease.refused++;
       reports.add(entry.key, replacement(lease.refused, refusal.getMessage()));
@@ -331,17 +326,17 @@ public final class Session {
   }
 
   private void onOrders(Orders orders, double now) {
-    keys(orders.getDropList()).forEach(key -> drop(key, now));
+    keys(orders.getDropList()).forEach(key -> course.drop(key, now));
     for (LeaseKey key : keys(orders.getCancelList())) {
       HeldLease lease = leases.get(key);
       if (lease != null) {
-        stop(lease, StopReason.CANCEL);
+        course.stop(lease, StopReason.CANCEL);
       }
     }
     for (LeaseKey key : keys(orders.getRecallList())) {
       HeldLease lease = leases.get(key);
       if (lease != null && lease.phase == Phase.WAITING) {
-        end(lease, Outcome.returned("recalled"));
+        course.end(lease, Outcome.returned("recalled"));
       }
     }
     if (orders.getResume()) {
@@ -354,95 +349,13 @@ public final class Session {
   private void onDrain(DrainOrder order, double now) {
     double limit = order.hasTimeLimit() ? Times.seconds(order.getTimeLimit()) : Times.NEVER;
     drain.order(now, order.getMode() == DrainMode.DRAIN_MODE_RETURN ? 0 : limit);
-    returnWaiting();
+    course.returnWaiting();
     tick(now);
   }
 
   private void onMoving(Moving moving) {
     String why = "the coordinator said: " + moving.getMessage();
     effects.add(new Effect.Reconnect(why, Times.seconds(moving.getDelay()), true));
-  }
-
-  // --- What is done with leases
-
-  private void start(HeldLease lease, double now) {
-    reports.add(lease.key, Report.newBuilder().setStarted(Started.getDefaultInstance()));
-    warmKeys.used(lease.lease.getSpec().getAffinityKey());
-    if (lease.lease.hasRunTimeLimit()) {
-      lease.limitTime = now + Times.seconds(lease.lease.getRunTimeLimit());
-      deadlines.limit(lease.limitTime);
-    }
-    effects.add(new Effect.Start(lease.key, lease.lease));
-  }
-
-  private void end(HeldLease lease, Report.Builder report) {
-    leases.end(lease);
-    lingering.end(lease.key);
-    if (lease.held && report != null) {
-      reports.add(lease.key, report);
-    }
-  }
-
-  private void drop(LeaseKey key, double now) {
-    HeldLease lease = leases.get(key);
-    if (lease == null) {
-      return;
-    }
-    notes.forget(lease);
-    leases.forget(lease);
-    if (lease.running()) {
-      lease.stop = StopReason.DROPPED;
-      lingering.begin(lease, now);
-      effects.add(new Effect.Stop(key, StopReason.DROPPED));
-    }
-  }
-
-  private void stop(HeldLease lease, StopReason reason) {
-    if (lease.phase == Phase.WAITING) {
-      lease.stop = reason;
-      end(lease, Outcome.report(new Outcome.Stopped(), reason));
-    } else if (lease.running() && lease.mayStop(reason)) {
-      lease.stop = reason;
-      effects.add(new Effect.Stop(lease.key, reason));
-    }
-  }
-
-  private void stopUnrenewed(double now) {
-    deadlines.clearUnrenewed();
-    for (HeldLease lease : leases.all()) {
-      if (!lease.held || lease.phase == Phase.ENDED || lease.stop == StopReason.LOST) {
-        continue;
-      }
-      if (now >= stopTime(lease)) {
-        stop(lease, StopReason.LOST);
-      } else {
-        deadlines.unrenewed(stopTime(lease));
-      }
-    }
-  }
-
-  private double stopTime(HeldLease lease) {
-    return liveness.renewedTime(lease) + lease.ttlSeconds * Limits.SELF_STOP_PART;
-  }
-
-  private void stopAtLimit(double now) {
-    deadlines.clearLimit();
-    for (HeldLease lease : leases.all()) {
-      if (lease.running() && now >= lease.limitTime) {
-        lease.limitTime = Times.NEVER;
-        stop(lease, StopReason.TIMEOUT);
-      } else if (lease.running()) {
-        deadlines.limit(lease.limitTime);
-      }
-    }
-  }
-
-  private void returnWaiting() {
-    for (HeldLease lease : leases.all()) {
-      if (lease.phase == Phase.WAITING) {
-        end(lease, Outcome.returned(StopReason.DRAIN.explanation()));
-      }
-    }
   }
 
   private void reconnect(String why, double delaySeconds, boolean elsewhere) {
