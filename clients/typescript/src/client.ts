@@ -7,6 +7,7 @@ import { AgentService } from "../generated/missioncontrol/v1/agent_service_pb.js
 import { EventService } from "../generated/missioncontrol/v1/event_service_pb.js";
 import { QueueService } from "../generated/missioncontrol/v1/queue_service_pb.js";
 import { ScheduleService } from "../generated/missioncontrol/v1/schedule_service_pb.js";
+import { RoutingService } from "../generated/missioncontrol/v1/routing_service_pb.js";
 import { type Task, type TaskSpecSchema, TaskState } from "../generated/missioncontrol/v1/task_pb.js";
 import { TaskService } from "../generated/missioncontrol/v1/task_service_pb.js";
 import { DEFAULT_ADDRESS } from "./address.js";
@@ -41,6 +42,7 @@ export class Client {
   readonly events: CallsOf<typeof EventService>;
   readonly agents: CallsOf<typeof AgentService>;
   readonly schedules: CallsOf<typeof ScheduleService>;
+  readonly routing: CallsOf<typeof RoutingService>;
   readonly namespace: string;
   readonly #transport: FleetTransport;
 
@@ -52,6 +54,7 @@ export class Client {
     this.events = createClient(EventService, this.#transport);
     this.agents = createClient(AgentService, this.#transport);
     this.schedules = createClient(ScheduleService, this.#transport);
+    this.routing = createClient(RoutingService, this.#transport);
   }
 
   /**

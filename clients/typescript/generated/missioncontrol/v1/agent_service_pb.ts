@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file missioncontrol/v1/agent_service.proto.
  */
 export const file_missioncontrol_v1_agent_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVtaXNzaW9uY29udHJvbC92MS9hZ2VudF9zZXJ2aWNlLnByb3RvEhFtaXNzaW9uY29udHJvbC52MSL9AgoMQWdlbnRNZXNzYWdlEikKBWhlbGxvGAEgASgLMhgubWlzc2lvbmNvbnRyb2wudjEuSGVsbG9IABIxCgloZWFydGJlYXQYAiABKAsyHC5taXNzaW9uY29udHJvbC52MS5IZWFydGJlYXRIABI4Cg1sZWFzZV9yZWNlaXB0GAMgASgLMh8ubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VSZWNlaXB0SAASMQoHcmVwb3J0cxgEIAEoCzIeLm1pc3Npb25jb250cm9sLnYxLlJlcG9ydEJhdGNoSAASMAoGb3V0cHV0GAUgASgLMh4ubWlzc2lvbmNvbnRyb2wudjEuT3V0cHV0QmF0Y2hIABI2CgxkcmFpbl9ub3RpY2UYBiABKAsyHi5taXNzaW9uY29udHJvbC52MS5EcmFpbk5vdGljZUgAEi0KB2dvb2RieWUYByABKAsyGi5taXNzaW9uY29udHJvbC52MS5Hb29kYnllSABCCQoHY29udGVudCLJAgoSQ29vcmRpbmF0b3JNZXNzYWdlEi0KB3dlbGNvbWUYASABKAsyGi5taXNzaW9uY29udHJvbC52MS5XZWxjb21lSAASOgoOaGVhcnRiZWF0X2VjaG8YAiABKAsyIC5taXNzaW9uY29udHJvbC52MS5IZWFydGJlYXRFY2hvSAASLwoGbGVhc2VzGAMgASgLMh0ubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VCYXRjaEgAEjIKCnJlcG9ydF9hY2sYBCABKAsyHC5taXNzaW9uY29udHJvbC52MS5SZXBvcnRBY2tIABIrCgZvcmRlcnMYBSABKAsyGS5taXNzaW9uY29udHJvbC52MS5PcmRlcnNIABIrCgZtb3ZpbmcYBiABKAsyGS5taXNzaW9uY29udHJvbC52MS5Nb3ZpbmdIAEIJCgdjb250ZW50IrAECgVIZWxsbxIcChRwcm90b2NvbF92ZXJzaW9uX21pbhgBIAEoDRIcChRwcm90b2NvbF92ZXJzaW9uX21heBgCIAEoDRIRCgluYW1lc3BhY2UYAyABKAkSEAoIYWdlbnRfaWQYBCABKAkSEwoLaW5jYXJuYXRpb24YBSABKAkSNAoGbGFiZWxzGAYgAygLMiQubWlzc2lvbmNvbnRyb2wudjEuSGVsbG8uTGFiZWxzRW50cnkSFAoMY2FwYWJpbGl0aWVzGAcgAygJEg0KBWtpbmRzGAggAygJEg4KBnF1ZXVlcxgJIAMoCRINCgVzbG90cxgKIAEoDRITCgtxdWV1ZV9saW1pdBgLIAEoDRI6CglyZXNvdXJjZXMYDCADKAsyJy5taXNzaW9uY29udHJvbC52MS5IZWxsby5SZXNvdXJjZXNFbnRyeRIvCgRoZWxkGA0gAygLMiEubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VSZWZlcmVuY2USCwoDc2RrGA4gASgJEgwKBGhvc3QYDyABKAkSEAoIZHJhaW5pbmcYECABKAgSFAoMaGVsZF92ZXJzaW9uGBEgASgEEhEKCXdhcm1fa2V5cxgSIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjAKDlJlc291cmNlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiMAoOTGVhc2VSZWZlcmVuY2USDwoHdGFza19pZBgBIAEoCRINCgV0b2tlbhgCIAEoBCK+AwoHV2VsY29tZRIYChBwcm90b2NvbF92ZXJzaW9uGAEgASgNEg8KB3Nlc3Npb24YAiABKAQSLwoEa2VlcBgDIAMoCzIhLm1pc3Npb25jb250cm9sLnYxLkxlYXNlUmVmZXJlbmNlEi8KBGRyb3AYBCADKAsyIS5taXNzaW9uY29udHJvbC52MS5MZWFzZVJlZmVyZW5jZRI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMZWNob190aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCWxlYXNlX3R0bBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI3ChRyZWNvbm5lY3Rfaml0dGVyX21heBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxjb29yZGluYXRvcnMYCSADKAkSFgoOY29vcmRpbmF0b3JfaWQYCiABKAkSKQoGb3JkZXJzGAsgASgLMhkubWlzc2lvbmNvbnRyb2wudjEuT3JkZXJzInkKCUhlYXJ0YmVhdBIOCgZudW1iZXIYASABKAQSFAoMaGVsZF92ZXJzaW9uGAIgASgEEi8KBGhlbGQYAyADKAsyIS5taXNzaW9uY29udHJvbC52MS5MZWFzZVJlZmVyZW5jZRIVCg1oZWxkX2luY2x1ZGVkGAQgASgIIjUKDUhlYXJ0YmVhdEVjaG8SDgoGbnVtYmVyGAEgASgEEhQKDGhlbGRfdmVyc2lvbhgCIAEoBCLQAgoFTGVhc2USDwoHdGFza19pZBgBIAEoCRINCgV0b2tlbhgCIAEoBBIpCgRzcGVjGAMgASgLMhsubWlzc2lvbmNvbnRyb2wudjEuVGFza1NwZWMSEAoIZmFpbHVyZXMYBCABKA0SLgoKY2hlY2twb2ludBgFIAEoCzIaLm1pc3Npb25jb250cm9sLnYxLlBheWxvYWQSJgoDdHRsGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDnJ1bl90aW1lX2xpbWl0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpncmFudF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJGCgpMZWFzZUJhdGNoEg4KBm51bWJlchgBIAEoBBIoCgZsZWFzZXMYAiADKAsyGC5taXNzaW9uY29udHJvbC52MS5MZWFzZSIeCgxMZWFzZVJlY2VpcHQSDgoGbnVtYmVyGAEgASgEIk4KC1JlcG9ydEJhdGNoEioKB3JlcG9ydHMYASADKAsyGS5taXNzaW9uY29udHJvbC52MS5SZXBvcnQSEwoLbGVhc2VfYmF0Y2gYAiABKAQiyAMKBlJlcG9ydBIOCgZudW1iZXIYASABKAQSDwoHdGFza19pZBgCIAEoCRINCgV0b2tlbhgDIAEoBBItCgdzdGFydGVkGAQgASgLMhoubWlzc2lvbmNvbnRyb2wudjEuU3RhcnRlZEgAEi8KCHByb2dyZXNzGAUgASgLMhsubWlzc2lvbmNvbnRyb2wudjEuUHJvZ3Jlc3NIABIwCgpjaGVja3BvaW50GAYgASgLMhoubWlzc2lvbmNvbnRyb2wudjEuUGF5bG9hZEgAEjEKCXN1Y2NlZWRlZBgHIAEoCzIcLm1pc3Npb25jb250cm9sLnYxLlN1Y2NlZWRlZEgAEisKBmZhaWxlZBgIIAEoCzIZLm1pc3Npb25jb250cm9sLnYxLkZhaWxlZEgAEjEKCWNhbmNlbGxlZBgJIAEoCzIcLm1pc3Npb25jb250cm9sLnYxLkNhbmNlbGxlZEgAEi8KCHJldHVybmVkGAogASgLMhsubWlzc2lvbmNvbnRyb2wudjEuUmV0dXJuZWRIABIvCghyZWplY3RlZBgLIAEoCzIbLm1pc3Npb25jb250cm9sLnYxLlJlamVjdGVkSABCBwoFZXZlbnQiCQoHU3RhcnRlZCJgCglTdWNjZWVkZWQSKgoGb3V0cHV0GAEgASgLMhoubWlzc2lvbmNvbnRyb2wudjEuUGF5bG9hZBInCgV1c2FnZRgCIAEoCzIYLm1pc3Npb25jb250cm9sLnYxLlVzYWdlIooBCgZGYWlsZWQSKwoHZmFpbHVyZRgBIAEoCzIaLm1pc3Npb25jb250cm9sLnYxLkZhaWx1cmUSKgoGb3V0cHV0GAIgASgLMhoubWlzc2lvbmNvbnRyb2wudjEuUGF5bG9hZBInCgV1c2FnZRgDIAEoCzIYLm1pc3Npb25jb250cm9sLnYxLlVzYWdlImAKCUNhbmNlbGxlZBIqCgZvdXRwdXQYASABKAsyGi5taXNzaW9uY29udHJvbC52MS5QYXlsb2FkEicKBXVzYWdlGAIgASgLMhgubWlzc2lvbmNvbnRyb2wudjEuVXNhZ2UiGwoIUmV0dXJuZWQSDwoHbWVzc2FnZRgBIAEoCSIbCghSZWplY3RlZBIPCgdtZXNzYWdlGAEgASgJIkkKCVJlcG9ydEFjaxIOCgZudW1iZXIYASABKAQSLAoIcmVmdXNhbHMYAiADKAsyGi5taXNzaW9uY29udHJvbC52MS5SZWZ1c2FsInwKB1JlZnVzYWwSDgoGbnVtYmVyGAEgASgEEg8KB3Rhc2tfaWQYAiABKAkSDQoFdG9rZW4YAyABKAQSMAoGcmVhc29uGAQgASgOMiAubWlzc2lvbmNvbnRyb2wudjEuUmVmdXNhbFJlYXNvbhIPCgdtZXNzYWdlGAUgASgJIj0KC091dHB1dEJhdGNoEi4KBmNodW5rcxgBIAMoCzIeLm1pc3Npb25jb250cm9sLnYxLkxlYXNlT3V0cHV0Ik0KC0xlYXNlT3V0cHV0Eg8KB3Rhc2tfaWQYASABKAkSLQoFY2h1bmsYAiABKAsyHi5taXNzaW9uY29udHJvbC52MS5PdXRwdXRDaHVuayINCgtEcmFpbk5vdGljZSIaCgdHb29kYnllEg8KB21lc3NhZ2UYASABKAki0wIKBk9yZGVycxIxCgZjYW5jZWwYASADKAsyIS5taXNzaW9uY29udHJvbC52MS5MZWFzZVJlZmVyZW5jZRIxCgZyZWNhbGwYAiADKAsyIS5taXNzaW9uY29udHJvbC52MS5MZWFzZVJlZmVyZW5jZRIvCgRkcm9wGAMgAygLMiEubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VSZWZlcmVuY2USOAoNZm9sbG93X291dHB1dBgEIAMoCzIhLm1pc3Npb25jb250cm9sLnYxLkxlYXNlUmVmZXJlbmNlEjoKD3VuZm9sbG93X291dHB1dBgFIAMoCzIhLm1pc3Npb25jb250cm9sLnYxLkxlYXNlUmVmZXJlbmNlEiwKBWRyYWluGAYgASgLMh0ubWlzc2lvbmNvbnRyb2wudjEuRHJhaW5PcmRlchIOCgZyZXN1bWUYByABKAgiZwoKRHJhaW5PcmRlchIqCgRtb2RlGAEgASgOMhwubWlzc2lvbmNvbnRyb2wudjEuRHJhaW5Nb2RlEi0KCnRpbWVfbGltaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iQwoGTW92aW5nEg8KB21lc3NhZ2UYASABKAkSKAoFZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i7QEKEUxpc3RBZ2VudHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRItCgZzdGF0ZXMYAiADKA4yHS5taXNzaW9uY29udHJvbC52MS5BZ2VudFN0YXRlEkAKBmxhYmVscxgDIAMoCzIwLm1pc3Npb25jb250cm9sLnYxLkxpc3RBZ2VudHNSZXF1ZXN0LkxhYmVsc0VudHJ5EhEKCXBhZ2Vfc2l6ZRgEIAEoDRISCgpwYWdlX3Rva2VuGAUgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiaQoSTGlzdEFnZW50c1Jlc3BvbnNlEigKBmFnZW50cxgBIAMoCzIYLm1pc3Npb25jb250cm9sLnYxLkFnZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIQCghwb3NpdGlvbhgDIAEoCSI2Cg9HZXRBZ2VudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhAKCGFnZW50X2lkGAIgASgJIk0KEEdldEFnZW50UmVzcG9uc2USJwoFYWdlbnQYASABKAsyGC5taXNzaW9uY29udHJvbC52MS5BZ2VudBIQCghwb3NpdGlvbhgCIAEoCSJNChJDb3Jkb25BZ2VudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkiPgoTQ29yZG9uQWdlbnRSZXNwb25zZRInCgVhZ2VudBgBIAEoCzIYLm1pc3Npb25jb250cm9sLnYxLkFnZW50Ik8KFFVuY29yZG9uQWdlbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkAKFVVuY29yZG9uQWdlbnRSZXNwb25zZRInCgVhZ2VudBgBIAEoCzIYLm1pc3Npb25jb250cm9sLnYxLkFnZW50IqcBChFEcmFpbkFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEAoIYWdlbnRfaWQYAiABKAkSKgoEbW9kZRgDIAEoDjIcLm1pc3Npb25jb250cm9sLnYxLkRyYWluTW9kZRItCgp0aW1lX2xpbWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCnJlcXVlc3RfaWQYBSABKAkiPQoSRHJhaW5BZ2VudFJlc3BvbnNlEicKBWFnZW50GAEgASgLMhgubWlzc2lvbmNvbnRyb2wudjEuQWdlbnQixwIKE0NoYW5nZUFnZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhEKCWFnZW50X2lkcxgCIAMoCRIzCglzZWxlY3RvcnMYAyADKAsyIC5taXNzaW9uY29udHJvbC52MS5MYWJlbFNlbGVjdG9yEi4KBmNoYW5nZRgEIAEoDjIeLm1pc3Npb25jb250cm9sLnYxLkFnZW50Q2hhbmdlEioKBG1vZGUYBSABKA4yHC5taXNzaW9uY29udHJvbC52MS5EcmFpbk1vZGUSLQoKdGltZV9saW1pdBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdwcmV2aWV3GAcgASgIEhEKCXBhZ2Vfc2l6ZRgIIAEoDRISCgpwYWdlX3Rva2VuGAkgASgJEhIKCnJlcXVlc3RfaWQYCiABKAkiagoUQ2hhbmdlQWdlbnRzUmVzcG9uc2USKAoGYWdlbnRzGAEgAygLMhgubWlzc2lvbmNvbnRyb2wudjEuQWdlbnQSDwoHY2hhbmdlZBgCIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkqZQoNUmVmdXNhbFJlYXNvbhIeChpSRUZVU0FMX1JFQVNPTl9VTlNQRUNJRklFRBAAEhgKFFJFRlVTQUxfUkVBU09OX1NUQUxFEAESGgoWUkVGVVNBTF9SRUFTT05fSU5WQUxJRBACKlUKCURyYWluTW9kZRIaChZEUkFJTl9NT0RFX1VOU1BFQ0lGSUVEEAASFQoRRFJBSU5fTU9ERV9GSU5JU0gQARIVChFEUkFJTl9NT0RFX1JFVFVSThACKpABCgtBZ2VudENoYW5nZRIcChhBR0VOVF9DSEFOR0VfVU5TUEVDSUZJRUQQABIXChNBR0VOVF9DSEFOR0VfQ09SRE9OEAESGQoVQUdFTlRfQ0hBTkdFX1VOQ09SRE9OEAISFgoSQUdFTlRfQ0hBTkdFX0RSQUlOEAMSFwoTQUdFTlRfQ0hBTkdFX1JFU1VNRRAEMpMFCgxBZ2VudFNlcnZpY2USVQoHQ29ubmVjdBIfLm1pc3Npb25jb250cm9sLnYxLkFnZW50TWVzc2FnZRolLm1pc3Npb25jb250cm9sLnYxLkNvb3JkaW5hdG9yTWVzc2FnZSgBMAESWQoKTGlzdEFnZW50cxIkLm1pc3Npb25jb250cm9sLnYxLkxpc3RBZ2VudHNSZXF1ZXN0GiUubWlzc2lvbmNvbnRyb2wudjEuTGlzdEFnZW50c1Jlc3BvbnNlElMKCEdldEFnZW50EiIubWlzc2lvbmNvbnRyb2wudjEuR2V0QWdlbnRSZXF1ZXN0GiMubWlzc2lvbmNvbnRyb2wudjEuR2V0QWdlbnRSZXNwb25zZRJcCgtDb3Jkb25BZ2VudBIlLm1pc3Npb25jb250cm9sLnYxLkNvcmRvbkFnZW50UmVxdWVzdBomLm1pc3Npb25jb250cm9sLnYxLkNvcmRvbkFnZW50UmVzcG9uc2USYgoNVW5jb3Jkb25BZ2VudBInLm1pc3Npb25jb250cm9sLnYxLlVuY29yZG9uQWdlbnRSZXF1ZXN0GigubWlzc2lvbmNvbnRyb2wudjEuVW5jb3Jkb25BZ2VudFJlc3BvbnNlElkKCkRyYWluQWdlbnQSJC5taXNzaW9uY29udHJvbC52MS5EcmFpbkFnZW50UmVxdWVzdBolLm1pc3Npb25jb250cm9sLnYxLkRyYWluQWdlbnRSZXNwb25zZRJfCgxDaGFuZ2VBZ2VudHMSJi5taXNzaW9uY29udHJvbC52MS5DaGFuZ2VBZ2VudHNSZXF1ZXN0GicubWlzc2lvbmNvbnRyb2wudjEuQ2hhbmdlQWdlbnRzUmVzcG9uc2VCuwEKFWRldi5taXNzaW9uY29udHJvbC52MUIRQWdlbnRTZXJ2aWNlUHJvdG9QAVoqbWlzc2lvbmNvbnRyb2wuZGV2L2NsaWVudC9taXNzaW9uY29udHJvbHYxogIDTVhYqgIRTWlzc2lvbmNvbnRyb2wuVjHKAhFNaXNzaW9uY29udHJvbFxWMeICHU1pc3Npb25jb250cm9sXFYxXEdQQk1ldGFkYXRh6gISTWlzc2lvbmNvbnRyb2w6OlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_missioncontrol_v1_agent, file_missioncontrol_v1_task, file_missioncontrol_v1_task_service]);
+  fileDesc("CiVtaXNzaW9uY29udHJvbC92MS9hZ2VudF9zZXJ2aWNlLnByb3RvEhFtaXNzaW9uY29udHJvbC52MSL9AgoMQWdlbnRNZXNzYWdlEikKBWhlbGxvGAEgASgLMhgubWlzc2lvbmNvbnRyb2wudjEuSGVsbG9IABIxCgloZWFydGJlYXQYAiABKAsyHC5taXNzaW9uY29udHJvbC52MS5IZWFydGJlYXRIABI4Cg1sZWFzZV9yZWNlaXB0GAMgASgLMh8ubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VSZWNlaXB0SAASMQoHcmVwb3J0cxgEIAEoCzIeLm1pc3Npb25jb250cm9sLnYxLlJlcG9ydEJhdGNoSAASMAoGb3V0cHV0GAUgASgLMh4ubWlzc2lvbmNvbnRyb2wudjEuT3V0cHV0QmF0Y2hIABI2CgxkcmFpbl9ub3RpY2UYBiABKAsyHi5taXNzaW9uY29udHJvbC52MS5EcmFpbk5vdGljZUgAEi0KB2dvb2RieWUYByABKAsyGi5taXNzaW9uY29udHJvbC52MS5Hb29kYnllSABCCQoHY29udGVudCLJAgoSQ29vcmRpbmF0b3JNZXNzYWdlEi0KB3dlbGNvbWUYASABKAsyGi5taXNzaW9uY29udHJvbC52MS5XZWxjb21lSAASOgoOaGVhcnRiZWF0X2VjaG8YAiABKAsyIC5taXNzaW9uY29udHJvbC52MS5IZWFydGJlYXRFY2hvSAASLwoGbGVhc2VzGAMgASgLMh0ubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VCYXRjaEgAEjIKCnJlcG9ydF9hY2sYBCABKAsyHC5taXNzaW9uY29udHJvbC52MS5SZXBvcnRBY2tIABIrCgZvcmRlcnMYBSABKAsyGS5taXNzaW9uY29udHJvbC52MS5PcmRlcnNIABIrCgZtb3ZpbmcYBiABKAsyGS5taXNzaW9uY29udHJvbC52MS5Nb3ZpbmdIAEIJCgdjb250ZW50IpMBCg9FeGNoYW5nZVJlcXVlc3QSFAoMY29udmVyc2F0aW9uGAEgASgJEg4KBm51bWJlchgCIAEoBBIxCghtZXNzYWdlcxgDIAMoCzIfLm1pc3Npb25jb250cm9sLnYxLkFnZW50TWVzc2FnZRInCgR3YWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIloKEEV4Y2hhbmdlUmVzcG9uc2USNwoIbWVzc2FnZXMYASADKAsyJS5taXNzaW9uY29udHJvbC52MS5Db29yZGluYXRvck1lc3NhZ2USDQoFZW5kZWQYAiABKAgisAQKBUhlbGxvEhwKFHByb3RvY29sX3ZlcnNpb25fbWluGAEgASgNEhwKFHByb3RvY29sX3ZlcnNpb25fbWF4GAIgASgNEhEKCW5hbWVzcGFjZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRITCgtpbmNhcm5hdGlvbhgFIAEoCRI0CgZsYWJlbHMYBiADKAsyJC5taXNzaW9uY29udHJvbC52MS5IZWxsby5MYWJlbHNFbnRyeRIUCgxjYXBhYmlsaXRpZXMYByADKAkSDQoFa2luZHMYCCADKAkSDgoGcXVldWVzGAkgAygJEg0KBXNsb3RzGAogASgNEhMKC3F1ZXVlX2xpbWl0GAsgASgNEjoKCXJlc291cmNlcxgMIAMoCzInLm1pc3Npb25jb250cm9sLnYxLkhlbGxvLlJlc291cmNlc0VudHJ5Ei8KBGhlbGQYDSADKAsyIS5taXNzaW9uY29udHJvbC52MS5MZWFzZVJlZmVyZW5jZRILCgNzZGsYDiABKAkSDAoEaG9zdBgPIAEoCRIQCghkcmFpbmluZxgQIAEoCBIUCgxoZWxkX3ZlcnNpb24YESABKAQSEQoJd2FybV9rZXlzGBIgAygJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoOUmVzb3VyY2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASIwCg5MZWFzZVJlZmVyZW5jZRIPCgd0YXNrX2lkGAEgASgJEg0KBXRva2VuGAIgASgEIr4DCgdXZWxjb21lEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SDwoHc2Vzc2lvbhgCIAEoBBIvCgRrZWVwGAMgAygLMiEubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VSZWZlcmVuY2USLwoEZHJvcBgEIAMoCzIhLm1pc3Npb25jb250cm9sLnYxLkxlYXNlUmVmZXJlbmNlEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxlY2hvX3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLAoJbGVhc2VfdHRsGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjcKFHJlY29ubmVjdF9qaXR0ZXJfbWF4GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDGNvb3JkaW5hdG9ycxgJIAMoCRIWCg5jb29yZGluYXRvcl9pZBgKIAEoCRIpCgZvcmRlcnMYCyABKAsyGS5taXNzaW9uY29udHJvbC52MS5PcmRlcnMieQoJSGVhcnRiZWF0Eg4KBm51bWJlchgBIAEoBBIUCgxoZWxkX3ZlcnNpb24YAiABKAQSLwoEaGVsZBgDIAMoCzIhLm1pc3Npb25jb250cm9sLnYxLkxlYXNlUmVmZXJlbmNlEhUKDWhlbGRfaW5jbHVkZWQYBCABKAgiNQoNSGVhcnRiZWF0RWNobxIOCgZudW1iZXIYASABKAQSFAoMaGVsZF92ZXJzaW9uGAIgASgEItACCgVMZWFzZRIPCgd0YXNrX2lkGAEgASgJEg0KBXRva2VuGAIgASgEEikKBHNwZWMYAyABKAsyGy5taXNzaW9uY29udHJvbC52MS5UYXNrU3BlYxIQCghmYWlsdXJlcxgEIAEoDRIuCgpjaGVja3BvaW50GAUgASgLMhoubWlzc2lvbmNvbnRyb2wudjEuUGF5bG9hZBImCgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMQoOcnVuX3RpbWVfbGltaXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmdyYW50X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkYKCkxlYXNlQmF0Y2gSDgoGbnVtYmVyGAEgASgEEigKBmxlYXNlcxgCIAMoCzIYLm1pc3Npb25jb250cm9sLnYxLkxlYXNlIh4KDExlYXNlUmVjZWlwdBIOCgZudW1iZXIYASABKAQiTgoLUmVwb3J0QmF0Y2gSKgoHcmVwb3J0cxgBIAMoCzIZLm1pc3Npb25jb250cm9sLnYxLlJlcG9ydBITCgtsZWFzZV9iYXRjaBgCIAEoBCLIAwoGUmVwb3J0Eg4KBm51bWJlchgBIAEoBBIPCgd0YXNrX2lkGAIgASgJEg0KBXRva2VuGAMgASgEEi0KB3N0YXJ0ZWQYBCABKAsyGi5taXNzaW9uY29udHJvbC52MS5TdGFydGVkSAASLwoIcHJvZ3Jlc3MYBSABKAsyGy5taXNzaW9uY29udHJvbC52MS5Qcm9ncmVzc0gAEjAKCmNoZWNrcG9pbnQYBiABKAsyGi5taXNzaW9uY29udHJvbC52MS5QYXlsb2FkSAASMQoJc3VjY2VlZGVkGAcgASgLMhwubWlzc2lvbmNvbnRyb2wudjEuU3VjY2VlZGVkSAASKwoGZmFpbGVkGAggASgLMhkubWlzc2lvbmNvbnRyb2wudjEuRmFpbGVkSAASMQoJY2FuY2VsbGVkGAkgASgLMhwubWlzc2lvbmNvbnRyb2wudjEuQ2FuY2VsbGVkSAASLwoIcmV0dXJuZWQYCiABKAsyGy5taXNzaW9uY29udHJvbC52MS5SZXR1cm5lZEgAEi8KCHJlamVjdGVkGAsgASgLMhsubWlzc2lvbmNvbnRyb2wudjEuUmVqZWN0ZWRIAEIHCgVldmVudCIJCgdTdGFydGVkImAKCVN1Y2NlZWRlZBIqCgZvdXRwdXQYASABKAsyGi5taXNzaW9uY29udHJvbC52MS5QYXlsb2FkEicKBXVzYWdlGAIgASgLMhgubWlzc2lvbmNvbnRyb2wudjEuVXNhZ2UiigEKBkZhaWxlZBIrCgdmYWlsdXJlGAEgASgLMhoubWlzc2lvbmNvbnRyb2wudjEuRmFpbHVyZRIqCgZvdXRwdXQYAiABKAsyGi5taXNzaW9uY29udHJvbC52MS5QYXlsb2FkEicKBXVzYWdlGAMgASgLMhgubWlzc2lvbmNvbnRyb2wudjEuVXNhZ2UiYAoJQ2FuY2VsbGVkEioKBm91dHB1dBgBIAEoCzIaLm1pc3Npb25jb250cm9sLnYxLlBheWxvYWQSJwoFdXNhZ2UYAiABKAsyGC5taXNzaW9uY29udHJvbC52MS5Vc2FnZSIbCghSZXR1cm5lZBIPCgdtZXNzYWdlGAEgASgJIhsKCFJlamVjdGVkEg8KB21lc3NhZ2UYASABKAkiSQoJUmVwb3J0QWNrEg4KBm51bWJlchgBIAEoBBIsCghyZWZ1c2FscxgCIAMoCzIaLm1pc3Npb25jb250cm9sLnYxLlJlZnVzYWwifAoHUmVmdXNhbBIOCgZudW1iZXIYASABKAQSDwoHdGFza19pZBgCIAEoCRINCgV0b2tlbhgDIAEoBBIwCgZyZWFzb24YBCABKA4yIC5taXNzaW9uY29udHJvbC52MS5SZWZ1c2FsUmVhc29uEg8KB21lc3NhZ2UYBSABKAkiPQoLT3V0cHV0QmF0Y2gSLgoGY2h1bmtzGAEgAygLMh4ubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VPdXRwdXQiTQoLTGVhc2VPdXRwdXQSDwoHdGFza19pZBgBIAEoCRItCgVjaHVuaxgCIAEoCzIeLm1pc3Npb25jb250cm9sLnYxLk91dHB1dENodW5rIg0KC0RyYWluTm90aWNlIhoKB0dvb2RieWUSDwoHbWVzc2FnZRgBIAEoCSLTAgoGT3JkZXJzEjEKBmNhbmNlbBgBIAMoCzIhLm1pc3Npb25jb250cm9sLnYxLkxlYXNlUmVmZXJlbmNlEjEKBnJlY2FsbBgCIAMoCzIhLm1pc3Npb25jb250cm9sLnYxLkxlYXNlUmVmZXJlbmNlEi8KBGRyb3AYAyADKAsyIS5taXNzaW9uY29udHJvbC52MS5MZWFzZVJlZmVyZW5jZRI4Cg1mb2xsb3dfb3V0cHV0GAQgAygLMiEubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VSZWZlcmVuY2USOgoPdW5mb2xsb3dfb3V0cHV0GAUgAygLMiEubWlzc2lvbmNvbnRyb2wudjEuTGVhc2VSZWZlcmVuY2USLAoFZHJhaW4YBiABKAsyHS5taXNzaW9uY29udHJvbC52MS5EcmFpbk9yZGVyEg4KBnJlc3VtZRgHIAEoCCJnCgpEcmFpbk9yZGVyEioKBG1vZGUYASABKA4yHC5taXNzaW9uY29udHJvbC52MS5EcmFpbk1vZGUSLQoKdGltZV9saW1pdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJDCgZNb3ZpbmcSDwoHbWVzc2FnZRgBIAEoCRIoCgVkZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLtAQoRTGlzdEFnZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEi0KBnN0YXRlcxgCIAMoDjIdLm1pc3Npb25jb250cm9sLnYxLkFnZW50U3RhdGUSQAoGbGFiZWxzGAMgAygLMjAubWlzc2lvbmNvbnRyb2wudjEuTGlzdEFnZW50c1JlcXVlc3QuTGFiZWxzRW50cnkSEQoJcGFnZV9zaXplGAQgASgNEhIKCnBhZ2VfdG9rZW4YBSABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJpChJMaXN0QWdlbnRzUmVzcG9uc2USKAoGYWdlbnRzGAEgAygLMhgubWlzc2lvbmNvbnRyb2wudjEuQWdlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhAKCHBvc2l0aW9uGAMgASgJIjYKD0dldEFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEAoIYWdlbnRfaWQYAiABKAkiTQoQR2V0QWdlbnRSZXNwb25zZRInCgVhZ2VudBgBIAEoCzIYLm1pc3Npb25jb250cm9sLnYxLkFnZW50EhAKCHBvc2l0aW9uGAIgASgJIk0KEkNvcmRvbkFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEAoIYWdlbnRfaWQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCSI+ChNDb3Jkb25BZ2VudFJlc3BvbnNlEicKBWFnZW50GAEgASgLMhgubWlzc2lvbmNvbnRyb2wudjEuQWdlbnQiTwoUVW5jb3Jkb25BZ2VudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkiQAoVVW5jb3Jkb25BZ2VudFJlc3BvbnNlEicKBWFnZW50GAEgASgLMhgubWlzc2lvbmNvbnRyb2wudjEuQWdlbnQipwEKEURyYWluQWdlbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRIqCgRtb2RlGAMgASgOMhwubWlzc2lvbmNvbnRyb2wudjEuRHJhaW5Nb2RlEi0KCnRpbWVfbGltaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKcmVxdWVzdF9pZBgFIAEoCSI9ChJEcmFpbkFnZW50UmVzcG9uc2USJwoFYWdlbnQYASABKAsyGC5taXNzaW9uY29udHJvbC52MS5BZ2VudCLHAgoTQ2hhbmdlQWdlbnRzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEQoJYWdlbnRfaWRzGAIgAygJEjMKCXNlbGVjdG9ycxgDIAMoCzIgLm1pc3Npb25jb250cm9sLnYxLkxhYmVsU2VsZWN0b3ISLgoGY2hhbmdlGAQgASgOMh4ubWlzc2lvbmNvbnRyb2wudjEuQWdlbnRDaGFuZ2USKgoEbW9kZRgFIAEoDjIcLm1pc3Npb25jb250cm9sLnYxLkRyYWluTW9kZRItCgp0aW1lX2xpbWl0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB3ByZXZpZXcYByABKAgSEQoJcGFnZV9zaXplGAggASgNEhIKCnBhZ2VfdG9rZW4YCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCSJqChRDaGFuZ2VBZ2VudHNSZXNwb25zZRIoCgZhZ2VudHMYASADKAsyGC5taXNzaW9uY29udHJvbC52MS5BZ2VudBIPCgdjaGFuZ2VkGAIgASgNEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCSplCg1SZWZ1c2FsUmVhc29uEh4KGlJFRlVTQUxfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUUkVGVVNBTF9SRUFTT05fU1RBTEUQARIaChZSRUZVU0FMX1JFQVNPTl9JTlZBTElEEAIqVQoJRHJhaW5Nb2RlEhoKFkRSQUlOX01PREVfVU5TUEVDSUZJRUQQABIVChFEUkFJTl9NT0RFX0ZJTklTSBABEhUKEURSQUlOX01PREVfUkVUVVJOEAIqkAEKC0FnZW50Q2hhbmdlEhwKGEFHRU5UX0NIQU5HRV9VTlNQRUNJRklFRBAAEhcKE0FHRU5UX0NIQU5HRV9DT1JET04QARIZChVBR0VOVF9DSEFOR0VfVU5DT1JET04QAhIWChJBR0VOVF9DSEFOR0VfRFJBSU4QAxIXChNBR0VOVF9DSEFOR0VfUkVTVU1FEAQy6AUKDEFnZW50U2VydmljZRJVCgdDb25uZWN0Eh8ubWlzc2lvbmNvbnRyb2wudjEuQWdlbnRNZXNzYWdlGiUubWlzc2lvbmNvbnRyb2wudjEuQ29vcmRpbmF0b3JNZXNzYWdlKAEwARJTCghFeGNoYW5nZRIiLm1pc3Npb25jb250cm9sLnYxLkV4Y2hhbmdlUmVxdWVzdBojLm1pc3Npb25jb250cm9sLnYxLkV4Y2hhbmdlUmVzcG9uc2USWQoKTGlzdEFnZW50cxIkLm1pc3Npb25jb250cm9sLnYxLkxpc3RBZ2VudHNSZXF1ZXN0GiUubWlzc2lvbmNvbnRyb2wudjEuTGlzdEFnZW50c1Jlc3BvbnNlElMKCEdldEFnZW50EiIubWlzc2lvbmNvbnRyb2wudjEuR2V0QWdlbnRSZXF1ZXN0GiMubWlzc2lvbmNvbnRyb2wudjEuR2V0QWdlbnRSZXNwb25zZRJcCgtDb3Jkb25BZ2VudBIlLm1pc3Npb25jb250cm9sLnYxLkNvcmRvbkFnZW50UmVxdWVzdBomLm1pc3Npb25jb250cm9sLnYxLkNvcmRvbkFnZW50UmVzcG9uc2USYgoNVW5jb3Jkb25BZ2VudBInLm1pc3Npb25jb250cm9sLnYxLlVuY29yZG9uQWdlbnRSZXF1ZXN0GigubWlzc2lvbmNvbnRyb2wudjEuVW5jb3Jkb25BZ2VudFJlc3BvbnNlElkKCkRyYWluQWdlbnQSJC5taXNzaW9uY29udHJvbC52MS5EcmFpbkFnZW50UmVxdWVzdBolLm1pc3Npb25jb250cm9sLnYxLkRyYWluQWdlbnRSZXNwb25zZRJfCgxDaGFuZ2VBZ2VudHMSJi5taXNzaW9uY29udHJvbC52MS5DaGFuZ2VBZ2VudHNSZXF1ZXN0GicubWlzc2lvbmNvbnRyb2wudjEuQ2hhbmdlQWdlbnRzUmVzcG9uc2VCuwEKFWRldi5taXNzaW9uY29udHJvbC52MUIRQWdlbnRTZXJ2aWNlUHJvdG9QAVoqbWlzc2lvbmNvbnRyb2wuZGV2L2NsaWVudC9taXNzaW9uY29udHJvbHYxogIDTVhYqgIRTWlzc2lvbmNvbnRyb2wuVjHKAhFNaXNzaW9uY29udHJvbFxWMeICHU1pc3Npb25jb250cm9sXFYxXEdQQk1ldGFkYXRh6gISTWlzc2lvbmNvbnRyb2w6OlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_missioncontrol_v1_agent, file_missioncontrol_v1_task, file_missioncontrol_v1_task_service]);
 
 /**
  * What the agent says. Exactly one member is set.
@@ -167,6 +167,77 @@ export const CoordinatorMessageSchema: GenMessage<CoordinatorMessage> = /*@__PUR
   messageDesc(file_missioncontrol_v1_agent_service, 1);
 
 /**
+ * Request of Exchange: one call of a conversation.
+ *
+ * @generated from message missioncontrol.v1.ExchangeRequest
+ */
+export type ExchangeRequest = Message<"missioncontrol.v1.ExchangeRequest"> & {
+  /**
+   * Which conversation: a UUID that the agent makes for it.
+   *
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * Which call of it, from 1. The same when it is made again.
+   *
+   * @generated from field: uint64 number = 2;
+   */
+  number: bigint;
+
+  /**
+   * What the agent says since the call before. The first message of call 1 is Hello. The same when the call is made again.
+   *
+   * @generated from field: repeated missioncontrol.v1.AgentMessage messages = 3;
+   */
+  messages: AgentMessage[];
+
+  /**
+   * How long the answer may wait for something to say. Unset: not at all. At most 20 s, whatever it says here: choose it below the
+   * time limits of what is between.
+   *
+   * @generated from field: google.protobuf.Duration wait = 4;
+   */
+  wait?: Duration | undefined;
+};
+
+/**
+ * Describes the message missioncontrol.v1.ExchangeRequest.
+ * Use `create(ExchangeRequestSchema)` to create a new message.
+ */
+export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
+  messageDesc(file_missioncontrol_v1_agent_service, 2);
+
+/**
+ * Response of Exchange.
+ *
+ * @generated from message missioncontrol.v1.ExchangeResponse
+ */
+export type ExchangeResponse = Message<"missioncontrol.v1.ExchangeResponse"> & {
+  /**
+   * What the coordinator says since the answer before. The first message of answer 1 is Welcome.
+   *
+   * @generated from field: repeated missioncontrol.v1.CoordinatorMessage messages = 1;
+   */
+  messages: CoordinatorMessage[];
+
+  /**
+   * The conversation is over, after the agent's Goodbye.
+   *
+   * @generated from field: bool ended = 2;
+   */
+  ended: boolean;
+};
+
+/**
+ * Describes the message missioncontrol.v1.ExchangeResponse.
+ * Use `create(ExchangeResponseSchema)` to create a new message.
+ */
+export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
+  messageDesc(file_missioncontrol_v1_agent_service, 3);
+
+/**
  * Who the agent is, and every lease that it holds.
  *
  * @generated from message missioncontrol.v1.Hello
@@ -307,7 +378,7 @@ export type Hello = Message<"missioncontrol.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 2);
+  messageDesc(file_missioncontrol_v1_agent_service, 4);
 
 /**
  * Names one lease.
@@ -335,7 +406,7 @@ export type LeaseReference = Message<"missioncontrol.v1.LeaseReference"> & {
  * Use `create(LeaseReferenceSchema)` to create a new message.
  */
 export const LeaseReferenceSchema: GenMessage<LeaseReference> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 3);
+  messageDesc(file_missioncontrol_v1_agent_service, 5);
 
 /**
  * Answers Hello.
@@ -426,7 +497,7 @@ export type Welcome = Message<"missioncontrol.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 4);
+  messageDesc(file_missioncontrol_v1_agent_service, 6);
 
 /**
  * "I live, and this is what I hold."
@@ -469,7 +540,7 @@ export type Heartbeat = Message<"missioncontrol.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 5);
+  messageDesc(file_missioncontrol_v1_agent_service, 7);
 
 /**
  * Answers a Heartbeat, in order. Not sent while the coordinator cannot vouch for its agents.
@@ -497,7 +568,7 @@ export type HeartbeatEcho = Message<"missioncontrol.v1.HeartbeatEcho"> & {
  * Use `create(HeartbeatEchoSchema)` to create a new message.
  */
 export const HeartbeatEchoSchema: GenMessage<HeartbeatEcho> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 6);
+  messageDesc(file_missioncontrol_v1_agent_service, 8);
 
 /**
  * An agent's time-limited, fenced right to one attempt at a task, and all that it needs to know for it.
@@ -574,7 +645,7 @@ export type Lease = Message<"missioncontrol.v1.Lease"> & {
  * Use `create(LeaseSchema)` to create a new message.
  */
 export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 7);
+  messageDesc(file_missioncontrol_v1_agent_service, 9);
 
 /**
  * New leases, at most 128.
@@ -602,7 +673,7 @@ export type LeaseBatch = Message<"missioncontrol.v1.LeaseBatch"> & {
  * Use `create(LeaseBatchSchema)` to create a new message.
  */
 export const LeaseBatchSchema: GenMessage<LeaseBatch> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 8);
+  messageDesc(file_missioncontrol_v1_agent_service, 10);
 
 /**
  * "I have these", this batch and all before it. It may wait for a moment (20 ms in the Python SDK), so that reports that come
@@ -625,7 +696,7 @@ export type LeaseReceipt = Message<"missioncontrol.v1.LeaseReceipt"> & {
  * Use `create(LeaseReceiptSchema)` to create a new message.
  */
 export const LeaseReceiptSchema: GenMessage<LeaseReceipt> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 9);
+  messageDesc(file_missioncontrol_v1_agent_service, 11);
 
 /**
  * What became of leases, in the order in which it happened. At most 128.
@@ -653,7 +724,7 @@ export type ReportBatch = Message<"missioncontrol.v1.ReportBatch"> & {
  * Use `create(ReportBatchSchema)` to create a new message.
  */
 export const ReportBatchSchema: GenMessage<ReportBatch> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 10);
+  messageDesc(file_missioncontrol_v1_agent_service, 12);
 
 /**
  * One thing that happened to a lease.
@@ -759,7 +830,7 @@ export type Report = Message<"missioncontrol.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 11);
+  messageDesc(file_missioncontrol_v1_agent_service, 13);
 
 /**
  * The work started.
@@ -774,7 +845,7 @@ export type Started = Message<"missioncontrol.v1.Started"> & {
  * Use `create(StartedSchema)` to create a new message.
  */
 export const StartedSchema: GenMessage<Started> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 12);
+  messageDesc(file_missioncontrol_v1_agent_service, 14);
 
 /**
  * The work ended well.
@@ -802,7 +873,7 @@ export type Succeeded = Message<"missioncontrol.v1.Succeeded"> & {
  * Use `create(SucceededSchema)` to create a new message.
  */
 export const SucceededSchema: GenMessage<Succeeded> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 13);
+  messageDesc(file_missioncontrol_v1_agent_service, 15);
 
 /**
  * The work failed.
@@ -837,7 +908,7 @@ export type Failed = Message<"missioncontrol.v1.Failed"> & {
  * Use `create(FailedSchema)` to create a new message.
  */
 export const FailedSchema: GenMessage<Failed> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 14);
+  messageDesc(file_missioncontrol_v1_agent_service, 16);
 
 /**
  * The work stopped because of a cancel.
@@ -865,7 +936,7 @@ export type Cancelled = Message<"missioncontrol.v1.Cancelled"> & {
  * Use `create(CancelledSchema)` to create a new message.
  */
 export const CancelledSchema: GenMessage<Cancelled> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 15);
+  messageDesc(file_missioncontrol_v1_agent_service, 17);
 
 /**
  * The lease is given back.
@@ -886,7 +957,7 @@ export type Returned = Message<"missioncontrol.v1.Returned"> & {
  * Use `create(ReturnedSchema)` to create a new message.
  */
 export const ReturnedSchema: GenMessage<Returned> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 16);
+  messageDesc(file_missioncontrol_v1_agent_service, 18);
 
 /**
  * The lease is refused.
@@ -907,7 +978,7 @@ export type Rejected = Message<"missioncontrol.v1.Rejected"> & {
  * Use `create(RejectedSchema)` to create a new message.
  */
 export const RejectedSchema: GenMessage<Rejected> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 17);
+  messageDesc(file_missioncontrol_v1_agent_service, 19);
 
 /**
  * Which reports are committed. Cumulative: reports of one incarnation commit in the order of their numbers.
@@ -935,7 +1006,7 @@ export type ReportAck = Message<"missioncontrol.v1.ReportAck"> & {
  * Use `create(ReportAckSchema)` to create a new message.
  */
 export const ReportAckSchema: GenMessage<ReportAck> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 18);
+  messageDesc(file_missioncontrol_v1_agent_service, 20);
 
 /**
  * One report that was not accepted. It is not sent again.
@@ -984,7 +1055,7 @@ export type Refusal = Message<"missioncontrol.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 19);
+  messageDesc(file_missioncontrol_v1_agent_service, 21);
 
 /**
  * Live output of leases.
@@ -1005,7 +1076,7 @@ export type OutputBatch = Message<"missioncontrol.v1.OutputBatch"> & {
  * Use `create(OutputBatchSchema)` to create a new message.
  */
 export const OutputBatchSchema: GenMessage<OutputBatch> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 20);
+  messageDesc(file_missioncontrol_v1_agent_service, 22);
 
 /**
  * A piece of one lease's output.
@@ -1033,7 +1104,7 @@ export type LeaseOutput = Message<"missioncontrol.v1.LeaseOutput"> & {
  * Use `create(LeaseOutputSchema)` to create a new message.
  */
 export const LeaseOutputSchema: GenMessage<LeaseOutput> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 21);
+  messageDesc(file_missioncontrol_v1_agent_service, 23);
 
 /**
  * The agent takes no more work.
@@ -1048,7 +1119,7 @@ export type DrainNotice = Message<"missioncontrol.v1.DrainNotice"> & {
  * Use `create(DrainNoticeSchema)` to create a new message.
  */
 export const DrainNoticeSchema: GenMessage<DrainNotice> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 22);
+  messageDesc(file_missioncontrol_v1_agent_service, 24);
 
 /**
  * The agent leaves.
@@ -1069,7 +1140,7 @@ export type Goodbye = Message<"missioncontrol.v1.Goodbye"> & {
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 23);
+  messageDesc(file_missioncontrol_v1_agent_service, 25);
 
 /**
  * What the coordinator wants. Everything in it is idempotent and may be repeated.
@@ -1132,7 +1203,7 @@ export type Orders = Message<"missioncontrol.v1.Orders"> & {
  * Use `create(OrdersSchema)` to create a new message.
  */
 export const OrdersSchema: GenMessage<Orders> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 24);
+  messageDesc(file_missioncontrol_v1_agent_service, 26);
 
 /**
  * Orders the agent to take no more work and to end what it has. It stays connected.
@@ -1160,7 +1231,7 @@ export type DrainOrder = Message<"missioncontrol.v1.DrainOrder"> & {
  * Use `create(DrainOrderSchema)` to create a new message.
  */
 export const DrainOrderSchema: GenMessage<DrainOrder> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 25);
+  messageDesc(file_missioncontrol_v1_agent_service, 27);
 
 /**
  * The coordinator ends the stream soon.
@@ -1188,7 +1259,7 @@ export type Moving = Message<"missioncontrol.v1.Moving"> & {
  * Use `create(MovingSchema)` to create a new message.
  */
 export const MovingSchema: GenMessage<Moving> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 26);
+  messageDesc(file_missioncontrol_v1_agent_service, 28);
 
 /**
  * Request of ListAgents. All filters must hold.
@@ -1237,7 +1308,7 @@ export type ListAgentsRequest = Message<"missioncontrol.v1.ListAgentsRequest"> &
  * Use `create(ListAgentsRequestSchema)` to create a new message.
  */
 export const ListAgentsRequestSchema: GenMessage<ListAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 27);
+  messageDesc(file_missioncontrol_v1_agent_service, 29);
 
 /**
  * Response of ListAgents.
@@ -1272,7 +1343,7 @@ export type ListAgentsResponse = Message<"missioncontrol.v1.ListAgentsResponse">
  * Use `create(ListAgentsResponseSchema)` to create a new message.
  */
 export const ListAgentsResponseSchema: GenMessage<ListAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 28);
+  messageDesc(file_missioncontrol_v1_agent_service, 30);
 
 /**
  * Request of GetAgent.
@@ -1300,7 +1371,7 @@ export type GetAgentRequest = Message<"missioncontrol.v1.GetAgentRequest"> & {
  * Use `create(GetAgentRequestSchema)` to create a new message.
  */
 export const GetAgentRequestSchema: GenMessage<GetAgentRequest> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 29);
+  messageDesc(file_missioncontrol_v1_agent_service, 31);
 
 /**
  * Response of GetAgent.
@@ -1328,7 +1399,7 @@ export type GetAgentResponse = Message<"missioncontrol.v1.GetAgentResponse"> & {
  * Use `create(GetAgentResponseSchema)` to create a new message.
  */
 export const GetAgentResponseSchema: GenMessage<GetAgentResponse> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 30);
+  messageDesc(file_missioncontrol_v1_agent_service, 32);
 
 /**
  * Request of CordonAgent.
@@ -1363,7 +1434,7 @@ export type CordonAgentRequest = Message<"missioncontrol.v1.CordonAgentRequest">
  * Use `create(CordonAgentRequestSchema)` to create a new message.
  */
 export const CordonAgentRequestSchema: GenMessage<CordonAgentRequest> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 31);
+  messageDesc(file_missioncontrol_v1_agent_service, 33);
 
 /**
  * Response of CordonAgent.
@@ -1384,7 +1455,7 @@ export type CordonAgentResponse = Message<"missioncontrol.v1.CordonAgentResponse
  * Use `create(CordonAgentResponseSchema)` to create a new message.
  */
 export const CordonAgentResponseSchema: GenMessage<CordonAgentResponse> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 32);
+  messageDesc(file_missioncontrol_v1_agent_service, 34);
 
 /**
  * Request of UncordonAgent.
@@ -1419,7 +1490,7 @@ export type UncordonAgentRequest = Message<"missioncontrol.v1.UncordonAgentReque
  * Use `create(UncordonAgentRequestSchema)` to create a new message.
  */
 export const UncordonAgentRequestSchema: GenMessage<UncordonAgentRequest> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 33);
+  messageDesc(file_missioncontrol_v1_agent_service, 35);
 
 /**
  * Response of UncordonAgent.
@@ -1440,7 +1511,7 @@ export type UncordonAgentResponse = Message<"missioncontrol.v1.UncordonAgentResp
  * Use `create(UncordonAgentResponseSchema)` to create a new message.
  */
 export const UncordonAgentResponseSchema: GenMessage<UncordonAgentResponse> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 34);
+  messageDesc(file_missioncontrol_v1_agent_service, 36);
 
 /**
  * Request of DrainAgent.
@@ -1489,7 +1560,7 @@ export type DrainAgentRequest = Message<"missioncontrol.v1.DrainAgentRequest"> &
  * Use `create(DrainAgentRequestSchema)` to create a new message.
  */
 export const DrainAgentRequestSchema: GenMessage<DrainAgentRequest> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 35);
+  messageDesc(file_missioncontrol_v1_agent_service, 37);
 
 /**
  * Response of DrainAgent.
@@ -1510,7 +1581,7 @@ export type DrainAgentResponse = Message<"missioncontrol.v1.DrainAgentResponse">
  * Use `create(DrainAgentResponseSchema)` to create a new message.
  */
 export const DrainAgentResponseSchema: GenMessage<DrainAgentResponse> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 36);
+  messageDesc(file_missioncontrol_v1_agent_service, 38);
 
 /**
  * Request of ChangeAgents.
@@ -1594,7 +1665,7 @@ export type ChangeAgentsRequest = Message<"missioncontrol.v1.ChangeAgentsRequest
  * Use `create(ChangeAgentsRequestSchema)` to create a new message.
  */
 export const ChangeAgentsRequestSchema: GenMessage<ChangeAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 37);
+  messageDesc(file_missioncontrol_v1_agent_service, 39);
 
 /**
  * Response of ChangeAgents.
@@ -1629,7 +1700,7 @@ export type ChangeAgentsResponse = Message<"missioncontrol.v1.ChangeAgentsRespon
  * Use `create(ChangeAgentsResponseSchema)` to create a new message.
  */
 export const ChangeAgentsResponseSchema: GenMessage<ChangeAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_missioncontrol_v1_agent_service, 38);
+  messageDesc(file_missioncontrol_v1_agent_service, 40);
 
 /**
  * Why a report was not accepted.
@@ -1786,6 +1857,35 @@ export const AgentChangeSchema: GenEnum<AgentChange> = /*@__PURE__*/
  *
  * Unknown fields and unknown members of a oneof are ignored by both sides, so that sides one version apart work together.
  *
+ * # The same conversation without a stream (Exchange)
+ *
+ * For networks that break streams. What is said is the same, message by message, and so is every rule above, with "stream" read as
+ * "conversation"; only the carrying differs: calls, each with a list of messages either way.
+ *
+ *     agent                                   coordinator
+ *       call 1: Hello ──────────────────────▶   begins the conversation that the call names
+ *             ◀────────────────────────────── answer 1: Welcome
+ *       call 2: nothing to say ─────────────▶   waits until there is something to say
+ *       call 3: Heartbeat, ReportBatch ─────▶   waits in its place
+ *             ◀────────────────────────────── answer 2: empty, at once, since a newer call waits
+ *             ◀────────────────────────────── answer 3: HeartbeatEcho, LeaseBatch
+ *       call 4: … ──────────────────────────▶
+ *
+ * A. The agent names each conversation with a UUID that was never used before, and numbers its calls from 1. Call 1 begins with
+ *    Hello. An agent that connects again begins another conversation; the rest of point 2 holds for it as for a stream.
+ * B. Messages count in the order of the calls' numbers, those of answers as well, in whichever order calls and answers arrive.
+ * C. At most two calls are on their way: call n is made after answer n - 2 has come. So an agent always has one call waiting, and says
+ *    what it has to say at once with a second one, which ends the wait of the first.
+ * D. A call whose answer did not come is made again, the very same. Its messages count once; if it was answered before, it gets that
+ *    answer again. So lost and doubled calls, and lost answers, change nothing.
+ * E. A call waits at most for its `wait`, and 20 s, and is then answered with nothing. The conversation itself ends as a stream does:
+ *    after Goodbye, with an error, or when no heartbeat came for too long.
+ * F. A conversation that the coordinator does not know, since it is over, or another coordinator's, or lost with a restart, is answered
+ *    with ABORTED, reason CONVERSATION_UNKNOWN: the agent begins another one, with Hello.
+ * G. The messages of one call are at most about 1 MiB together, those of an answer, too.
+ * H. Every call carries the conversation in the metadata `missioncontrol-conversation`, too: what balances calls over several
+ *    coordinators has to send all of one conversation to the same, and can do so by this.
+ *
  * @generated from service missioncontrol.v1.AgentService
  */
 export const AgentService: GenService<{
@@ -1799,6 +1899,17 @@ export const AgentService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof AgentMessageSchema;
     output: typeof CoordinatorMessageSchema;
+  },
+  /**
+   * The conversation above without a stream, a call at a time. Errors: those of Connect; ABORTED with the reason
+   * CONVERSATION_UNKNOWN. UNAVAILABLE without an ErrorInfo is not the coordinator's word: make the same call again.
+   *
+   * @generated from rpc missioncontrol.v1.AgentService.Exchange
+   */
+  exchange: {
+    methodKind: "unary";
+    input: typeof ExchangeRequestSchema;
+    output: typeof ExchangeResponseSchema;
   },
   /**
    * Lists agents, by id.
