@@ -1,7 +1,8 @@
 """The event gateway's process: puts the parts together, runs them, and drains them in order.
 
 Order of a drain, on SIGTERM or SIGINT: health and readiness end and every reader's stream is ended cleanly; the HTTP
-server stops; the feed stops; the channels to coordinators close; metrics stop last, so that a drain can be watched.
+server stops; the feed stops; the channels to coordinators close; health and metrics stop last, so that a drain can be
+watched, and what drains is known to live.
 """
 
 from __future__ import annotations
@@ -117,8 +118,9 @@ async def serve(settings: EventGatewaySettings) -> None:
         await _first(stop, event_gateway)
         log.info("draining")
     finally:
-        await health.stop()
+        await health.announce_stop()
         await event_gateway.stop()
+        await health.stop()
         await metrics_listener.stop()
     log.info("stopped")
 

@@ -39,9 +39,13 @@ class GrpcHealth:
         else:
             await self._server.mark_unready()
 
-    async def stop(self) -> None:
-        """Says NOT_SERVING, then stops."""
+    async def announce_stop(self) -> None:
+        """Says NOT_SERVING for good, but that it lives: whoever watches must not kill what drains."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
+        await self._server.announce_stop()
+
+    async def stop(self) -> None:
+        """Stops answering."""
         await self._server.stop(grace_seconds=0)

@@ -13,13 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import grpc
-import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from services.config import split_address
 from services.transport import limits
-
-log = structlog.get_logger()
 
 STARTUP = "startup"
 LIVENESS = "liveness"
