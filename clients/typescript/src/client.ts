@@ -87,7 +87,7 @@ export class Client {
   }
 
   /** The task now, and again whenever it changed, up to its terminal state. States in between may be skipped. */
-  async *watch(taskId: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<Task> {
+  async *watch(taskId: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<Task, void> {
     const open = (signal: AbortSignal) => this.tasks.watchTask({ namespace: this.namespace, taskId }, { signal });
     for await (const { update } of reopened(open, { endsWithOk: false, signal: options.signal })) {
       if (update.case !== "task") continue;
@@ -97,7 +97,7 @@ export class Client {
   }
 
   /** Follows the activity feed: every event after a position once, in order, however often the stream breaks. */
-  feed(options: FeedOptions = {}): AsyncGenerator<FeedBatch> {
+  feed(options: FeedOptions = {}): AsyncGenerator<FeedBatch, void> {
     return followFeed(this.events, this.namespace, options);
   }
 

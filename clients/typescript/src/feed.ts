@@ -38,7 +38,7 @@ export async function* followFeed(
   calls: CallsOf<typeof EventService>,
   namespace: string,
   options: FeedOptions,
-): AsyncGenerator<FeedBatch> {
+): AsyncGenerator<FeedBatch, void> {
   const filter = { ...options.filter, namespace: options.filter?.namespace ?? namespace };
   const follow = options.follow ?? true;
   let position = options.after ?? "";

@@ -45,9 +45,9 @@ export class FleetTransport implements Transport {
       try {
         return await connection.transport.unary(method, stop, Math.max(1, tryMs), header, request);
       } catch (thrown) {
-        const error = CallError.from(thrown);
+        const error = this.#failed(thrown, signal);
         const waitMs = backoffSeconds(failures) * 1000;
-        if (stop.aborted || !isRetried(error) || performance.now() + waitMs >= deadline) throw error;
+        if (!isRetried(error) || performance.now() + waitMs >= deadline) throw error;
         this.#leave(connection, error);
         await pause(waitMs / 1000, stop);
       }
@@ -64,34 +64,46 @@ export class FleetTransport implements Transport {
     const connection = this.#connect();
     try {
       const response = await connection.transport.stream(method, signal, timeoutMs, header, input);
-      return { ...response, message: this.#watched(response.message, connection) };
+      return { ...response, message: this.#watched(response.message, connection, signal) };
     } catch (thrown) {
-      throw this.#failed(thrown, connection);
+      throw this.#broken(thrown, connection, signal);
     }
   }
 
   /** Ends all connections, with the calls on them. */
   close(): void {
-    this.#closed.abort(new CallError(Code.Canceled, "the client was closed"));
+    this.#closed.abort();
     for (const connection of this.#connections.values()) connection.close();
   }
 
-  async *#watched<T>(messages: AsyncIterable<T>, connection: Connection): AsyncGenerator<T> {
+  async *#watched<T>(
+    messages: AsyncIterable<T>,
+    connection: Connection,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<T, void> {
     try {
       yield* messages;
     } catch (thrown) {
-      throw this.#failed(thrown, connection);
+      throw this.#broken(thrown, connection, signal);
     }
   }
 
-  #failed(thrown: unknown, connection: Connection): CallError {
-    const error = CallError.from(thrown);
+  #broken(thrown: unknown, connection: Connection, signal: AbortSignal | undefined): CallError {
+    const error = this.#failed(thrown, signal);
     if (error.code === Code.Unavailable) this.#leave(connection, error);
     return error;
   }
 
+  /** What this side ended by itself is no fault of the way. */
+  #failed(thrown: unknown, signal: AbortSignal | undefined): CallError {
+    if (this.#closed.signal.aborted) return closed();
+    if (signal?.aborted !== true) return CallError.from(thrown);
+    if (signal.reason instanceof CallError) return signal.reason;
+    return new CallError(Code.Canceled, "the caller ended it", [], { cause: signal.reason });
+  }
+
   #connect(): Connection {
-    if (this.#closed.signal.aborted) throw new CallError(Code.Canceled, "the client was closed");
+    if (this.#closed.signal.aborted) throw closed();
     const address = this.#ring.current;
     const connection = this.#connections.get(address) ?? new Connection(address, this.#tls);
     this.#connections.set(address, connection);
@@ -104,6 +116,11 @@ export class FleetTransport implements Transport {
     if (error.code === Code.DeadlineExceeded) connection.close();
     if (this.#ring.current === connection.address) this.#ring.advance();
   }
+}
+
+/** Final, so that nothing waits for a better answer. */
+function closed(): CallError {
+  return new CallError(Code.FailedPrecondition, "the client was closed");
 }
 
 /** Nobody answered, or not in the time of one try: the next one may. */

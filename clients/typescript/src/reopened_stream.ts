@@ -14,7 +14,7 @@ export type Open<T> = (signal: AbortSignal) => AsyncIterable<T>;
 export async function* reopened<T>(
   open: Open<T>,
   options: { endsWithOk: boolean; signal?: AbortSignal | undefined },
-): AsyncGenerator<T> {
+): AsyncGenerator<T, void> {
   const stopped = () => options.signal?.aborted === true;
   let heardTime = performance.now();
   for (let failures = 0; !stopped(); failures++) {
@@ -36,7 +36,7 @@ export async function* reopened<T>(
 }
 
 /** One stream, which ends with its reader, and which is given up if it does not begin. */
-async function* once<T>(open: Open<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+async function* once<T>(open: Open<T>, signal: AbortSignal | undefined): AsyncGenerator<T, void> {
   const ended = new AbortController();
   const timer = setTimeout(() => {
     ended.abort(new CallError(Code.Unavailable, "no answer in time"));

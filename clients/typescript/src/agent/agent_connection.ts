@@ -163,7 +163,8 @@ export class AgentConnection implements Listener {
     this.#session.tick(now);
     for (const effect of this.#session.takeEffects(now)) this.#carryOut(effect);
     this.#stream?.outbox.wake();
-    this.#alarm.set(this.#dueTime() - now);
+    // After the end work may still end, too; nothing is due then.
+    if (!this.#over.signal.aborted) this.#alarm.set(this.#dueTime() - now);
   }
 
   #dueTime(): number {

@@ -30,7 +30,7 @@ export class Outbox<T> {
   }
 
   /** The messages, for the stream; the end of them is its half-close. */
-  async *messages(): AsyncGenerator<T> {
+  async *messages(): AsyncGenerator<T, void> {
     yield this.#first;
     while (!this.#ended.aborted) {
       const message = this.#next();
