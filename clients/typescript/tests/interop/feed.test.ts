@@ -97,9 +97,9 @@ fleetTest(
       proxy.cut();
     }, 150);
     for (let round = 0; round < 3; round++) {
-    await makeEvents(direct, queue);
-    proxy.cut();
-  }
+      await makeEvents(direct, queue);
+      proxy.cut();
+    }
     const { events } = await reading;
     clearInterval(cuts);
 
