@@ -22,7 +22,8 @@ CHANCES = {"kill": 0.02, "stop": 0.005, "error": 0.005, "delay": 0.01}
 RARE = ("hello.", "drain_notice.", "goodbye.")
 RARE_FACTOR = 10
 LOOK_SECONDS = 0.05
-LEAVE_SECONDS = 10.0
+# It may have to connect again first, and to wait for its turn.
+LEAVE_SECONDS = 30.0
 
 
 def switched(points: Mapping[str, bool], seed: int) -> str:
@@ -59,9 +60,11 @@ class Storm:
                     self.deaths += 1
                     self.agent_deaths += name in self._fleet.agents
                     await self._switch(name, self._seed + 7919 * self.deaths)
-        for name in self._fleet.agents:
-            await leave(self._fleet.agents[name])
-        for name in everything:
+        # An agent leaves when its reports are acknowledged: first of all those have to live who do that.
+        for name in self._fleet.services:
+            await self._switch(name, None)
+        for name, agent in self._fleet.agents.items():
+            await leave(agent)
             await self._switch(name, None)
 
     async def _switch(self, name: str, seed: int | None) -> None:
