@@ -15,6 +15,7 @@ MODEL, SEVERAL = "tests/store/test_model.py", "tests/store/test_several_writers.
 DEPENDENCIES = "tests/store/test_dependencies.py"
 SESSION, SDK = "tests/domain/test_session.py", "tests/clients/session"
 SIMULATION = "tests/simulation/test_simulation.py"
+EXCHANGE = "tests/clients/exchange/test_exchange.py"
 POLICIES = "tests/domain/test_policy_rules.py"
 
 
@@ -391,5 +392,23 @@ MUTANTS = (
         "return lane.usage[key] * RANK_UNIT",
         "return 0 * RANK_UNIT",
         (POLICIES,),
+    ),
+    Mutant(
+        "a call that is made again counts twice",
+        "S5",
+        "an agent's call whose answer was lost is heard once more",
+        "services/domain/exchange.py",
+        "        if number > self._answered and number not in self._arrived:\n",
+        "        if True:\n",
+        (EXCHANGE,),
+    ),
+    Mutant(
+        "an answer is gone when it was given",
+        "L3",
+        "an agent's call whose answer was lost gets an empty one, and what the coordinator said is never heard",
+        "services/domain/exchange.py",
+        "        return self._answers.get(number, [])\n",
+        "        return self._answers.pop(number, [])\n",
+        (EXCHANGE, SIMULATION),
     ),
 )
