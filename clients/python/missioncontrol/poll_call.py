@@ -7,6 +7,7 @@ refuses, or what fails again and again, is how the conversation ends.
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections import deque
 from typing import Any
@@ -19,6 +20,7 @@ from missioncontrol.errors import call_error
 from missioncontrol.exchange import Exchange
 from missioncontrol.v1 import agent_service_pb2 as pb
 
+_LOG = logging.getLogger("missioncontrol.agent")
 # What balances calls over several coordinators finds the conversation here.
 CONVERSATION_KEY = "missioncontrol-conversation"
 
@@ -123,6 +125,7 @@ class PollCall:
             except grpc.aio.AioRpcError as error:
                 if error.code() not in _BROKEN or call_error(error).status.explained:
                     raise
+                _LOG.debug("a call broke (%s) and is made again", error.code().name)
             await asyncio.sleep(pause)
         return await self._call(call)
 
