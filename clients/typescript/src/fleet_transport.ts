@@ -1,11 +1,13 @@
 /** The way to the coordinators for all clients that ConnectRPC makes: deadlines, retries, and going on to the next address. */
 
+import { setMaxListeners } from "node:events";
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { AddressRing } from "./address.js";
 import { CallError, Code } from "./call_error.js";
 import { Connection, type TlsOptions } from "./connection.js";
+import { LinkedSignal } from "./linked_signal.js";
 import { CALL_SECONDS, TRY_SECONDS_MAX } from "./limits.js";
 import { backoffSeconds, pause } from "./pause.js";
 import { withRequestId } from "./request_id.js";
@@ -27,6 +29,8 @@ export class FleetTransport implements Transport {
     this.#ring = new AddressRing(addresses, Math.random());
     this.#tls = tls;
     this.#callSeconds = callSeconds;
+    // One for each call under way, however many there are.
+    setMaxListeners(0, this.#closed.signal);
   }
 
   async unary<I extends DescMessage, O extends DescMessage>(
@@ -37,17 +41,33 @@ export class FleetTransport implements Transport {
     input: MessageInitShape<I>,
   ): Promise<UnaryResponse<I, O>> {
     const request = withRequestId(create(method.input, input)) as MessageInitShape<I>;
-    const stop = AbortSignal.any(signal === undefined ? [this.#closed.signal] : [signal, this.#closed.signal]);
+    const link = new LinkedSignal(signal, this.#closed.signal);
     const deadline = performance.now() + (timeoutMs ?? this.#callSeconds * 1000);
+    try {
+      return await this.#retried(deadline, link.signal, (connection, tryMs) =>
+        connection.transport.unary(method, link.signal, tryMs, header, request),
+      );
+    } catch (thrown) {
+      throw this.#failed(thrown, signal);
+    } finally {
+      link.release();
+    }
+  }
+
+  async #retried<T>(
+    deadline: number,
+    stop: AbortSignal,
+    call: (connection: Connection, tryMs: number) => Promise<T>,
+  ): Promise<T> {
     for (let failures = 0; ; failures++) {
       const connection = this.#connect();
       const tryMs = Math.min(TRY_SECONDS_MAX * 1000, deadline - performance.now());
       try {
-        return await connection.transport.unary(method, stop, Math.max(1, tryMs), header, request);
+        return await call(connection, Math.max(1, tryMs));
       } catch (thrown) {
-        const error = this.#failed(thrown, signal);
+        const error = CallError.from(thrown);
         const waitMs = backoffSeconds(failures) * 1000;
-        if (!isRetried(error) || performance.now() + waitMs >= deadline) throw error;
+        if (stop.aborted || !isRetried(error) || performance.now() + waitMs >= deadline) throw error;
         this.#leave(connection, error);
         await pause(waitMs / 1000, stop);
       }

@@ -1,6 +1,7 @@
 /** Streams of answers that outlive a break: opened again, with a growing wait, until an outage is too long. */
 
 import { CallError, Code } from "./call_error.js";
+import { LinkedSignal } from "./linked_signal.js";
 import { OUTAGE_SECONDS, STREAM_OPEN_SECONDS } from "./limits.js";
 import { backoffSeconds, pause } from "./pause.js";
 
@@ -37,17 +38,18 @@ export async function* reopened<T>(
 
 /** One stream, which ends with its reader, and which is given up if it does not begin. */
 async function* once<T>(open: Open<T>, signal: AbortSignal | undefined): AsyncGenerator<T, void> {
-  const ended = new AbortController();
+  const link = new LinkedSignal(signal);
   const timer = setTimeout(() => {
-    ended.abort(new CallError(Code.Unavailable, "no answer in time"));
+    link.abort(new CallError(Code.Unavailable, "no answer in time"));
   }, STREAM_OPEN_SECONDS * 1000);
   try {
-    for await (const message of open(AbortSignal.any([ended.signal, ...(signal === undefined ? [] : [signal])]))) {
+    for await (const message of open(link.signal)) {
       clearTimeout(timer);
       yield message;
     }
   } finally {
     clearTimeout(timer);
-    ended.abort();
+    link.abort();
+    link.release();
   }
 }

@@ -78,6 +78,7 @@ test("a lease that comes twice is one lease", () => {
   session.receive(leases(lease("a")), 1);
 
   assert.deepEqual(done(session, 1), ["start a"]);
+  assert.equal(reconnected(session, 2, "a").heldVersion, 1n);
 });
 
 test("a receipt waits for a moment, and is said with the reports if there are some", () => {
@@ -98,6 +99,17 @@ test("a receipt that no report says goes by itself", () => {
   assert.deepEqual(saidKinds(session, 2), []);
   assert.equal(session.nextMessageTime(), 2.02);
   assert.deepEqual(saidKinds(session, 2.02), ["leaseReceipt"]);
+});
+
+test("receipts count the batches of one stream", () => {
+  const session = connected();
+  session.receive(leases(lease("a")), 1);
+  saidKinds(session, 1.1);
+  reconnected(session, 2, "a");
+
+  session.receive(leases(lease("b")), 3);
+
+  assert.deepEqual(saidKinds(session, 3.1), ["leaseReceipt"]);
 });
 
 test("an agent that was acknowledged everything holds nothing", () => {
