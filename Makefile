@@ -116,7 +116,7 @@ bench-large: setup ## Measures what a backlog, or a past, of a million tasks cos
 routing-study: setup ## Simulates routing for minutes, compares it with queueing theory, writes docs/routing-study.md.
 	@$(BIN)/python -m benchmarks.routing_study
 
-routing-study-full: setup ## The same with high loads and a thousand agents (some hours on one core).
+routing-study-full: setup ## The same with high loads and a thousand agents (three quarters of an hour of one core).
 	@$(BIN)/python -m benchmarks.routing_study --full
 
 faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faults.json and the table in docs/reliability.md.
