@@ -10,6 +10,11 @@ MESSAGE_BYTES_MAX = 256 * 1024
 # fills.
 REPORT_BATCHES_MAX = 64
 
+# What waits to be said to one agent that does not read: echoes, of which an honest one has asked for one in 5 s; and
+# refusals, of which it gets a few for each lease that it may hold, when it comes back after it lost all of them.
+UNHEARD_MESSAGES_MAX = 256
+UNHEARD_REFUSALS_MAX = 100_000
+
 # How often sessions are looked at. A quarter of a second is small against the shortest time to live, one second.
 SESSION_TICK_SECONDS = 0.25
 

@@ -14,11 +14,20 @@ from contextlib import suppress
 import msgspec
 from missioncontrol.v1 import agent_service_pb2 as wire
 
-from services.coordinator.limits import ACK_PAUSE_SECONDS, MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
+from services.coordinator.limits import (
+    ACK_PAUSE_SECONDS,
+    MESSAGE_BYTES_MAX,
+    MESSAGE_ITEMS_MAX,
+    UNHEARD_MESSAGES_MAX,
+    UNHEARD_REFUSALS_MAX,
+)
 from services.domain.agent import DrainMode
 from services.domain.commands import LeaseKey
+from services.domain.errors import Unavailable
 from services.domain.ledger import Granted
 from services.transport import convert_lease, convert_session
+
+DEAF = "the agent does not read what it is told; connect again"
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False):
@@ -37,7 +46,8 @@ class Offer(msgspec.Struct, frozen=True, gc=False):
 class Outbox:
     """The coordinator's side of one stream.
 
-    What is in it is bounded by what the agent may hold: slots, queue limit, and reports on their way.
+    What is in it is bounded by what the agent may hold: slots, queue limit, and reports on their way. An agent that
+    speaks and does not listen has more and more to be answered: it is let go.
     """
 
     def __init__(self) -> None:
@@ -53,7 +63,9 @@ class Outbox:
         self.delivering: Sequence[LeaseKey] = ()
 
     def say(self, message: wire.CoordinatorMessage) -> None:
-        """Something that goes first: Welcome, echoes, Moving."""
+        """Something that goes first: Welcome, echoes, Moving. Raises Unavailable if nothing of it is heard."""
+        if len(self._first) >= UNHEARD_MESSAGES_MAX:
+            raise Unavailable(DEAF)
         self._first.append(message)
         self._wake.set()
 
@@ -63,7 +75,9 @@ class Outbox:
         self._wake.set()
 
     def acknowledge(self, number: int, refusals: list[wire.Refusal]) -> None:
-        """Reports up to this number are committed."""
+        """Reports up to this number are committed. Raises Unavailable if nothing of it is heard."""
+        if len(self._refusals) >= UNHEARD_REFUSALS_MAX:
+            raise Unavailable(DEAF)
         self._ack = max(self._ack, number)
         self._refusals += refusals
         self._wake.set()
