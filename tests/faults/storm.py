@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import grpc
 from missioncontrol.channel import open_channel
@@ -19,6 +20,7 @@ from services.fleet.observe import Observer, seen_task
 from tests.faults.databases import database_findings
 from tests.faults.weather import Kill, Strike
 
+Answer = TypeVar("Answer")
 # What a client sees of a server that is gone or going: the same request is sent again.
 _AGAIN = {
     grpc.StatusCode.UNAVAILABLE,
@@ -147,7 +149,7 @@ async def rest(fleet: Fleet, follower: FeedFollower, ledger: Ledger) -> Aftermat
     observer = Observer(fleet.address)
     try:
         tasks, sequence = await _all_terminal(observer)
-        attempts = await observer.attempts(task.id for task in tasks)
+        attempts = await patiently(lambda: observer.attempts(task.id for task in tasks))
         async with asyncio.timeout(SETTLE_SECONDS):
             await follower.wait_sequence(sequence)
     finally:
@@ -159,11 +161,23 @@ async def rest(fleet: Fleet, follower: FeedFollower, ledger: Ledger) -> Aftermat
 async def _all_terminal(observer: Observer) -> tuple[list[task_pb2.Task], int]:
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        tasks, sequence = await observer.tasks()
+        tasks, sequence = await patiently(observer.tasks)
         # At the deadline the open ones are left to the checkers, which name them.
         if all(task.state >= task_pb2.TASK_STATE_SUCCEEDED for task in tasks) or time.monotonic() > deadline:
             return tasks, sequence
         await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def patiently(read: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What a read says, once it says something: the last strike may have hit what it needs."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        try:
+            return await read()
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _AGAIN or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _submit_once(
