@@ -24,7 +24,7 @@ from services.fleet.launcher import AgentPlan
 
 KIND = "example.digest"
 QUEUE = "polyglot"
-TEXTS_MAX, TEXT_BYTES_MAX = 600, 16_384
+TEXTS_MAX, TEXT_BYTES_MAX = 400, 16_384
 # Work that runs for a while, so that an agent that is killed surely holds some: so many, for so long.
 LONG_JOBS, LONG_SECONDS = 40, 2.0
 # One task in so many needs a certain language.

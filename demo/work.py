@@ -29,7 +29,7 @@ CHECKSUMS_MAX, COUNTS_MAX, COMPILES_MAX, HISTORIES_MAX, SURVEYS_MAX = 130, 130, 
 # A survey takes its time over each file, so that an agent that is killed surely holds a running one.
 SURVEY_FILES, SURVEY_PAUSE_SECONDS = 5, 0.4
 FILE_BYTES_MAX = 1 << 20
-_SKIPPED_FOLDERS = {".git", ".venv", "build", "var", "node_modules", "__pycache__"}
+_SKIPPED_FOLDERS = {"bin", "build", "dist", "node_modules", "target", "var", "__pycache__"}
 
 # What is wrong with what a command wrote; empty if nothing is.
 Reading = Callable[[str], str]
