@@ -119,7 +119,7 @@ routing-study: setup ## Simulates routing for minutes, compares it with queueing
 routing-study-full: setup ## The same with high loads and a thousand agents (three quarters of an hour of one core).
 	@$(BIN)/python -m benchmarks.routing_study --full
 
-faults: setup ## Runs the long fault tests (about 25 minutes), writes build/faults.json and the table in docs/reliability.md.
+faults: setup ## Runs the long fault tests (about an hour), writes build/faults.json and the table in docs/reliability.md.
 	@mkdir -p build; rm -f build/faults.jsonl
 	@status=0; \
 	FAULTS_SEED='$(SEED)' FAULTS_RECORD=build/faults.jsonl $(BIN)/python -m pytest -m slow --timeout 1800 -s $(TEST_FLAGS) $(TESTS) || status=$$?; \
