@@ -54,6 +54,7 @@ FIGURES: Mapping[str, Figure] = {
         "from kill -9 of one of two coordinators under 200 agents at work until all are back", 10, "kills", "s"
     ),
     "coordinator_requeued": Figure("live leases requeued by those kills", 0, "kills"),
+    "writer_stopped": Figure("from SIGSTOP of a writer in mid-transaction to another's commit", 2, "stops", "s"),
     "scheduler_back": Figure("from the start of a killed scheduler to placements", 3, "kills", "s"),
     "standby_killed": Figure("from kill -9 of the active one of two schedulers to placements", 3, "kills", "s"),
     "standby_stopped": Figure("from SIGSTOP of the active one of two schedulers to placements", 3, "stops", "s"),
