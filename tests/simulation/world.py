@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+from missioncontrol import agent_limits as limits
 from missioncontrol.session_effects import LeaseKey
 from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
@@ -185,8 +186,10 @@ class World:
             lost = attempt.outcome in (AttemptOutcome.LOST, AttemptOutcome.UNDELIVERED)
             current = self.tables.agents[self.key(attempt.agent_id)].incarnation == attempt.incarnation
             if process is not None and lost and current:
+                # One whose Hello nobody answers waits for so long before it looks elsewhere, longer than leases live here.
+                patience = TTL_SECONDS if process.session.connected else limits.WELCOME_SECONDS
                 at_rest = now - process.disturbed_at
-                promise(at_rest <= TTL_SECONDS + SLOW_SECONDS, "L2", key, "was taken from an agent that was there")
+                promise(at_rest <= patience + SLOW_SECONDS, "L2", key, "was taken from an agent that was there")
         for revoked in ledger.revoked:
             key = (revoked.task_id, revoked.token)
             outcome = ledger.attempts[key].outcome
