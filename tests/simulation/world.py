@@ -186,7 +186,7 @@ class World:
             lost = attempt.outcome in (AttemptOutcome.LOST, AttemptOutcome.UNDELIVERED)
             current = self.tables.agents[self.key(attempt.agent_id)].incarnation == attempt.incarnation
             if process is not None and lost and current:
-                # One whose Hello nobody answers waits for so long before it looks elsewhere, longer than leases live here.
+                # One whose Hello nobody answers looks elsewhere after so long: longer than leases live here.
                 patience = TTL_SECONDS if process.session.connected else limits.WELCOME_SECONDS
                 at_rest = now - process.disturbed_at
                 promise(at_rest <= patience + SLOW_SECONDS, "L2", key, "was taken from an agent that was there")
