@@ -105,10 +105,9 @@ class Agent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
             return DrainState.NONE
         return DrainState.DRAINING if self.leases else DrainState.DRAINED
 
-    @property
-    def room(self) -> int:
-        """How many more leases it may hold."""
-        return self.declared.slots + self.declared.queue_limit - self.leases
+    def room(self, *, early: bool) -> int:
+        """How many more leases it may be given: into free slots, and bound early into its own queue, too."""
+        return self.declared.slots + (self.declared.queue_limit if early else 0) - self.leases
 
 
 def change(agent: Agent, /, **changes: Any) -> Agent:

@@ -40,7 +40,9 @@ def grant_lease(
     if not is_eligible(ledger, task, agent, eligible):
         return PlacementOutcome.INELIGIBLE
     demand = ledger.demand(task)
-    if agent.room < 1 or not fits(agent, demand):
+    # Two who decide at the same time may mean the same slot. The second waits for any free slot, not behind the first.
+    early = ledger.queue((task.namespace, task.queue)).policy.strategy.binds_early
+    if agent.room(early=early) < 1 or not fits(agent, demand):
         return PlacementOutcome.AGENT_FULL
     ledger.put_agent(hold(agent, demand))
     lease(ledger, task, agent)

@@ -32,7 +32,7 @@ from services.domain.commands import (
     RevokeReason,
     WakeTasks,
 )
-from services.domain.policy import Lane, Limits, QueuePolicy
+from services.domain.policy import Lane, Limits, QueuePolicy, Strategy
 from services.domain.schedule import LeaseLoad
 from services.domain.task import HELD, TaskState
 from services.store.flush import Committed
@@ -290,6 +290,8 @@ def test_an_agent_that_is_away_is_told_of_as_long_as_it_holds_leases(watched: Wa
 
 
 def test_the_newest_leases_that_have_not_started_are_recalled(watched: Watched) -> None:
+    for queue in ("q1", "q2"):
+        watched.world.do(ChangeQueue((NAMESPACE, queue), QueuePolicy(strategy=Strategy.SHORTEST_QUEUE)))
     watched.connect("a")
     asked: list[tuple[AgentKey, int, list[LeaseKey]]] = []
     watched.news.on_recall = lambda *order: asked.append(order)

@@ -36,12 +36,18 @@ async def change(client: ClientType, what: pb.AgentChange.ValueType, **fields: o
 
 async def in_state(handles: Sequence[TaskHandle[object]], state: task_pb2.TaskState.ValueType) -> list[task_pb2.Task]:
     """The tasks, once all are in this state."""
+    tasks: list[task_pb2.Task] = []
 
-    async def ask() -> list[task_pb2.Task] | None:
-        tasks = [await handle.get() for handle in handles]
-        return tasks if {task.state for task in tasks} == {state} else None
+    async def ask() -> bool:
+        tasks[:] = [await handle.get() for handle in handles]
+        return {task.state for task in tasks} == {state}
 
-    return await eventually(ask, within=60.0)
+    try:
+        await eventually(ask, within=60.0)
+    except AssertionError as error:
+        error.add_note("\n".join(f"{task.id}: {task.state} {task.agent_id} {task.waiting.message}" for task in tasks))
+        raise
+    return tasks
 
 
 async def drained(client: ClientType) -> list[agent_pb2.Agent]:
@@ -56,22 +62,25 @@ async def drained(client: ClientType) -> list[agent_pb2.Agent]:
 
 @pytest.mark.timeout(240)
 async def test_half_a_fleet_is_drained_while_its_coordinator_is_killed(
-    start_fleet: StartFleet, database_url: str
+    start_fleet: StartFleet, database_url: str, tmp_path: Path
 ) -> None:
     """S14: what ends in time ends there, what does not is given back, and nothing new comes until they are resumed."""
     several = database_url.startswith("postgresql")
+    let_go = tmp_path / "let_go"
+    waits = f'while [ ! -e "{let_go}" ]; do sleep 0.1; done'
     fleet = await start_fleet(
         agents=AGENTS, database_url=database_url, coordinators=2 if several else 1, lease_ttl_seconds=15.0
     )
     async with Client(fleet.addresses) as client:
         long = [await client.submit_command(["sleep", "300"], selectors=[EU]) for _ in range(2)]
-        short = [await client.submit_command(["sleep", "3"], selectors=[EU]) for _ in range(2)]
+        short = [await client.submit_command(["sh", "-c", waits], selectors=[EU]) for _ in range(2)]
         await in_state([*long, *short], RUNNING)
 
         await change(client, pb.AGENT_CHANGE_DRAIN, mode=pb.DRAIN_MODE_FINISH, time_limit=to_duration(8.0))
         fleet.services[COORDINATOR].kill()
         if not several:
             await fleet.restart(COORDINATOR)
+        let_go.touch()
         elsewhere = [await (await client.submit_command(["true"])).wait() for _ in range(8)]
         agents = await drained(client)
 

@@ -191,7 +191,7 @@ MUTANTS = (
         "S13",
         "the grant does not count",
         "services/domain/grant.py",
-        "    if agent.room < 1 or not fits(agent, demand):\n",
+        "    if agent.room(early=early) < 1 or not fits(agent, demand):\n",
         "    if not fits(agent, demand):\n",
         (FOLD, PROMISES, MODEL, SIMULATION),
     ),

@@ -186,7 +186,7 @@ class Books:
             promise(told_queue == (queue.version, queue.paused), "S9", queue.key, "is not as it was told")
 
     def _fits(self, agent: Agent) -> None:
-        limit = agent.declared.slots + agent.declared.queue_limit
+        limit = agent.declared.slots  # its queues bind late: an agent's own queue stays empty
         promise(agent.leases <= limit, "S13", agent.key, "holds", agent.leases, "of", limit)
         for name, amount in agent.resources_used.items():
             promise(amount <= agent.declared.resources.get(name, 0.0), "S13", agent.key, "uses", amount, name)

@@ -245,7 +245,9 @@ class Model:
         if task.avoid.get(agent.id, 0) > self.now or task.new.kind not in agent.kinds or task.gpus > agent.gpus:
             yield PlacementOutcome.INELIGIBLE
         held = self.held_by(agent.id)
-        if len(held) >= agent.slots or (task.gpus and sum(other.gpus for other in held) + task.gpus > agent.gpus):
+        early = self.queue(task.queue).policy.strategy.binds_early
+        full = len(held) >= agent.slots + (agent.queue_limit if early else 0)
+        if full or (task.gpus and sum(other.gpus for other in held) + task.gpus > agent.gpus):
             yield PlacementOutcome.AGENT_FULL
 
     def held_by(self, agent_id: str) -> list[ModelTask]:
@@ -343,7 +345,7 @@ class Model:
     def AdmitAgent(self, command: AdmitAgent) -> Any:
         agent_id, declared = command.agent[1], command.declared
         agent = self.agents.get(agent_id)
-        offer = (declared.slots + declared.queue_limit, declared.resources.get("gpu", 0.0), declared.kinds)
+        offer = (declared.slots, declared.queue_limit, declared.resources.get("gpu", 0.0), declared.kinds)
         if agent is None:
             agent = self.agents[agent_id] = ModelAgent(agent_id, command.incarnation, *offer)
         if command.incarnation in agent.superseded:
@@ -361,7 +363,7 @@ class Model:
         if not again:
             agent.superseded.add(agent.incarnation)
             agent.incarnation = command.incarnation
-        agent.slots, agent.gpus, agent.kinds = offer
+        agent.slots, agent.queue_limit, agent.gpus, agent.kinds = offer
         agent.session += 1
         agent.state = AgentState.DRAINING if command.draining or agent.drain else AgentState.READY
         agent.expire_time = 0

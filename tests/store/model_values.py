@@ -78,6 +78,7 @@ class ModelAgent:
     id: str
     incarnation: str
     slots: int
+    queue_limit: int
     gpus: float
     kinds: tuple[str, ...]
     session: int = 0

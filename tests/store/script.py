@@ -40,7 +40,7 @@ from services.domain.commands import (
 )
 from services.domain.dependencies import DependencyPolicy
 from services.domain.failure import Failure, FailureReason, Progress
-from services.domain.policy import QueuePolicy
+from services.domain.policy import QueuePolicy, Strategy
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState
@@ -366,7 +366,10 @@ class Run:
     def change_queue(self, chance: Random) -> None:
         seconds = chance.choice([None, 0, 10])
         limit = (seconds or 0) * SECOND
-        policy = None if seconds is None else QueuePolicy(lease_ttl_micros=limit, queue_limit_micros=limit)
+        strategy = chance.choice([Strategy.CENTRAL_QUEUE, Strategy.SHORTEST_QUEUE])
+        policy = None
+        if seconds is not None:
+            policy = QueuePolicy(strategy=strategy, lease_ttl_micros=limit, queue_limit_micros=limit)
         paused = chance.choice([None, False, False, False, True])
         self.say(chance, ChangeQueue((self.namespace, self.named(chance.choice(QUEUES))), policy, paused))
 

@@ -24,7 +24,7 @@ from services.domain.commands import (
 from services.domain.errors import AlreadyExists, IncarnationSuperseded, NotFound, SessionSuperseded
 from services.domain.event import EventType
 from services.domain.failure import Failure, FailureReason
-from services.domain.policy import QueuePolicy
+from services.domain.policy import QueuePolicy, Strategy
 from services.domain.requirements import Requirements
 from services.domain.retry import RetryPolicy
 from services.domain.task import TaskState
@@ -320,6 +320,19 @@ def test_slots_and_resources_are_never_oversubscribed(world: World) -> None:
     world.finish("a", "t1")
     assert world.grant("t2", "a") is PlacementOutcome.GRANTED
     assert world.agent("a").resources_used == {"gpu": 0.6}
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_an_agents_own_queue_is_for_strategies_that_bind_early(world: World, strategy: Strategy) -> None:
+    """Who decides on what was so a moment ago is refused: the task would wait behind another, beside free slots."""
+    world.do(ChangeQueue((NAMESPACE, "default"), QueuePolicy(strategy=strategy)))
+    world.connect("a", slots=1, queue_limit=1)
+    for task_id in ("t1", "t2", "t3"):
+        world.submit(task_id)
+    assert world.grant("t1", "a") is PlacementOutcome.GRANTED
+    second = PlacementOutcome.AGENT_FULL if strategy is Strategy.CENTRAL_QUEUE else PlacementOutcome.GRANTED
+    assert world.grant("t2", "a") is second
+    assert world.grant("t3", "a") is PlacementOutcome.AGENT_FULL
 
 
 def test_an_agent_that_comes_back_with_fewer_slots_keeps_its_leases_and_gets_nothing_until_it_has_room(
