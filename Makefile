@@ -13,8 +13,9 @@ PROTOS := $(wildcard protos/missioncontrol/v1/*.proto)
 # Set PYTHON to choose the interpreter of the virtual environment; otherwise the first of these that is new enough.
 PYTHON ?=
 PYTHONS := python3 python3.11 python3.12 python3.13 python3.14 python
-# More workers than this only make the tests with real processes wait for each other.
-TEST_WORKERS ?= auto
+# Tests with real processes wait now and then for what takes its time: one worker more than there are cores. Too many
+# would only make them wait for each other.
+TEST_WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 TEST_WORKERS_MAX ?= 8
 # Extra arguments for pytest, such as `make test TESTS=tests/domain`.
 TESTS ?=

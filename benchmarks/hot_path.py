@@ -28,9 +28,10 @@ from services.domain.agent import AgentKey, Declaration
 from services.domain.commands import Admission, AdmitAgent, ApplyReports, Command, CreateTasks, NewTask, Placement
 from services.domain.ledger import Rules
 from services.store.coordinators import claim_term
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.flush import Committed, Flusher, Prepared
 from services.store.row_reader import RowReader
+from services.store.schema_check import prepare_schema
 from services.transport import convert_lease
 from services.transport.decoding import Sure, tolerant, tolerant_of_items
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
 from services.fleet.postgres import PostgresServer, find_binaries
 from services.store.database import open_database
 from services.store.migration import upgrade
+
+# Whoever runs the tests in the background of a script has them ignore Ctrl-C, and what they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # For whoever wants to know whether a test fails, not how little it takes: `--hypothesis-profile unshrunk`.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])

@@ -90,7 +90,7 @@ def test_the_address_file_appears_whole(tmp_path: Path):
 
 LOGGING_PROGRAM = """
 import logging, structlog
-from services.telemetry import configure_logging
+from services.logs import configure_logging
 configure_logging("coordinator", level="info")
 secret = "payload of a user"
 structlog.get_logger().debug("not shown")

@@ -23,11 +23,13 @@ from services.config import CoordinatorSettings, load
 from services.coordinator.parts import Parts, connect_parts, open_storage
 from services.coordinator.services import add_services
 from services.domain.errors import MissionControlError
+from services.logs import configure_logging
 from services.metrics_listener import MetricsListener
 from services.store.away import wait_for_database
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.origin import keep_origin
-from services.telemetry import configure_logging, configure_tracing, new_registry, shutdown_tracing
+from services.store.schema_check import prepare_schema
+from services.telemetry import configure_tracing, new_registry, shutdown_tracing
 from services.transport.health import Health, HealthListener
 from services.transport.server import ListenError, RpcServer, create_server
 from services.transport.tls import server_files

@@ -26,6 +26,7 @@ from services.event_gateway.http import Gateway, create_app
 from services.event_gateway.http_server import HttpLimits, HttpServer
 from services.event_gateway.ring import Ring
 from services.event_gateway.upstream import Upstream
+from services.logs import configure_logging
 from services.transport.server import ListenError
 from services.transport.tls import dialling, server_files
 
@@ -138,7 +139,7 @@ async def _first(stop: asyncio.Event, event_gateway: EventGateway) -> None:
 def main() -> None:
     """Entry point of `python -m services.event_gateway`."""
     settings = config.load(EventGatewaySettings)
-    telemetry.configure_logging(SERVICE, level=settings.log_level, log_format=settings.log_format)
+    configure_logging(SERVICE, level=settings.log_level, log_format=settings.log_format)
     telemetry.configure_tracing(SERVICE)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -18,6 +18,7 @@ from missioncontrol.v1 import scheduler_service_pb2_grpc as pb_grpc
 
 from services import telemetry
 from services.config import SchedulerSettings, load
+from services.logs import configure_logging
 from services.scheduler import limits
 from services.scheduler.metrics import SchedulerMetrics, SizeCollector
 from services.scheduler.service import ScheduleService
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 def main() -> None:
     """Run the scheduler until it is told to stop."""
     settings = load(SchedulerSettings)
-    telemetry.configure_logging("scheduler", level=settings.log_level, log_format=settings.log_format)
+    configure_logging("scheduler", level=settings.log_level, log_format=settings.log_format)
     telemetry.configure_tracing("scheduler")
     try:
         uvloop.run(serve(settings))

@@ -13,7 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.domain.errors import FailedPrecondition, Unavailable
-from services.store.database import SchemaInfo, check_schema, read_schema_info
+from services.store.schema_check import SchemaInfo, check_schema, read_schema_info
 
 log = structlog.get_logger(__name__)
 

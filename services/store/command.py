@@ -22,8 +22,10 @@ from services.domain.errors import MissionControlError
 from services.store.away import wait_for_schema
 from services.store.backup import backup, restore
 from services.store.check import Finding, check
-from services.store.database import check_schema, open_database, read_schema_info, require_database
-from services.store.migration import begin_epoch, upgrade
+from services.store.database import open_database, require_database
+from services.store.migration import upgrade
+from services.store.origin import begin_epoch
+from services.store.schema_check import check_schema, read_schema_info
 from services.store.transactions import begin_checking
 
 app = typer.Typer(help="Look after a database.", no_args_is_help=True)

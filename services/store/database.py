@@ -1,4 +1,4 @@
-"""Opening the database: its connections, its schema, and what a service refuses to run on.
+"""Opening the database: its URL, its connections and their settings.
 
 SQLite runs with WAL and synchronous=FULL: with NORMAL, acknowledged commits do not survive a power cut. There is one
 connection that writes; readers have their own and see the last commit. No connection is in a transaction unless
@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
-from services.domain.errors import FailedPrecondition, Unavailable
-from services.store import schema
+from services.domain.errors import FailedPrecondition
 from services.store.limits import (
     POSTGRES_NETWORK,
     READERS_MAX,
@@ -27,7 +26,6 @@ from services.store.limits import (
     SQLITE_CHECKPOINT_PAGES,
     SQLITE_MMAP_BYTES,
 )
-from services.store.migration import upgrade
 from services.store.postgres_dialect import session_options
 
 # What reads: it waits for nobody's lock for long, and a client that went away holds no snapshot.
@@ -95,56 +93,6 @@ def prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def prepare_schema(engine: Engine) -> None:
-    """Sees to it that this program knows the schema. In a new SQLite file it makes it; elsewhere that is a command.
-
-    Raises FailedPrecondition, which says what to run, and Unavailable.
-    """
-    try:
-        with engine.connect() as connection:
-            known = read_schema_info(connection)
-        if known is None and engine.dialect.name == "sqlite":
-            upgrade(engine)
-        else:
-            check_schema(known)
-    except DatabaseError as error:
-        raise Unavailable(
-            f"cannot open the database {engine.url.render_as_string(hide_password=True)}: {error.orig}"
-        ) from error
-
-
-class SchemaInfo(NamedTuple):
-    """The schema's version, and the oldest one whose programs run on it as well."""
-
-    version: int
-    oldest: int
-
-
-def read_schema_info(connection: Connection) -> SchemaInfo | None:
-    """What the database says of its schema; None if it has none."""
-    if not inspect(connection).has_table(schema.schema_info.name):
-        return None
-    row = connection.execute(select(schema.schema_info)).one()
-    return SchemaInfo(row.version, row.oldest)
-
-
-def check_schema(known: SchemaInfo | None) -> SchemaInfo:
-    """What it was given. Raises FailedPrecondition, unless this program runs on such a schema."""
-    if known is None:
-        raise FailedPrecondition("the database is empty: run `missionctl db upgrade` to make the schema in it")
-    if known.version < schema.SCHEMA_VERSION:
-        raise FailedPrecondition(
-            f"the database has schema version {known.version}, this program needs {schema.SCHEMA_VERSION}: "
-            "run `missionctl db backup FILE`, then `missionctl db upgrade`"
-        )
-    if known.oldest > schema.SCHEMA_VERSION:
-        raise FailedPrecondition(
-            f"the database has schema version {known.version}, on which programs for version {known.oldest} and later "
-            f"run; this one is for version {schema.SCHEMA_VERSION}: use a newer program"
-        )
-    return known
 
 
 def read_url(url: str) -> URL:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine
 
-from services.store.schedulers import raise_term
-from services.store.schema import coordinators, feed
 from services.store.transactions import begin_writing
 
 # One upgrade at a time: any number, the same in every program.
@@ -28,20 +24,6 @@ def upgrade(engine: Engine) -> None:
             connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
-
-
-def begin_epoch(connection: Connection) -> str:
-    """Starts a new epoch of the feed, ends every coordinator's term, raises the scheduler's. Returns the epoch.
-
-    For a database that is not what it was: positions of before mean nothing in it, and who wrote to it must not go on.
-    """
-    begin_writing(connection)
-    epoch = secrets.token_hex(4)
-    connection.execute(update(feed).values(epoch=epoch))
-    connection.execute(update(coordinators).values(term=coordinators.c.term + 1))
-    raise_term(connection)
-    connection.exec_driver_sql("COMMIT")
-    return epoch
 
 
 def _configuration(connection: Connection) -> Config:

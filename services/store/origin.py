@@ -1,4 +1,4 @@
-"""Which database this is: what a PostgreSQL server says of itself, so that another in its place is noticed.
+"""Which database this is: its epoch, and what a PostgreSQL server says of itself: another in its place is noticed.
 
 A standby that was promoted has another timeline, and may lack the last commits: positions of the feed that followers
 hold may not be there, or may be given away again. SQLite says nothing of the kind; its origin stays empty.
@@ -6,13 +6,16 @@ hold may not be there, or may be given away again. SQLite says nothing of the ki
 
 from __future__ import annotations
 
+import secrets
+
 import structlog
 from sqlalchemy import Connection, Engine, select, update
 
 from services.store import postgres_dialect
 from services.store.away import explained
-from services.store.migration import begin_epoch
-from services.store.schema import feed
+from services.store.schedulers import raise_term
+from services.store.schema import coordinators, feed
+from services.store.transactions import begin_writing
 
 log = structlog.get_logger(__name__)
 
@@ -39,3 +42,17 @@ def keep_origin(engine: Engine) -> str:
             log.warning("this is another database than before: new epoch", was=known, now=origin, epoch=epoch)
         connection.execute(update(feed).values(origin=origin))
     return origin
+
+
+def begin_epoch(connection: Connection) -> str:
+    """Starts a new epoch of the feed, ends every coordinator's term, raises the scheduler's. Returns the epoch.
+
+    For a database that is not what it was: positions of before mean nothing in it, and who wrote to it must not go on.
+    """
+    begin_writing(connection)
+    epoch = secrets.token_hex(4)
+    connection.execute(update(feed).values(epoch=epoch))
+    connection.execute(update(coordinators).values(term=coordinators.c.term + 1))
+    raise_term(connection)
+    connection.exec_driver_sql("COMMIT")
+    return epoch

@@ -29,6 +29,7 @@ import msgspec
 import structlog
 from sqlalchemy.engine import URL, make_url
 
+from services.logs import configure_logging
 from services.store.database import conninfo_of, prepare_sqlite
 from services.store.limits import SQLITE_BUSY_SECONDS, WRITER_STATEMENTS_MAX, WRITER_STOP_SECONDS
 from services.store.postgres_writer import PostgresWriter
@@ -44,7 +45,6 @@ from services.store.writer import (
     Writer,
     WriteRefused,
 )
-from services.telemetry import configure_logging
 
 log = structlog.get_logger(__name__)
 

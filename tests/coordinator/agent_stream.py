@@ -18,8 +18,9 @@ from services.coordinator.parts import Parts, connect_parts, open_storage
 from services.domain.agent import Agent, AgentState
 from services.domain.commands import Command, CreateTasks, GrantLeases, Placement, PlacementOutcome
 from services.domain.task import Task
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.flush import Committed
+from services.store.schema_check import prepare_schema
 from tests.store.queries.store import Store
 
 PATIENCE_SECONDS = 10.0

@@ -20,10 +20,11 @@ from services.domain.ledger import Rules
 from services.domain.scheduler_choice import Active
 from services.domain.task import TaskState
 from services.store.check import check
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.journal import Journal
 from services.store.readers import Readers
 from services.store.schedulers import choose, read_active
+from services.store.schema_check import prepare_schema
 from tests.coordinator.scripted_scheduler import ScriptedScheduler
 from tests.store.world import KIND, key, new_task
 

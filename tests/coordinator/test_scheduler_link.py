@@ -20,10 +20,11 @@ from services.domain.ledger import Rules
 from services.domain.task import Task, TaskState
 from services.store import journal as journal_module
 from services.store.check import check
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.flush import Committed
 from services.store.journal import Journal
 from services.store.readers import Readers
+from services.store.schema_check import prepare_schema
 from tests.coordinator.scripted_scheduler import ScriptedScheduler
 from tests.store.world import KIND, NAMESPACE, key, new_task
 

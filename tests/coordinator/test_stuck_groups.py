@@ -19,10 +19,11 @@ from services.domain.ledger import Rules
 from services.domain.requirements import FilterReason, WaitReason
 from services.domain.stuck_group import StuckGroup
 from services.store.check import check
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.flush import Committed
 from services.store.journal import Journal
 from services.store.readers import Readers
+from services.store.schema_check import prepare_schema
 from services.store.waits import read_stuck
 from tests.store.queries.store import Store
 from tests.store.world import new_task

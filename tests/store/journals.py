@@ -14,10 +14,11 @@ from services.domain.event import Event
 from services.domain.event_filter import EventFilter
 from services.domain.ledger import Rules
 from services.store.check import check
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.feed import list_events, read_position
 from services.store.flush import Committed
 from services.store.journal import Journal
+from services.store.schema_check import prepare_schema
 
 # An answer that takes longer is not coming any more.
 ANSWER_SECONDS = 10.0

@@ -19,10 +19,11 @@ from services.domain.errors import FailedPrecondition
 from services.domain.event import Position
 from services.fleet.postgres import PostgresServer
 from services.store.command import app
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.feed import read_position
 from services.store.schedulers import choose, read_active
 from services.store.schema import SCHEMA_VERSION, metadata, schema_info
+from services.store.schema_check import prepare_schema
 from services.store.writer import TermLost
 from tests.store.world import World
 

@@ -14,10 +14,11 @@ from services.domain.errors import Unavailable
 from services.domain.ledger import Rules
 from services.store import gathering
 from services.store import journal as module
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.feed import read_position
 from services.store.flush import Committed
 from services.store.journal import Journal
+from services.store.schema_check import prepare_schema
 from services.store.writer import RowsRefused
 from tests.store.world import new_task
 

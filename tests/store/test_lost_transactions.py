@@ -20,10 +20,11 @@ from services.domain.errors import Unavailable
 from services.domain.ledger import Rules
 from services.fleet.postgres import PostgresServer
 from services.store.check import check
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.feed import read_position
 from services.store.journal import Journal
 from services.store.postgres_writer import APPLICATION_NAME, ATTEMPTS_MAX
+from services.store.schema_check import prepare_schema
 from services.store.writer import RowsRefused
 from tests.store.world import new_task
 

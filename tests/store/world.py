@@ -38,9 +38,10 @@ from services.domain.requirements import Requirements, needs_id
 from services.domain.task import Task
 from services.store.check import check
 from services.store.coordinators import claim_term
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.flush import Committed, Flusher
 from services.store.row_reader import RowReader
+from services.store.schema_check import prepare_schema
 from services.store.writer import RequestsKnown, Writer
 from services.store.writer_process import open_writer
 

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from services.config import CoordinatorSettings
 from services.coordinator.parts import connect_parts, open_storage
 from services.coordinator.services import add_services
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
+from services.store.schema_check import prepare_schema
 from services.transport.server import create_server
 from tests.coordinator.rpc.harness import Coordinator
 from tests.store.queries.store import Store

@@ -9,7 +9,7 @@ from missioncontrol.v1 import event_service_pb2 as wire
 from services.domain.commands import CreateTasks
 from services.domain.ledger import Rules
 from services.store.journal import Journal
-from services.store.migration import begin_epoch
+from services.store.origin import begin_epoch
 from tests.coordinator.rpc.harness import Coordinator, refusal
 from tests.store.world import new_task
 

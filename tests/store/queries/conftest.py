@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.domain.ledger import Rules
-from services.store.database import open_database, prepare_schema
+from services.store.database import open_database
 from services.store.journal import Journal
 from services.store.readers import Readers
+from services.store.schema_check import prepare_schema
 from tests.store.queries.store import Store
 
 
