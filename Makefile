@@ -30,7 +30,7 @@ SEED ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup proto image baseline test check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate proxies mutants container-test k8s-test lock clean relocate
+.PHONY: help setup proto image baseline test test-fleets check demo demo-polyglot clients up up-ha bench bench-large routing-study routing-study-full faults simulate proxies mutants container-test k8s-test lock clean relocate
 
 help: ## Lists these targets.
 	@echo 'Mission Control: make <target>'
@@ -77,8 +77,15 @@ $(IMAGE): $(PROTOS) protos/generate.py $(STAMP)
 baseline: image ## After a release: what it promised on the wire becomes what `make check` compares with.
 	@cp $(IMAGE) protos/baseline.binpb
 
-test: setup ## Runs the tests, all but the long ones.
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal -m 'not slow and not toolchain and not container and not k8s and not proxies' $(TEST_FLAGS) $(TESTS)
+# What `make test` and `make test-fleets` leave to the targets of their own.
+OTHER_TESTS := not slow and not toolchain and not container and not k8s and not proxies
+PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal
+
+test: setup ## Runs the tests that are quick, nineteen of twenty; about four minutes on two cores.
+	@$(PYTEST) -m '$(OTHER_TESTS) and not fleet' $(TEST_FLAGS) $(TESTS)
+
+test-fleets: setup ## Runs the tests with whole fleets: end to end, short forms of the fault tests, the version before.
+	@$(PYTEST) -m '$(OTHER_TESTS)' $(TEST_FLAGS) $(or $(TESTS),tests/e2e tests/faults tests/versions)
 
 check: setup image ## Lints, type-checks, checks the layers, the contract and that generated code is fresh.
 	@failed=''; \
@@ -132,7 +139,7 @@ proxies: setup ## Runs agents and followers through Envoy, nginx and HAProxy (5 
 	@PROXIES_SECONDS='$(PROXIES_SECONDS)' $(BIN)/python -m pytest -p no:cacheprovider -s --timeout 900 $(TEST_FLAGS) tests/proxies
 
 k8s-test: setup ## Renders and validates k8s/, starts real processes as it says, and rehearses rolling updates (about 5 minutes).
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal --timeout 600 $(TEST_FLAGS) $(or $(TESTS),tests/k8s)
+	@$(PYTEST) --timeout 600 $(TEST_FLAGS) $(or $(TESTS),tests/k8s)
 
 simulate: setup ## Simulates sessions, rules and scheduler with faults in virtual time: SEEDS=10000 runs (3 to 5 minutes).
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -28,6 +28,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 WORK_AGENT = Path(__file__).parent / "e2e" / "work_agent.py"
+# Where tests run whole fleets: a twentieth of the tests takes three quarters of the time.
+FLEETS = tuple(Path(__file__).parent / name for name in ("e2e", "faults", "interop", "versions"))
 _NUMBERS = itertools.count()
 StartFleet = Callable[..., Awaitable[Fleet]]
 
@@ -107,6 +109,14 @@ async def start_fleet(tmp_path: Path) -> AsyncIterator[StartFleet]:
             await fleet.stop()
         finally:
             fleet.kill()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of whole fleets, but for the few that stand for them in `make test`."""
+    for item in items:
+        of_fleets = any(item.path.is_relative_to(folder) for folder in FLEETS)
+        if of_fleets and item.get_closest_marker("short") is None:
+            item.add_marker("fleet")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from missioncontrol import Client, task_request
 from missioncontrol.cli.events import verified
 from missioncontrol.command import CommandInput, CommandOutput
@@ -14,6 +15,8 @@ from services.fleet.audit import Acknowledged, audit
 from services.fleet.feed import FeedFollower
 from services.fleet.observe import Observer, seen_task
 from tests.conftest import StartFleet
+
+pytestmark = pytest.mark.short
 
 
 async def test_a_task_goes_from_submit_to_its_result_and_into_the_feed(start_fleet: StartFleet) -> None:

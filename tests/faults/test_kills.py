@@ -35,7 +35,7 @@ async def storm(fleet: Fleet, *, tasks: int, kills: int, seed: int, server: Post
     return aftermath
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.short), 2])
 async def test_nothing_is_lost_or_done_twice_while_processes_are_killed(start_fleet: StartFleet, seed: int) -> None:
     fleet = await start_fleet(agents=AGENTS)
 
