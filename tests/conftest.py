@@ -28,6 +28,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 WORK_AGENT = Path(__file__).parent / "e2e" / "work_agent.py"
+# What hangs is found all the same; a busy machine needs several times what a quiet one does.
+FLEET_TIMEOUT_SECONDS = 300
 # Where tests run whole fleets: a twentieth of the tests takes three quarters of the time.
 FLEETS = tuple(Path(__file__).parent / name for name in ("e2e", "faults", "interop", "versions"))
 _NUMBERS = itertools.count()
@@ -112,11 +114,13 @@ async def start_fleet(tmp_path: Path) -> AsyncIterator[StartFleet]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of whole fleets, but for the few that stand for them in `make test`."""
+    """Marks the tests of whole fleets, but for the few that stand for them in `make test`, and gives them time."""
     for item in items:
         of_fleets = any(item.path.is_relative_to(folder) for folder in FLEETS)
         if of_fleets and item.get_closest_marker("short") is None:
             item.add_marker("fleet")
+        if of_fleets and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(FLEET_TIMEOUT_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -78,9 +78,9 @@ async def test_half_a_fleet_is_drained_while_its_coordinator_is_killed(
 
         await change(client, pb.AGENT_CHANGE_DRAIN, mode=pb.DRAIN_MODE_FINISH, time_limit=to_duration(8.0))
         fleet.services[COORDINATOR].kill()
+        let_go.touch()
         if not several:
             await fleet.restart(COORDINATOR)
-        let_go.touch()
         elsewhere = [await (await client.submit_command(["true"])).wait() for _ in range(8)]
         agents = await drained(client)
 
@@ -105,7 +105,7 @@ async def test_half_a_fleet_is_drained_while_its_coordinator_is_killed(
 async def test_what_an_agent_does_not_return_is_taken_back_after_the_deadline(start_fleet: StartFleet) -> None:
     """It ignores every order."""
     plan = AgentPlan("stubborn", slots=1, arguments=(str(STUBBORN),))
-    fleet = await start_fleet(agents=(plan,), gateway_listen="")
+    fleet = await start_fleet(agents=(plan,), gateway_listen="", lease_ttl_seconds=30.0)
     async with Client(fleet.address) as client:
         handle = await client.submit("nap", 600.0)
         await eventually(lambda: held_by(handle, "stubborn"))
@@ -132,7 +132,7 @@ async def held_by(handle: TaskHandle[object], agent_id: str) -> bool:
 
 @pytest.mark.timeout(120)
 async def test_an_operator_waits_for_a_drain_and_sees_how_far_it_is(start_fleet: StartFleet, tmp_path: Path) -> None:
-    fleet = await start_fleet(agents=AGENTS[:3], gateway_listen="")
+    fleet = await start_fleet(agents=AGENTS[:3], gateway_listen="", lease_ttl_seconds=30.0)
     missionctl = CommandLine(Peer(), fleet.address)
     let_go = tmp_path / "let_go"
     script = f'while [ ! -e "{let_go}" ]; do sleep 0.1; done'

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from missioncontrol import Client
 from missioncontrol.client import Client as ClientType
 from missioncontrol.command import CommandInput
-from missioncontrol.v1 import task_pb2
+from missioncontrol.v1 import agent_pb2, task_pb2
 
 from tests.conftest import StartFleet, work_agent
-from tests.e2e.waiting import eventually, file_content, process_gone
+from tests.e2e.waiting import Gate, eventually, file_content, process_gone
 
 
 async def state_reached(client: ClientType, task_id: str, state: task_pb2.TaskState.ValueType) -> task_pb2.Task:
@@ -23,16 +24,19 @@ async def state_reached(client: ClientType, task_id: str, state: task_pb2.TaskSt
     return await eventually(ask)
 
 
-async def test_of_two_processes_with_one_identity_the_later_one_wins_for_good(start_fleet: StartFleet) -> None:
+async def test_of_two_processes_with_one_identity_the_later_one_wins_for_good(
+    start_fleet: StartFleet, tmp_path: Path
+) -> None:
     """S17."""
-    fleet = await start_fleet(agents=(work_agent("agent-1"),))
+    fleet, gate = await start_fleet(agents=(work_agent("agent-1"),)), Gate(tmp_path / "gate")
     async with Client(fleet.address) as client:
-        held = await client.submit("nap", 0.5)
+        held = await client.submit_command(gate.argv)
         await state_reached(client, held.id, task_pb2.TASK_STATE_RUNNING)
 
         fleet.start_agent(work_agent("agent-1"), name="twin")
 
-        code = await fleet.agents["agent-1"].wait_exit(20)
+        code = await fleet.agents["agent-1"].wait_exit(60)
+        gate.open()
         task = await held.wait()
         fresh = await (await client.submit("echo", b"twin")).result(bytes)
         agents = [agent.id async for agent in client.agents.list()]
@@ -77,13 +81,22 @@ async def test_a_killed_agent_leaves_no_command_behind_for_long(start_fleet: Sta
     await process_gone(pid)
 
 
-async def test_an_agent_that_is_asked_to_stop_finishes_what_runs_and_returns_the_rest(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(agents=(work_agent("agent-1", slots=2),))
+async def test_an_agent_that_is_asked_to_stop_finishes_what_runs_and_returns_the_rest(
+    start_fleet: StartFleet, tmp_path: Path
+) -> None:
+    fleet = await start_fleet(agents=(work_agent("agent-1", slots=2),), lease_ttl_seconds=30.0)
+    gate = Gate(tmp_path / "gate")
     async with Client(fleet.address) as client:
-        handles = [await client.submit("nap", 0.6) for _ in range(8)]
+        handles = [await client.submit_command(gate.argv) for _ in range(8)]
         await state_reached(client, handles[0].id, task_pb2.TASK_STATE_RUNNING)
 
-        code = await fleet.agents["agent-1"].stop(20)
+        async def stopping() -> bool:
+            return (await client.agents.get("agent-1")).agent.state == agent_pb2.AGENT_STATE_DRAINING
+
+        fleet.agents["agent-1"].signal(signal.SIGTERM)
+        await eventually(stopping)
+        gate.open()
+        code = await fleet.agents["agent-1"].wait_exit(60)
         fleet.start_agent(work_agent("agent-2"))
         tasks = [await handle.wait() for handle in handles]
         attempts = [attempt for handle in handles for attempt in await handle.attempts()]
@@ -99,9 +112,9 @@ async def test_an_agent_that_is_asked_to_stop_finishes_what_runs_and_returns_the
 
 
 async def test_a_blocked_handler_does_not_lose_its_lease(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(lease_ttl_seconds=1.0)
+    fleet = await start_fleet(lease_ttl_seconds=5.0)
     async with Client(fleet.address) as client:
-        handle = await client.submit("block", 3.0)
+        handle = await client.submit("block", 8.0)
 
         task = await handle.wait()
 

@@ -22,6 +22,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "queues"
 LEASED, RUNNING = task_pb2.TASK_STATE_LEASED, task_pb2.TASK_STATE_RUNNING
 QUICK = CommandInput(argv=("true",))
 LONG = CommandInput(argv=("sleep", "300"))
+# No lease runs out while the machine is busy: its task would go elsewhere.
+LEASE_SECONDS = 30.0
 
 
 async def apply(fleet: Fleet, name: str) -> None:
@@ -56,7 +58,9 @@ async def holders(handles: list[TaskHandle]) -> Counter[str]:
 
 
 async def test_a_central_queue_leaves_nobody_idle(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(agents=(AgentPlan("a", slots=1), AgentPlan("b", slots=3)))
+    fleet = await start_fleet(
+        agents=(AgentPlan("a", slots=1), AgentPlan("b", slots=3)), lease_ttl_seconds=LEASE_SECONDS
+    )
     await apply(fleet, "central")
     async with Client(fleet.address) as client:
         first = await submitted(client, "central", 4)
@@ -70,7 +74,9 @@ async def test_a_central_queue_leaves_nobody_idle(start_fleet: StartFleet) -> No
 
 async def test_round_robin_gives_by_weight_into_the_agents_own_queues(start_fleet: StartFleet) -> None:
     heavy = AgentPlan("heavy", slots=1, queue_limit=20, labels={"weight": "3"})
-    fleet = await start_fleet(agents=(heavy, AgentPlan("light", slots=4, queue_limit=20)))
+    fleet = await start_fleet(
+        agents=(heavy, AgentPlan("light", slots=4, queue_limit=20)), lease_ttl_seconds=LEASE_SECONDS
+    )
     await apply(fleet, "round-robin")
     async with Client(fleet.address) as client:
         given = await holders(await submitted(client, "round-robin", 12))
@@ -81,7 +87,7 @@ async def test_the_shortest_queue_in_relation_to_the_slots_is_next_and_a_new_age
     start_fleet: StartFleet,
 ) -> None:
     agents = (AgentPlan("small", slots=1, queue_limit=20), AgentPlan("large", slots=3, queue_limit=20))
-    fleet = await start_fleet(agents=agents)
+    fleet = await start_fleet(agents=agents, lease_ttl_seconds=LEASE_SECONDS)
     await apply(fleet, "shortest-queue")
     async with Client(fleet.address) as client:
         handles = await submitted(client, "shortest-queue", 12)
@@ -98,7 +104,10 @@ async def test_the_shortest_queue_in_relation_to_the_slots_is_next_and_a_new_age
 
 
 async def test_two_choices_use_every_agent(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(agents=tuple(AgentPlan(f"a{number}", slots=2, queue_limit=9) for number in range(3)))
+    fleet = await start_fleet(
+        agents=tuple(AgentPlan(f"a{number}", slots=2, queue_limit=9) for number in range(3)),
+        lease_ttl_seconds=LEASE_SECONDS,
+    )
     await apply(fleet, "two-choices")
     async with Client(fleet.address) as client:
         given = await holders(await submitted(client, "two-choices", 18))
@@ -111,7 +120,7 @@ async def test_what_a_task_requires_decides_and_what_it_prefers_after_that(start
     gpu = {"gpu": 1.0}
     eu = AgentPlan("eu", slots=4, labels={"zone": "eu"}, capabilities=("docker",), resources=gpu)
     us = AgentPlan("us", slots=4, labels={"zone": "us"}, capabilities=("docker",), resources=gpu)
-    fleet = await start_fleet(agents=(plain, eu, us))
+    fleet = await start_fleet(agents=(plain, eu, us), lease_ttl_seconds=LEASE_SECONDS)
     await apply(fleet, "capability")
     async with Client(fleet.address) as client:
 
@@ -129,7 +138,9 @@ async def test_what_a_task_requires_decides_and_what_it_prefers_after_that(start
 
 
 async def test_work_goes_where_it_is_warm(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(agents=tuple(AgentPlan(f"a{number}", slots=2) for number in range(3)))
+    fleet = await start_fleet(
+        agents=tuple(AgentPlan(f"a{number}", slots=2) for number in range(3)), lease_ttl_seconds=LEASE_SECONDS
+    )
     await apply(fleet, "affinity")
     async with Client(fleet.address) as client:
         first = await client.submit("command", QUICK, queue="affinity", affinity_key="repository-42")
@@ -141,7 +152,9 @@ async def test_work_goes_where_it_is_warm(start_fleet: StartFleet) -> None:
 
 
 async def test_a_reserved_pool_is_there_for_urgent_work_under_a_flood(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(agents=(AgentPlan("shared", slots=3, labels={"pool": "shared"}),))
+    fleet = await start_fleet(
+        agents=(AgentPlan("shared", slots=3, labels={"pool": "shared"}),), lease_ttl_seconds=LEASE_SECONDS
+    )
     await apply(fleet, "lanes")
     async with Client(fleet.address) as client:
         flood = await submitted(client, "lanes", 5)
@@ -156,7 +169,7 @@ async def test_a_reserved_pool_is_there_for_urgent_work_under_a_flood(start_flee
 
 
 async def test_keys_share_by_what_they_hold(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(agents=(AgentPlan("a", slots=8),))
+    fleet = await start_fleet(agents=(AgentPlan("a", slots=8),), lease_ttl_seconds=LEASE_SECONDS)
     await apply(fleet, "fairness")
     async with Client(fleet.address) as client:
         await client.queues.pause("fairness")
@@ -170,7 +183,7 @@ async def test_keys_share_by_what_they_hold(start_fleet: StartFleet) -> None:
 
         await eventually(running)
         held = {
-            key: sum([(await handle.get()).state == RUNNING for handle in handles])
+            key: sum([(await handle.get()).state in (LEASED, RUNNING) for handle in handles])
             for key, handles in (("globex", first), ("acme", second))
         }
     assert held == {"globex": 2, "acme": 6}  # acme weighs three times as much

@@ -17,7 +17,7 @@ from missioncontrol.v1 import agent_pb2, event_pb2, task_pb2
 
 from services.fleet.launcher import COORDINATOR, Fleet, names_of
 from tests.conftest import StartFleet, work_agent
-from tests.e2e.waiting import eventually
+from tests.e2e.waiting import Gate, eventually
 from tests.faults.databases import database_findings
 
 FIRST, SECOND = names_of(COORDINATOR, 2)
@@ -33,6 +33,11 @@ async def fleet(start_fleet: StartFleet, database_url: str) -> AsyncIterator[Fle
     await started.wait_agents_ready({"agent-1", "agent-2"})
     yield started
     assert await database_findings(started) == []
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")
 
 
 def client_of(fleet: Fleet, name: str) -> ClientType:
@@ -56,11 +61,15 @@ async def coordinators_of(client: ClientType) -> dict[str, str]:
     }
 
 
-async def test_what_one_takes_any_agent_does(fleet: Fleet) -> None:
-    """Eight naps at once need the slots of both agents, whichever coordinator has taken them."""
+async def test_what_one_takes_any_agent_does(fleet: Fleet, tmp_path: Path) -> None:
+    """Eight commands at once need the slots of both agents, whichever coordinator has taken them."""
     for name in (FIRST, SECOND):
+        gate = Gate(tmp_path / name)
         async with client_of(fleet, name) as client:
-            handles = [await client.submit("nap", 1.0) for _ in range(8)]
+            handles = [await client.submit_command(gate.argv) for _ in range(8)]
+            for handle in handles:
+                await running(client, handle.id)
+            gate.open()
             tasks = [await handle.wait() for handle in handles]
         assert {task.state for task in tasks} == {task_pb2.TASK_STATE_SUCCEEDED}
         assert {task.agent_id for task in tasks} == {"agent-1", "agent-2"}
@@ -115,10 +124,12 @@ async def test_a_drain_through_the_other_reaches_the_agent(fleet: Fleet) -> None
     assert {task.agent_id for task in tasks} == {"agent-2"}
 
 
-async def test_when_a_coordinator_is_killed_its_agents_work_on_and_nothing_is_done_twice(fleet: Fleet) -> None:
+async def test_when_a_coordinator_is_killed_its_agents_work_on_and_nothing_is_done_twice(
+    fleet: Fleet, gate: Gate
+) -> None:
     """L2."""
     async with client_of(fleet, SECOND) as second:
-        handles = [await second.submit("nap", 12.0) for _ in range(8)]
+        handles = [await second.submit_command(gate.argv) for _ in range(8)]
         for handle in handles:
             await running(second, handle.id)
         fleet.services[FIRST].kill()
@@ -132,6 +143,7 @@ async def test_when_a_coordinator_is_killed_its_agents_work_on_and_nothing_is_do
 
         await eventually(both)
         back = time.monotonic() - killed
+        gate.open()
         tasks = [await handle.wait() for handle in handles]
         waiting = [await second.submit("echo", b"x") for _ in range(8)]
         after = [await handle.wait() for handle in waiting]
@@ -141,14 +153,15 @@ async def test_when_a_coordinator_is_killed_its_agents_work_on_and_nothing_is_do
     assert {task.state for task in after} == {task_pb2.TASK_STATE_SUCCEEDED}
 
 
-async def test_what_waited_at_a_dead_coordinator_is_taken_over(fleet: Fleet) -> None:
+async def test_what_waited_at_a_dead_coordinator_is_taken_over(fleet: Fleet, gate: Gate) -> None:
     """Its tasks go to the scheduler through the other one."""
     async with client_of(fleet, FIRST) as first, client_of(fleet, SECOND) as second:
-        busy = [await second.submit("nap", 3.0) for _ in range(8)]
+        busy = [await second.submit_command(gate.argv) for _ in range(8)]
         for handle in busy:
             await running(second, handle.id)
         waiting = [await first.submit("echo", b"x") for _ in range(8)]
         fleet.services[FIRST].kill()
+        gate.open()
         tasks = [await second.handle(handle.id).wait() for handle in waiting]
     assert {task.state for task in tasks} == {task_pb2.TASK_STATE_SUCCEEDED}
 
@@ -167,7 +180,7 @@ async def test_one_that_was_stopped_for_long_is_superseded_and_ends(fleet: Fleet
         handles = [await second.submit("echo", b"x") for _ in range(8)]
         states = {(await handle.wait()).state for handle in handles}
         os.kill(pid, signal.SIGCONT)
-        code = await process.wait_exit(20)
+        code = await process.wait_exit(60)
     assert states == {task_pb2.TASK_STATE_SUCCEEDED}
     assert code == 1
 

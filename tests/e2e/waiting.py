@@ -10,7 +10,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 POLL_SECONDS = 0.02
-DEADLINE_SECONDS = 30.0
+# What comes at all comes well within it, also on a machine that is busy with other tests.
+DEADLINE_SECONDS = 60.0
 
 
 async def eventually(ask: Callable[[], Awaitable[T | None]], *, within: float = DEADLINE_SECONDS) -> T:
@@ -20,6 +21,22 @@ async def eventually(ask: Callable[[], Awaitable[T | None]], *, within: float = 
         assert time.monotonic() < deadline, f"not within {within:g} s; the last answer was {answer!r}"
         await asyncio.sleep(POLL_SECONDS)
     return answer
+
+
+class Gate:
+    """A file that commands wait for: they can be seen to run, however long that takes, and end once it is open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """A command that ends well once the gate is open."""
+        return ("sh", "-c", f"until [ -e '{self._path}' ]; do sleep 0.05; done")
+
+    def open(self) -> None:
+        """From now on nobody waits."""
+        self._path.touch()
 
 
 async def file_content(path: Path, *, within: float = DEADLINE_SECONDS) -> str:

@@ -23,11 +23,11 @@ from tests.faults.storm import Ledger, make_requests, rest, submit
 
 pytestmark = pytest.mark.figures("failpoint_findings")
 DYING_AGENT = Path(__file__).parent / "dying_agent.py"
-DIES_SECONDS = 30.0
+DIES_SECONDS = 60.0
 # What an agent only says when it is told to leave.
 LEAVING = ("drain_notice.", "goodbye.")
 # A task comes while the one before is at work.
-TASKS_PER_AGENT_MAX, TASK_SECONDS, BETWEEN_SECONDS = 50, 0.6, 0.3
+TASKS_PER_AGENT_MAX, TASK_SECONDS, BETWEEN_SECONDS = 100, 0.6, 0.3
 TASKS_PER_POINT = 4
 # The services whose points these are; all others are the coordinator's.
 OTHERS = {"scheduler": SCHEDULER, "gateway": GATEWAY}
@@ -74,6 +74,8 @@ async def give_work(stub: task_service_pb2_grpc.TaskServiceAsyncStub, process: M
         ledger.acknowledged.append(Acknowledged(request.request_id, answer.task.id))
         watching.append(asyncio.create_task(watch(stub, answer.task.id)))
         await asyncio.sleep(BETWEEN_SECONDS)
+    # One that starts late still has all of it before it, and those who watch.
+    await process.wait_exit(DIES_SECONDS)
     for each in watching:
         each.cancel()
     await asyncio.gather(*watching, return_exceptions=True)

@@ -34,7 +34,7 @@ AT_REST = 1
 AT_ONCE = 40
 # A call is given up after so long, most often early: from before it is sent until after it would have been answered.
 CANCEL_SECONDS_MIN, CANCEL_SECONDS_MAX = 0.0003, 0.5
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 CONNECTIONS_MAX = 20
 CALL_SECONDS = 3.0
 END_OURS = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'missioncontrol%'"
@@ -106,7 +106,8 @@ async def judge_cancels(coordinator: Coordinator, *, count: int, seed: int) -> N
     assert leaked == 0
     async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(*(call() for call in calls for _ in range(AT_ONCE // len(calls))))
-    assert pool.checkedout() == AT_REST
+    # Streams that were read from once may be reading still.
+    await eventually(at_rest, within=PATIENCE_SECONDS)
     assert await in_no_transaction(coordinator)
 
 
@@ -186,7 +187,7 @@ async def test_while_others_have_all_connections_calls_are_refused_with_a_time_t
             first = (await stub.CreateTask(submit("before"))).task
             read = task_service_pb2.GetTaskRequest(task_id=first.id)
             with all_connections(server):
-                refused = [await refused_call(stub.GetTask(read, timeout=CALL_SECONDS)) for _ in range(10)]
+                refused = [await refused_call(stub.GetTask(read, timeout=PATIENCE_SECONDS)) for _ in range(10)]
                 late = asyncio.ensure_future(stub.CreateTask(submit("late"), timeout=PATIENCE_SECONDS))
                 hasty = await refused_call(stub.CreateTask(submit("hasty"), timeout=CALL_SECONDS))
             assert all(error.code() is grpc.StatusCode.UNAVAILABLE for error in refused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 
 import pytest
 
@@ -11,6 +12,7 @@ from services.fleet.feed import FeedFollower
 from services.fleet.launcher import COORDINATOR, Fleet
 from services.fleet.postgres import PostgresServer
 from tests.conftest import StartFleet, work_agent
+from tests.e2e.waiting import eventually
 from tests.faults.figures import SEED, record
 from tests.faults.lost_answers import CommitProxy, Loss
 from tests.faults.storm import Ledger, make_requests, rest, submit
@@ -19,13 +21,21 @@ pytestmark = pytest.mark.figures("commit_findings")
 AGENTS = tuple(work_agent(f"agent-{number}") for number in (1, 2, 3))
 TASKS_PER_LOSS = 20
 LOSS_SECONDS = 0.7
+# While there is work, the next COMMIT comes well within it.
+COMMIT_SECONDS = 10.0
 
 
 async def lose_commits(proxy: CommitProxy, losses: int, chance: random.Random) -> None:
     """One loss after another, each at whatever COMMIT comes next."""
+
+    async def taken() -> bool:
+        return proxy.next_loss is None
+
     for number in range(losses):
         proxy.next_loss = Loss(reaches_server=number % 2 == 0)
         await asyncio.sleep(chance.uniform(0.3, LOSS_SECONDS))
+        with suppress(AssertionError):  # at the end there may be no other
+            await eventually(taken, within=COMMIT_SECONDS)
 
 
 async def judge_losses(start_fleet: StartFleet, server: PostgresServer, *, losses: int, seed: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from services.domain.event import EventType
 from services.fleet.audit import ACCEPTED_TWICE, ILLEGAL_EDGE
 from services.fleet.feed import FeedFollower
 from services.fleet.launcher import AgentPlan, Fleet
-from services.fleet.process import wait_until
+from services.fleet.process import DeadlineError, wait_until
 from tests.conftest import StartFleet, work_agent
 from tests.faults.figures import SEED, record
 from tests.faults.leases import Lease, Leases
@@ -27,7 +28,9 @@ STUBBORN = "stubborn"
 TTL_SECONDS = 2.0
 STEADY = (work_agent("steady-1", slots=10), work_agent("steady-2", slots=10))
 # What the stopped ones had is over, and given to others, well within this time.
-ROUND_SECONDS = 30.0
+ROUND_SECONDS = 60.0
+# If not all of them are at work by then, what there was is done, and there has to be more.
+WAVE, WAVE_SECONDS = 50, 3.0
 
 
 @dataclass
@@ -54,7 +57,6 @@ async def sleep_and_wake(
 ) -> None:
     """One round: all of them are stopped at work, lose it to others, and wake up."""
     ids = [plan.id for plan in plans]
-    await wait_until(lambda: all(leases.running(agent) for agent in ids), ROUND_SECONDS, "work for every agent")
     chance.shuffle(ids)
     for agent in ids:
         await asyncio.sleep(chance.uniform(0, 0.05))
@@ -74,6 +76,20 @@ async def sleep_and_wake(
     await fleet.wait_agents_ready(ids)
 
 
+async def submit_until_running(fleet: Fleet, agents: Sequence[str], leases: Leases, ledger: Ledger, seed: int) -> None:
+    """Wave after wave, until all of these agents are at work."""
+
+    def all_run() -> bool:
+        return all(map(leases.running, agents))
+
+    while not all_run():
+        first = len(ledger.acknowledged)
+        wave = make_requests(WAVE, seed=first + seed, first=first, seconds=(1.0, 2.0))
+        await submit(fleet.address, ledger, wave, over_seconds=0)
+        with suppress(DeadlineError):
+            await wait_until(all_run, WAVE_SECONDS, "work for every agent")
+
+
 async def run_zombies(
     fleet: Fleet, plans: Sequence[AgentPlan], *, zombies: int, seed: int
 ) -> tuple[Sleepers, Aftermath]:
@@ -83,9 +99,7 @@ async def run_zombies(
     async with asyncio.TaskGroup() as group:
         following = group.create_task(follower.run())
         while woken.zombies < zombies:
-            first = len(ledger.acknowledged)
-            wave = make_requests(50, seed=first + seed, first=first, seconds=(1.0, 2.0))
-            await submit(fleet.address, ledger, wave, over_seconds=0)
+            await submit_until_running(fleet, [plan.id for plan in plans], leases, ledger, seed)
             await sleep_and_wake(fleet, plans, leases, chance, woken)
         await wait_until(
             lambda: woken.stubborn <= said(fleet, "refused") | said(fleet, "accepted"), ROUND_SECONDS, "the last words"
