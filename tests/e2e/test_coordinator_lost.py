@@ -33,8 +33,8 @@ KILLED, SILENT = signal.SIGKILL, signal.SIGSTOP
 FAULTS = pytest.mark.parametrize("fault", [KILLED, SILENT], ids=["killed", "silent"])
 # L2, and the same for those who follow.
 BACK_SECONDS = {KILLED: 10.0, SILENT: 20.0}
-# Two cores run everything.
-SLACK_SECONDS = 3.0
+# Two cores run everything, other tests too. Together with it this is still no longer than a lease.
+SLACK_SECONDS = 10.0
 # Work goes on for longer than that, so that its end is seen through the other coordinator.
 WORK_SECONDS = {KILLED: 14, SILENT: 28}
 pytestmark = [
@@ -163,8 +163,8 @@ async def test_agents_are_back_in_time_with_their_leases(fleet: Fleet, fault: si
         async def back() -> bool:
             return await homes(second, agents) == dict.fromkeys(agents, "coordinator-2")
 
-        bound = BACK_SECONDS[fault]
-        await eventually(back, within=bound + SLACK_SECONDS)
+        bound = BACK_SECONDS[fault] + SLACK_SECONDS
+        await eventually(back, within=bound)
         seconds = time.monotonic() - struck
         tasks = [await handle.wait() for handle in handles]
     lost = list(at.values()).count("coordinator-1")
