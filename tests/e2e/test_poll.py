@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from missioncontrol import Client
@@ -16,17 +17,26 @@ from missioncontrol.v1 import agent_pb2, agent_service_pb2, task_pb2
 
 from services.fleet.launcher import COORDINATOR, AgentPlan, Fleet, names_of
 from tests.conftest import StartFleet, work_agent
-from tests.e2e.waiting import eventually
+from tests.e2e.waiting import Gate, eventually
 from tests.faults.databases import database_findings
 from tests.faults.proxy import Proxy
 
 POLL = {VARIABLE: "poll"}
-TTL_SECONDS = 3.0
+TTL_SECONDS = 30.0
+# A few seconds on a machine that has nothing else to do. Leases end later.
+LONG_BEFORE_SECONDS = 20.0
 RUNNING, SUCCEEDED, CANCELLED = (
     task_pb2.TASK_STATE_RUNNING,
     task_pb2.TASK_STATE_SUCCEEDED,
     task_pb2.TASK_STATE_CANCELLED,
 )
+
+OUTCOME_SUCCEEDED = task_pb2.ATTEMPT_OUTCOME_SUCCEEDED
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")
 
 
 async def running(client: ClientType, task_id: str) -> task_pb2.Task:
@@ -45,7 +55,7 @@ async def in_state(client: ClientType, agent_id: str, *states: agent_pb2.AgentSt
 
 
 async def test_an_agent_of_the_command_line_takes_work_by_calls_and_is_cancelled(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(agents=(AgentPlan("agent-1", arguments=_command_line()),))
+    fleet = await start_fleet(agents=(AgentPlan("agent-1", arguments=_command_line()),), lease_ttl_seconds=TTL_SECONDS)
     async with Client(fleet.address) as client:
         done = await client.submit("command", CommandInput(argv=("echo", "hello")))
         assert (await done.wait()).state == SUCCEEDED
@@ -57,7 +67,7 @@ async def test_an_agent_of_the_command_line_takes_work_by_calls_and_is_cancelled
 
         assert (await long.wait()).state == CANCELLED
         assert time.monotonic() - begin < TTL_SECONDS
-    assert await fleet.agents["agent-1"].stop(20) == 0
+    assert await fleet.agents["agent-1"].stop(60) == 0
 
 
 def _command_line() -> tuple[str, ...]:
@@ -72,67 +82,83 @@ async def test_an_agent_that_is_killed_is_missed_and_its_work_goes_to_another(st
         begin = time.monotonic()
         await in_state(client, "agent-1", agent_pb2.AGENT_STATE_DISCONNECTED, agent_pb2.AGENT_STATE_OFFLINE)
         seconds = time.monotonic() - begin
+        print(f"after {seconds:.2f} s")
         handles = [await client.submit("echo", b"x") for _ in range(8)]
         tasks = [await handle.wait() for handle in handles]
-    assert seconds < 10.0
+    assert seconds < LONG_BEFORE_SECONDS
     assert {(task.state, task.agent_id) for task in tasks} == {(SUCCEEDED, "agent-2")}
 
 
-async def test_the_work_of_a_killed_agent_is_leased_again_when_its_lease_ends(start_fleet: StartFleet) -> None:
+async def test_the_work_of_a_killed_agent_is_leased_again_when_its_lease_ends(
+    start_fleet: StartFleet, gate: Gate
+) -> None:
     """L1."""
     fleet = await start_fleet(environment=POLL, agents=(work_agent("agent-1"),))
     async with Client(fleet.address) as client:
-        handle = await client.submit("nap", 0.5)
+        handle = await client.submit_command(gate.argv)
         await running(client, handle.id)
         fleet.agents["agent-1"].kill()
+        gate.open()
         fleet.start_agent(work_agent("agent-2"))
         task = await handle.wait()
     assert (task.state, task.agent_id) == (SUCCEEDED, "agent-2")
 
 
 async def test_a_coordinator_that_is_killed_and_started_again_costs_running_work_nothing(
-    start_fleet: StartFleet,
+    start_fleet: StartFleet, gate: Gate
 ) -> None:
     fleet = await start_fleet(environment=POLL, lease_ttl_seconds=30.0)
     async with Client(fleet.address) as client:
-        handles = [await client.submit("nap", 2.0) for _ in range(6)]
+        handles = [await client.submit_command(gate.argv) for _ in range(6)]
         for handle in handles:
             await running(client, handle.id)
         fleet.services[COORDINATOR].kill()
         await fleet.restart(COORDINATOR)
+        gate.open()
         tasks = [await handle.wait() for handle in handles]
     assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(SUCCEEDED, 1, 0)}
     assert await database_findings(fleet) == []
 
 
-async def test_an_agent_that_is_stopped_beyond_its_lease_can_say_nothing_about_it(start_fleet: StartFleet) -> None:
+async def test_an_agent_that_is_stopped_beyond_its_lease_can_say_nothing_about_it(
+    start_fleet: StartFleet, gate: Gate
+) -> None:
     """S4."""
     fleet = await start_fleet(environment=POLL)
     async with Client(fleet.address) as client:
-        handle = await client.submit("nap", 1.0)
+        handle = await client.submit_command(gate.argv)
         holder = (await running(client, handle.id)).agent_id
         pid = fleet.agents[holder].pid
+
+        async def taken_over() -> bool:
+            task = await handle.get()
+            return (task.state, task.agent_id == holder) == (RUNNING, False)
+
         os.kill(pid, signal.SIGSTOP)
+        await eventually(taken_over)
+        gate.open()
         task = await handle.wait()
         os.kill(pid, signal.SIGCONT)
         await in_state(client, holder, agent_pb2.AGENT_STATE_READY)
         attempts = await handle.attempts()
     assert task.state == SUCCEEDED
     assert task.agent_id != holder
-    assert len(attempts) == 2
+    assert {attempt.agent_id for attempt in attempts if attempt.outcome == OUTCOME_SUCCEEDED} == {task.agent_id}
+    assert holder in {attempt.agent_id for attempt in attempts}
     assert await database_findings(fleet) == []
 
 
-async def test_a_drain_is_obeyed_and_called_off(start_fleet: StartFleet) -> None:
+async def test_a_drain_is_obeyed_and_called_off(start_fleet: StartFleet, gate: Gate) -> None:
     """S14."""
-    fleet = await start_fleet(environment=POLL)
+    fleet = await start_fleet(environment=POLL, lease_ttl_seconds=30.0)
     async with Client(fleet.address) as client:
-        handles = [await client.submit("nap", 1.0) for _ in range(8)]
+        handles = [await client.submit_command(gate.argv) for _ in range(8)]
         for handle in handles:
             await running(client, handle.id)
         await client.agents.drain("agent-1")
         await client.agents.drain("agent-2", mode=agent_service_pb2.DRAIN_MODE_RETURN)
         await client.agents.uncordon("agent-2")
+        gate.open()
         tasks = [await handle.wait() for handle in handles]
         after = [await (await client.submit("echo", b"x")).wait() for _ in range(4)]
     assert {(task.state, task.failures) for task in tasks} == {(SUCCEEDED, 0)}
@@ -157,22 +183,24 @@ async def test_a_network_that_cuts_every_connection_again_and_again_costs_no_wor
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_when_a_coordinator_is_killed_its_agents_go_to_another(
-    start_fleet: StartFleet, database_url: str
+    start_fleet: StartFleet, database_url: str, gate: Gate
 ) -> None:
     """L2."""
     fleet = await start_fleet(environment=POLL, database_url=database_url, coordinators=2, lease_ttl_seconds=30.0)
     first, second = (fleet.listening[name].address for name in names_of(COORDINATOR, 2))
     async with Client(second) as client:
-        handles = [await client.submit("nap", 6.0) for _ in range(8)]
+        handles = [await client.submit_command(gate.argv) for _ in range(8)]
         for handle in handles:
             await running(client, handle.id)
         fleet.services[COORDINATOR].kill()
         begin = time.monotonic()
         await _all_at(client, "coordinator-2")
         seconds = time.monotonic() - begin
+        print(f"after {seconds:.2f} s")
+        gate.open()
         tasks = [await handle.wait() for handle in handles]
     assert first != second
-    assert seconds < 10.0
+    assert seconds < LONG_BEFORE_SECONDS
     assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(SUCCEEDED, 1, 0)}
 
 
@@ -186,13 +214,16 @@ async def _all_at(client: ClientType, coordinator_id: str) -> None:
     await eventually(ask)
 
 
-async def test_a_coordinator_that_stops_in_order_lets_its_agents_wait_for_the_next(fleet_by_calls: Fleet) -> None:
+async def test_a_coordinator_that_stops_in_order_lets_its_agents_wait_for_the_next(
+    fleet_by_calls: Fleet, gate: Gate
+) -> None:
     async with Client(fleet_by_calls.address) as client:
-        handles = [await client.submit("nap", 2.0) for _ in range(4)]
+        handles = [await client.submit_command(gate.argv) for _ in range(4)]
         for handle in handles:
             await running(client, handle.id)
         await fleet_by_calls.services[COORDINATOR].stop()
         await fleet_by_calls.restart(COORDINATOR)
+        gate.open()
         tasks = [await handle.wait() for handle in handles]
     assert {(task.state, task.token) for task in tasks} == {(SUCCEEDED, 1)}
 

@@ -47,7 +47,7 @@ async def test_fifty_submits_at_once_with_one_request_id_are_one_task(start_flee
             spec=task_pb2.TaskSpec(kind="echo", payload=task_pb2.Payload(data=b"x")), request_id="the-same"
         )
 
-        answers = await asyncio.gather(*(tasks.CreateTask(request, timeout=20) for _ in range(50)))
+        answers = await asyncio.gather(*(tasks.CreateTask(request, timeout=60) for _ in range(50)))
 
     assert len({answer.task.id for answer in answers}) == 1
     assert sum(not answer.deduplicated for answer in answers) == 1

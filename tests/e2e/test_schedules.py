@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from missioncontrol import Client
 from missioncontrol.v1 import schedule_service_pb2, task_pb2, task_service_pb2
 
@@ -72,6 +73,7 @@ async def fired(client: Client) -> list[str]:
     return sorted(task.request_id.removeprefix(PREFIX) for task in tasks)
 
 
+@pytest.mark.timeout(240)
 async def test_every_instant_has_one_task_whatever_dies(start_fleet: StartFleet, database_url: str) -> None:
     coordinators = 2 if database_url.startswith("postgresql") else 1
     fleet = await start_fleet(database_url=database_url, coordinators=coordinators, agents=(), gateway_listen="")

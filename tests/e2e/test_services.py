@@ -42,14 +42,14 @@ async def test_a_killed_gateway_costs_its_followers_no_event(start_fleet: StartF
     follower = FeedFollower(fleet.gateway_url)
     async with asyncio.TaskGroup() as group, Client(fleet.address) as client:
         following = group.create_task(follower.run())
-        await asyncio.wait_for(follower.wait_sequence(await head(fleet.address)), 20)
+        await asyncio.wait_for(follower.wait_sequence(await head(fleet.address)), 60)
         for _ in range(3):
             handles = await client.submit_many(task_request("nap", 0.01) for _ in range(30))
             fleet.services[GATEWAY].kill()
             for handle in handles:
                 await handle.wait()
             await fleet.restart(GATEWAY)
-            await asyncio.wait_for(follower.wait_sequence(await head(fleet.address)), 20)
+            await asyncio.wait_for(follower.wait_sequence(await head(fleet.address)), 60)
         following.cancel()
     assert gaps(follower.events) == []
     assert follower.connections >= 4
@@ -57,7 +57,7 @@ async def test_a_killed_gateway_costs_its_followers_no_event(start_fleet: StartF
 
 async def test_a_killed_coordinator_costs_a_running_task_nothing(start_fleet: StartFleet) -> None:
     """L2, on one coordinator: the agents work on and come back with what they hold."""
-    fleet = await start_fleet(lease_ttl_seconds=10.0)
+    fleet = await start_fleet(lease_ttl_seconds=30.0)
     async with Client(fleet.address) as client:
         handles = await client.submit_many(task_request("nap", 2.0) for _ in range(4))
         for handle in handles:

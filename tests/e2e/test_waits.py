@@ -65,7 +65,7 @@ async def test_a_task_that_nobody_can_run_says_so_until_somebody_can(fleet: Flee
 
         async def over() -> list[event_pb2.Event] | None:
             events = await events_of(client)
-            return events if events[-1].type == event_pb2.EVENT_TYPE_QUEUE_UNSTUCK else None
+            return events if events and events[-1].type == event_pb2.EVENT_TYPE_QUEUE_UNSTUCK else None
 
         events = await eventually(over)
     assert [event.type for event in events] == [
@@ -88,7 +88,7 @@ async def test_of_what_two_coordinators_hear_there_is_one_event(start_fleet: Sta
 
         async def over() -> list[event_pb2.Event] | None:
             events = await events_of(first)
-            return events if events[-1].type == event_pb2.EVENT_TYPE_QUEUE_UNSTUCK else None
+            return events if events and events[-1].type == event_pb2.EVENT_TYPE_QUEUE_UNSTUCK else None
 
         events = await eventually(over)
     assert [event.type for event in events] == [event_pb2.EVENT_TYPE_QUEUE_STUCK, event_pb2.EVENT_TYPE_QUEUE_UNSTUCK]

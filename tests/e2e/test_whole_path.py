@@ -31,7 +31,7 @@ async def test_a_task_goes_from_submit_to_its_result_and_into_the_feed(start_fle
         observer = Observer(fleet.address)
         tasks, sequence = await observer.tasks()
         await observer.close()
-        await asyncio.wait_for(follower.wait_sequence(sequence), 10)
+        await asyncio.wait_for(follower.wait_sequence(sequence), 60)
         following.cancel()
     assert result == b"hello"
     assert audit([Acknowledged("one", handle.id)], list(map(seen_task, tasks)), follower.events) == []

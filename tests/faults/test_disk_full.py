@@ -59,7 +59,7 @@ async def fill_and_make_room(fleet: Fleet, ballast: Path, ledger: Ledger, chance
     fleet.services[COORDINATOR].assert_running()
     ballast.unlink()
     requests = make_requests(20, seed=1, first=len(ledger.acknowledged))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await submit(fleet.address, ledger, requests, over_seconds=0)
 
 

@@ -44,7 +44,7 @@ FILES = (*FILES, scheduler_service_pb2, task_service_pb2)
 OVERSIZED_BYTES, OVERSIZED_VARINT = 5 << 20, b"\x80\x80\xc0\x02"
 NESTED = 300
 RANDOM_BODIES, RANDOM_BYTES_MAX = 20, 60
-CALL_SECONDS = 20.0
+CALL_SECONDS = 60.0
 # What is said to whoever sends nonsense. Nothing may look like a mistake of ours, or like a server that is gone.
 CLEAR = {
     grpc.StatusCode.OK,

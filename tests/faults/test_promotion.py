@@ -60,7 +60,7 @@ async def test_a_promoted_standby_has_every_task_and_a_new_epoch(
         connection.execute("SELECT pg_promote()")
     # What it remembers is not of this database: it ends, and its supervisor starts it again.
     more = asyncio.create_task(submit(fleet.address, ledger, make_requests(TASKS, seed=2, first=TASKS), over_seconds=1))
-    await fleet.services[COORDINATOR].wait_exit(30)
+    await fleet.services[COORDINATOR].wait_exit(60)
     await fleet.restart(COORDINATOR)
 
     async with asyncio.timeout(60):

@@ -23,7 +23,7 @@ from tests.faults.storm import Ledger, make_requests, rest, submit
 pytestmark = pytest.mark.figures("partition_findings")
 AGENTS = (work_agent("agent-1"), work_agent("agent-2"))
 CUT_SECONDS = (3.0, 6.0)
-BACK_SECONDS = 20.0
+BACK_SECONDS = 60.0
 WAVE = 60
 
 

@@ -25,7 +25,7 @@ from tests.faults.storm import Ledger, make_requests, rest, submit
 AGENTS = (work_agent("steady-1", slots=12), work_agent("steady-2", slots=12))
 TASKS = 8
 # As in `test_recovery_times`: the short form, which runs beside other tests, asks for no more than that it comes.
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 KILLED, STOPPED = "standby_killed", "standby_stopped"
 # So long after a choice the next one counts as the first: see `domain/scheduler_choice.py`.
 CALM_SECONDS = 2 * PAUSE_SECONDS_MIN + 0.5

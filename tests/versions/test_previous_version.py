@@ -31,7 +31,7 @@ from tests.faults.databases import database_findings
 from tests.versions.make import ARCHIVE
 
 PREVIOUS_SCHEMA_VERSION = 2
-COMMAND_SECONDS = 30
+COMMAND_SECONDS = 120
 SUCCEEDED = task_pb2.TASK_STATE_SUCCEEDED
 Environment = Mapping[str, str]
 # What of an environment chooses the version. A safe path leaves out the current folder, which is this version's.
@@ -159,7 +159,11 @@ async def test_processes_of_both_versions_work_together_on_this_schema(
 ) -> None:
     environments = {"previous": previous, "current": CURRENT}
     fleet = await start_fleet(
-        database_url=upgraded_url, gateway_listen="", agents=(), environment=environments[coordinator]
+        database_url=upgraded_url,
+        gateway_listen="",
+        agents=(),
+        environment=environments[coordinator],
+        lease_ttl_seconds=30.0,
     )
     if scheduler != coordinator:
         await change_version(fleet, SCHEDULER, environments[scheduler])
