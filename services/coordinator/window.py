@@ -162,9 +162,14 @@ class Window:
             self._take_back(task_id, group)
 
     def found(self, key: GroupKey, kind: str, *, requirements: Requirements, count: int) -> None:
-        """A group that was in the database when the coordinator started."""
+        """A group that was in the database when this coordinator began to look after its shard.
+
+        What has come since then may have moved its end: the refill begins before all of it.
+        """
         group = self._group(key, kind, requirements)
         group.unsent += count
+        group.turn_back = (0, "")
+        self._turn_back(group)
         self._ask(group)
 
     def refilled(self, group: Group, tasks: Iterable[BacklogTask], *, asked: int) -> None:
@@ -172,12 +177,13 @@ class Window:
         group.refilling = False
         if self._by_number.get(group.number) is not group:
             return  # its shard went to another coordinator meanwhile
-        taken = list(tasks)
-        for waiting in taken:
-            group.end = (waiting.queued_time, waiting.task_id)
-            if waiting.task_id not in group.tasks:
-                self._take(group, waiting)
-        group.unsent = 0 if len(taken) < asked else max(group.unsent - len(taken), 1)
+        found = list(tasks)
+        unknown = [waiting for waiting in found if waiting.task_id not in group.tasks]
+        for waiting in unknown:
+            self._take(group, waiting)
+        if found:
+            group.end = (found[-1].queued_time, found[-1].task_id)
+        group.unsent = 0 if len(found) < asked else max(group.unsent - len(unknown), 1)
         self._turn_back(group)
         self.changes.groups[group.number] = group
         self._ask(group)
@@ -256,6 +262,8 @@ class Window:
         group = self._group(group_key(task), task.kind, requirements)
         if self._by_task.get(task.id, group) is not group:
             self.retract(task.id)  # announced for the shard that was home until then, or put into another group
+        elif task.id in group.tasks and group.tasks[task.id].version < task.version:
+            self.retract(task.id)  # another coordinator had granted it, which is not heard yet: the scheduler forgot it
         key = (task.queued_time, task.id)
         announced = task.id in group.tasks
         if not announced and group.behind and (key > group.end or len(group.tasks) >= WINDOW_OVERFULL_MAX):
@@ -303,13 +311,17 @@ class Window:
             group.unsent -= 1
             if not group.unsent:
                 self.changes.groups[group.number] = group  # or the scheduler would go on thinking that some wait there
+                # One that another coordinator made ready may have gone before it was heard of: then some are left.
+                self._read_on(group)
 
     def _ask(self, group: Group) -> None:
         """Asks for more when half the window is gone."""
-        room = WINDOW_TASKS_MAX - len(group.tasks)
-        if group.unsent and not group.refilling and room >= WINDOW_TASKS_MAX // 2:
-            group.refilling = True
-            self._refill(group, room)
+        if group.unsent and not group.refilling and len(group.tasks) <= WINDOW_TASKS_MAX // 2:
+            self._read_on(group)
+
+    def _read_on(self, group: Group) -> None:
+        group.refilling = True
+        self._refill(group, max(1, WINDOW_TASKS_MAX - len(group.tasks)))
 
     def _group(self, key: GroupKey, kind: str, requirements: Requirements) -> Group:
         group = self._groups.get(key)

@@ -39,6 +39,17 @@ class Backlog:
         self.window.on_committed(self.world.last)
         self.tell()
 
+    def find(self) -> None:
+        """Has the window take in what is in the database, as after a start."""
+        for found in read_groups(self.world.connection, ALL_SHARDS):
+            key = (found.namespace, found.queue, found.priority, found.needs_id, found.shard, found.fairness_key)
+            self.window.found(key, found.kind, requirements=found.requirements, count=found.count)
+
+    def cancel(self, *numbers: int) -> None:
+        for number in numbers:
+            self.world.cancel(f"t{number:05}")
+            self.commit()
+
     def tell(self) -> None:
         """Removals come before arrivals, as the scheduler takes them."""
         changes = self.window.take_changes()
@@ -149,12 +160,9 @@ def test_cancelled_tasks_leave_the_window_and_the_count(backlog: Backlog) -> Non
 
 def test_after_a_start_the_backlog_is_found_and_refilled(backlog: Backlog) -> None:
     backlog.submit(35)
-    fresh = Window(lambda group, limit: backlog.asked.append((group, limit)))
-    (found,) = read_groups(backlog.world.connection, ALL_SHARDS)
-    assert (found.namespace, found.count) == (NAMESPACE, 35)
-    key = (found.namespace, found.queue, found.priority, found.needs_id, found.shard, found.fairness_key)
-    fresh.found(key, found.kind, requirements=found.requirements, count=found.count)
-    backlog.window, backlog.told = fresh, {}
+    backlog.window, backlog.told = Window(lambda group, limit: backlog.asked.append((group, limit))), {}
+    backlog.find()
+    assert backlog.window.pending() == 35
     backlog.refill()
     assert sorted(backlog.told) == [f"t{number:05}" for number in range(LIMIT)]
 
@@ -320,4 +328,57 @@ def test_what_another_coordinator_has_moved_goes_over_to_its_new_group(backlog: 
     backlog.tell()
     assert backlog.places()["other"] == (["t00003", "t00011"], 0)
     assert len(backlog.work_off()) == LIMIT + 2
+    assert backlog.window.pending() == 0
+
+
+def test_what_waits_in_a_shard_that_was_gained_is_found_although_newer_tasks_were_told_before(backlog: Backlog) -> None:
+    """The backlog is read a moment after the shard is ours; commits do not wait for that."""
+    backlog.window.look_after(frozenset())
+    backlog.submit(3)
+    backlog.window.look_after(ALL_SHARDS)
+    backlog.submit(1)
+    backlog.find()
+    backlog.refill()
+    assert sorted(backlog.told) == ["t00000", "t00001", "t00002", "t00003"]
+    assert backlog.window.pending() == 4
+
+
+def test_what_comes_back_before_it_is_heard_that_another_coordinator_has_granted_it_is_told(backlog: Backlog) -> None:
+    """An own commit is told at once, what others committed before it a moment later."""
+    backlog.submit(1)
+    assert backlog.world.grant("t00000", "a") is PlacementOutcome.GRANTED
+    granted = backlog.world.task("t00000")
+    backlog.world.lose("a", "t00000")
+    backlog.told.clear()  # the scheduler has forgotten it, by the other's answer
+    assert backlog.world.last is not None
+    backlog.window.on_committed(backlog.world.last)
+    backlog.window.left_elsewhere("t00000", granted.version)
+    assert [list(tasks) for tasks in backlog.window.take_changes().ready.values()] == [["t00000"]]
+    assert backlog.window.pending() == 1
+
+
+def test_tasks_that_a_refill_passes_over_are_not_taken_off_the_count(backlog: Backlog) -> None:
+    """Older ones were moved here: the refill begins before those that are in the window."""
+    backlog.submit(LIMIT + 1)
+    backlog.world.flush(CreateTasks([new_task(f"y{number:05}", queue="other") for number in range(LIMIT + 7)]))
+    backlog.commit()
+    backlog.move(*range(LIMIT), queue="other")
+    backlog.move(LIMIT, queue="other")
+    for task_id in (*(f"t{number:05}" for number in range(LIMIT)), *(f"y{n:05}" for n in range(LIMIT // 2))):
+        backlog.place(task_id)
+    backlog.refill()
+    assert backlog.window.pending() == LIMIT // 2 + 1 + 7
+
+
+def test_what_was_cancelled_before_it_was_heard_that_it_is_ready_hides_nothing_behind_the_window(
+    backlog: Backlog,
+) -> None:
+    """It was given back on another coordinator, and so was never counted here."""
+    backlog.submit(LIMIT + 2)
+    backlog.place("t00000")
+    backlog.world.lose("a", "t00000")
+    backlog.cancel(0, LIMIT + 1)
+    backlog.refill()
+    assert sorted(backlog.told) == [f"t{number:05}" for number in range(1, LIMIT + 1)]
+    assert len(backlog.work_off()) == LIMIT
     assert backlog.window.pending() == 0
