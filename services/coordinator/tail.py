@@ -66,6 +66,7 @@ class Tail:
         self._knows = knows
         self._others = others
         self._own: deque[Committed] = deque()  # not told yet: something before them is missing
+        self._untold: list[Event] = []  # of others: the followers have heard of them, the parts have not
         self._listeners: list[Listener] = []
         self._event_listeners: list[EventListener] = []
         self._missing = asyncio.Event()
@@ -101,7 +102,12 @@ class Tail:
                 await self._wait()
 
     async def step(self) -> bool:
-        """One bounded pass. Whether there may be more to read at once."""
+        """One bounded pass. Whether there may be more to read at once.
+
+        What the parts could not be told of before, since the rows could not be read, comes first.
+        """
+        if self._untold:
+            await self._tell()
         epoch, chunks = await self._readers.run(partial(read_log, after=self._feed.head, limit=TAIL_CHUNKS_MAX))
         if epoch != self._feed.epoch:
             # A standby was promoted, or a backup put back: those numbers are given to other events now. The writer
@@ -109,7 +115,6 @@ class Tail:
             log.warning("the feed has begun another epoch; this coordinator ends", was=self._feed.epoch, now=epoch)
             self._journal.lost.set()
             return False
-        foreign: list[Event] = []
         for chunk in chunks:
             if chunk.first <= self._feed.head:
                 continue  # an own one that was told while this was read
@@ -117,13 +122,14 @@ class Tail:
                 self._ahead = True  # the journal tells of it in a moment
                 break
             self._feed.append(chunk.first, chunk.events)
-            foreign += chunk.events
+            self._untold += chunk.events
             for listener in self._event_listeners:
                 listener(chunk.first, chunk.events)
             self._tell_own()
-        if foreign:
-            await self._tell(foreign)
-        return len(chunks) == TAIL_CHUNKS_MAX and bool(foreign)
+        if not self._untold:
+            return False
+        await self._tell()
+        return len(chunks) == TAIL_CHUNKS_MAX
 
     async def _wait(self) -> None:
         self._missing.clear()
@@ -140,8 +146,9 @@ class Tail:
             assert committed.first_sequence == self._feed.head + 1, "an own commit was told by somebody else"
             self._feed.append(committed.first_sequence, committed.events)
 
-    async def _tell(self, events: list[Event]) -> None:
+    async def _tell(self) -> None:
         """Tells the parts, with the rows as they stand behind all that this coordinator has committed itself."""
+        events = self._untold
         agents = {(event.namespace, event.agent_id) for event in events if event.agent_id}
         known = [key for key in agents if self._knows(key)]
         queues: set[QueueKey] = {
@@ -152,6 +159,7 @@ class Tail:
         rows = Rows([], [], [], {})
         if ready or known or queues:
             rows = await self._journal.read(partial(read_all, ready=ready, agents=known, queues=queues))
+        self._untold = []
         foreign = Foreign(events, [t for t in rows.tasks if pending(t)], rows.requirements, rows.agents, rows.queues)
         for listener in self._listeners:
             listener(foreign)
