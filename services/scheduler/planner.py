@@ -135,6 +135,7 @@ class Planner:
     def _responses(
         self, placements: list[Placement], news: list[Unplaceable], offers: list[Standing], recalls: list[Recall]
     ) -> Iterable[tuple[ScheduleSession, pb.ScheduleResponse]]:
+        offers = [offer for offer in offers if source_of(offer.group_id) in self.sessions]  # the others need not hear
         if len(self.sessions) == 1:
             (session,) = self.sessions.values()
             yield session, schedule_response(placements, news, offers, recalls)
@@ -148,8 +149,7 @@ class Planner:
         for group in news:
             shares[source_of(group.group_id)][1].append(group)
         for offer in offers:
-            if source_of(offer.group_id) in shares:  # or else it is withdrawn from nobody
-                shares[source_of(offer.group_id)][2].append(offer)
+            shares[source_of(offer.group_id)][2].append(offer)
         for recall in recalls:
             shares[recall.source][3].append(recall)
         for source, share in shares.items():

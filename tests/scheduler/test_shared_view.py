@@ -393,3 +393,13 @@ def check(fleet: Fleet) -> None:
     if any(record.slots_free and not record.refused for record in view.capacity.by_key.values()):
         waiting = [known for known in view.tasks.values() if known.place is Place.QUEUED and not known.task.avoid]
         assert not waiting or all(view.backlog.groups[known.task.group_id].needs.gate.closed for known in waiting)
+
+
+def test_the_offers_of_a_stream_that_ended_are_withdrawn_from_nobody_else(fleet: Fleet) -> None:
+    """Groups have the numbers of their streams: the one that is left may have the same."""
+    one = fleet.stream(groups=[group(3)], agents=[agent("a")])
+    other = fleet.stream(groups=[group(3)], agents=[agent("b")])
+    fleet.pass_time(REVISE_INTERVAL_MICROS)
+    assert (one.offers, other.offers) == ({3: ["a"]}, {3: ["b"]})
+    one.leave()
+    assert other.offers == {3: ["b"]}
