@@ -33,10 +33,10 @@ def language(request: pytest.FixtureRequest) -> Language:
 
 @pytest.fixture
 def start_with_agent(start_fleet: StartFleet, language: Language) -> StartWithAgent:
-    """Starts a fleet with an agent in the language, "agent-1"."""
+    """Starts a fleet with an agent in the language, "agent-1", whose leases do not run out unless the test says so."""
 
     async def start(**plan: object) -> Fleet:
-        return await start_fleet(agents=(agent_plan(language),), **plan)
+        return await start_fleet(agents=(agent_plan(language),), **{"lease_ttl_seconds": 30.0, **plan})
 
     return start
 

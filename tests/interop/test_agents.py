@@ -19,7 +19,7 @@ from tests.interop.conftest import StartWithAgent, agent_plan
 from tests.interop.programs import KIND
 
 SUPERSEDED, REFUSED = 70, 78
-SECONDS_MAX = 30.0
+SECONDS_MAX = 60.0
 
 
 async def running(client: Client, seconds: float, **work: object) -> str:
