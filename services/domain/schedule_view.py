@@ -205,6 +205,7 @@ class ScheduleView:
         waiting.again = True
         group.retired = False
         group.size += 1
+        self.backlog.unexplained.setdefault(group.needs)  # refused, it waits there
         former.size -= 1
         self.backlog.drop_if_over(former)
 

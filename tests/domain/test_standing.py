@@ -18,6 +18,7 @@ from services.domain.schedule import (
     SchedulableAgent,
     ScheduleChanges,
     TaskGroup,
+    group_id_of,
 )
 from services.domain.schedule_view import ScheduleView
 from services.domain.standing import AGENTS_MAX, GROUPS_MAX, REVISE_INTERVAL_MICROS, StandingOffers
@@ -252,3 +253,31 @@ def test_the_same_history_gives_the_same_offers() -> None:
         each.tell(ready=(task(),))
         each.settle()
     assert streams[0].standing == streams[1].standing
+
+
+def test_a_task_that_was_refused_withdraws_the_offers_of_the_agents_that_it_may_go_to(stream: Stream) -> None:
+    stream.tell(agents=(agent("a", slots=1),), groups=(group(),), ready=(task(),))
+    (placement,) = stream.placements
+    stream.settle()
+    assert stream.names() == ["a"]
+    full = PlacementResult(placement.number, PlacementOutcome.AGENT_FULL)
+    stream.tell(results=(full,), agents=(agent("a", slots=1, leases=1),))
+    assert stream.names() == []
+    stream.tell(agents=(agent("a", slots=1, last_grant_time=1),))
+    assert [placed.task_id for placed in stream.placements] == ["t", "t"]
+
+
+def test_a_refused_task_that_is_of_another_stream_and_other_needs_by_now_withdraws_offers(stream: Stream) -> None:
+    """Another coordinator took it over and put it elsewhere, while its placement was on its way."""
+    here, there = group_id_of(1, 1), group_id_of(2, 1)
+    stream.tell(source=2, groups=(gpu_group(there),))
+    stream.tell(source=1, agents=(agent("g", profile=ANYTHING, slots=1),), groups=(group(here),))
+    stream.settle()
+    assert stream.names(here) == ["g"]
+    stream.tell(source=1, ready=(task(group_id=here),))
+    (placement,) = stream.placements
+    stream.tell(source=2, ready=(task(group_id=there),))
+    stream.tell(source=1, removed_task_ids=("t",))
+    full = PlacementResult(placement.number, PlacementOutcome.AGENT_FULL)
+    stream.tell(source=1, results=(full,), agents=(agent("g", profile=ANYTHING, slots=1, leases=1),))
+    assert stream.names(here) == []
