@@ -11,13 +11,13 @@ is answered before its COMMIT.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from services.domain.agent import Agent, AgentKey
-from services.domain.commands import Command, NewTask
+from services.domain.commands import Command, NewTask, RequestKey
 from services.domain.cron_schedule import Schedule, ScheduleKey
 from services.domain.event import Event
 from services.domain.failure import Attempt, Progress
@@ -153,7 +153,7 @@ class Flusher:
         ledger = self._read(touches)
         self.gates.open(touches, ledger, unwritten=self._cache.unwritten)
         if read_requests or (ledger.gates and may_refuse(ledger, coming=len(touches.created))):
-            self._read_requests(ledger, touches)
+            self._read_all_requests(ledger, touches)
         before = Versions(ledger, self._queues, touches.stuck)
         dependents = Dependents(self._reader, self._cache, ledger, before.tasks)
         answers = []
@@ -229,7 +229,8 @@ class Flusher:
             ledger.queues.update((queue.key, queue) for queue in found_queues)
         if touches.schedules:
             self._read_schedules(ledger, touches.schedules)
-        self._cache.take_requests(touches.requests, ledger)
+        doubtful = self._cache.take_requests(touches.requests, ledger, shared=self._shared)
+        self._read_requests(ledger, doubtful)
         if touches.stuck:
             self._read_stuck(ledger, touches.stuck)
         self._read_attempts(ledger, touches)
@@ -264,16 +265,18 @@ class Flusher:
         A task that depends on one that is gone by now is refused, unless it was accepted before.
         """
         if touches.dependencies:
-            self._read_requests(ledger, touches)
+            self._read_all_requests(ledger, touches)
         wanted = touches.dependencies - touches.created - ledger.tasks.keys()
         if wanted:
             self._take_tasks(ledger, self._reader.rows(statements.READ_TASKS, self._cache.take_tasks(wanted, ledger)))
 
-    def _read_requests(self, ledger: Ledger, touches: Touches) -> None:
-        unknown = touches.requests - ledger.requests.keys()
-        found = decode_requests(self._reader.rows(statements.READ_REQUESTS, unknown))
-        ledger.requests.update(((r.namespace, r.request_id), r) for r in found)
+    def _read_all_requests(self, ledger: Ledger, touches: Touches) -> None:
+        self._read_requests(ledger, touches.requests - ledger.requests.keys())
         ledger.gates.requests_read = True
+
+    def _read_requests(self, ledger: Ledger, wanted: Collection[RequestKey]) -> None:
+        found = decode_requests(self._reader.rows(statements.READ_REQUESTS, wanted))
+        ledger.requests.update(((r.namespace, r.request_id), r) for r in found)
 
     def _read_attempts(self, ledger: Ledger, touches: Touches) -> None:
         """The attempts of those leases that are not current: they may be known already."""

@@ -101,14 +101,17 @@ class RowCache:
                 if task_id in ledger.tasks or (task.held and (task.namespace, task.agent_id) in holders):
                     ledger.tasks[task_id] = task
 
-    def take_requests(self, wanted: Iterable[RequestKey], ledger: Ledger) -> None:
-        """Puts the request ids that are here into the ledger."""
-        for key in wanted:
-            record = self._requests.get(key)
-            if record is not None:
-                ledger.requests[key] = record
+    def take_requests(self, wanted: Iterable[RequestKey], ledger: Ledger, *, shared: bool) -> list[RequestKey]:
+        """Puts the request ids that are here into the ledger.
+
+        Returns those that have to be read, if others write, too: they may have forgotten the task, which is no event.
+        """
+        known = [key for key in wanted if key in self._requests]
+        if not shared:
+            ledger.requests.update((key, self._requests[key]) for key in known)
         for earlier in self._unwritten:
             ledger.requests.update(((r.namespace, r.request_id), r) for r in earlier.new_requests)
+        return [key for key in known if key not in ledger.requests]
 
     def take_attempts(self, ledger: Ledger) -> None:
         """Puts the ended attempts into the ledger that are not written yet."""

@@ -305,6 +305,14 @@ def test_a_dependency_that_is_forgotten_meanwhile_is_unknown(world: World, rival
     assert isinstance(answer, InvalidArgument)
 
 
+def test_a_request_id_of_a_task_that_another_has_forgotten_makes_a_new_task(world: World, rival: Rival) -> None:
+    world.submit("t", request_id="r")
+    world.cancel("t")
+    rival.flush(Forget(["t"], time.time_ns() // 1000 + 1_000_000, []))
+    world.submit("u", request_id="r")
+    assert world.task("u").state is TaskState.PENDING
+
+
 def test_none_waits_for_ever_whoever_ends_what_it_waits_for(world: World, rival: Rival) -> None:
     """One makes tasks that wait for those that the other ends, as fast as both can."""
     names = [f"d{number:03}" for number in range(60)]
