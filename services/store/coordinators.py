@@ -92,7 +92,8 @@ def take_over(connection: Connection, by: Identity, dead: Coordinator) -> bool:
         ended = ended.values(term=column.term + 1, state=int(CoordinatorState.DEAD))
         if connection.execute(ended).rowcount != 1 or not _has_term(connection, by):
             return False
-        _give(connection, by.coordinator_id, dead.shards, dead.id)
+        left = update(shards).where(shards.c.coordinator_id == dead.id)  # all: it may have taken more since the look
+        connection.execute(left.values(coordinator_id=by.coordinator_id))
         return True
 
     return _write(connection, take)
@@ -129,8 +130,9 @@ def retire(connection: Connection, identity: Identity) -> None:
 
 
 def _has_term(connection: Connection, identity: Identity) -> bool:
-    """Whether the identity holds its term still; it does until the end of this transaction."""
-    return connection.scalar(select(coordinators.c.id).where(_own(identity)).with_for_update()) is not None
+    """Whether the identity holds its term still and has not stopped; so it is until the end of this transaction."""
+    live = coordinators.c.state == int(CoordinatorState.LIVE)
+    return connection.scalar(select(coordinators.c.id).where(_own(identity), live).with_for_update()) is not None
 
 
 def _own(identity: Identity) -> ColumnElement[bool]:
