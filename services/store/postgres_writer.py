@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -156,10 +157,12 @@ class PostgresWriter:
     def _end_stopped(self) -> None:
         """Ends the sessions of writers that were stopped in mid-transaction: they hold what everybody waits for.
 
-        What they had is rolled back; one that only was slow connects again and writes it again.
+        What they had is rolled back; one that only was slow connects again and writes it again. If the server goes away
+        meanwhile, the next attempt finds out.
         """
         arguments = (APPLICATION_NAME, LOCK_SECONDS / 2)
-        with self._connection.transaction():
+        row = None
+        with suppress(psycopg.OperationalError), self._connection.transaction():
             row = self._connection.execute(postgres_dialect.END_STOPPED, arguments).fetchone()
         if row is not None and row[0]:
             log.warning("ended writers that were stopped in mid-transaction", sessions=row[0])

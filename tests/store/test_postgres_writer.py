@@ -56,3 +56,14 @@ async def test_what_became_of_a_commit_is_not_said_while_its_session_may_be_comm
     assert not told.done()
     other.execute("COMMIT")
     assert await told is not None
+
+
+def test_a_server_that_goes_away_while_a_stopped_writer_is_ended_is_waited_for_like_any(
+    world: World, other: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """The batch is not at fault."""
+    writer = writer_of(world)
+    other.execute("SELECT pg_terminate_backend(%s, 10000)", (writer._connection.info.backend_pid,))
+    writer._end_stopped()
+    world.submit("t")
+    assert world.task("t").id == "t"
