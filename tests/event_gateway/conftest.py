@@ -19,7 +19,7 @@ from services.config import EventGatewaySettings
 from services.domain.errors import Unavailable
 from services.event_gateway.__main__ import EventGateway
 from services.transport.server import RpcServer, create_server
-from tests.event_gateway.http_client import HttpReader, open_reader
+from tests.event_gateway.http_client import PATIENCE_SECONDS, HttpReader, open_reader
 
 RESPONSE_EVENTS_MAX = 1000
 
@@ -161,7 +161,7 @@ class Fleet:
         return self.opened[-1]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
                 await asyncio.sleep(0.005)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LINE_BYTES_MAX = 1 << 22
+# What comes at all comes well within it, also on a machine that is busy with other tests.
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -75,7 +77,7 @@ class HttpReader:
 
     async def take(self, count: int) -> list[Frame]:
         """The next frames with an id."""
-        return await asyncio.wait_for(self._take(count), 10)
+        return await asyncio.wait_for(self._take(count), PATIENCE_SECONDS)
 
     async def _take(self, count: int) -> list[Frame]:
         found: list[Frame] = []
@@ -115,6 +117,6 @@ async def open_reader(
     ]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
     opened = HttpReader(reader, writer)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await opened.read_head()
     return opened

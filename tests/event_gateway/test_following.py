@@ -12,6 +12,7 @@ from services.event_gateway.gateway_metrics import GatewayMetrics
 from services.event_gateway.ring import Ring
 from services.event_gateway.upstream import Upstream
 from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet, start_coordinator
+from tests.event_gateway.http_client import PATIENCE_SECONDS
 
 
 async def test_a_coordinator_that_restarts_costs_a_pause_and_nothing_else(running: Fleet):
@@ -67,7 +68,7 @@ async def test_the_feed_waits_longer_after_each_failure():
     metrics = GatewayMetrics(CollectorRegistry())
     feed = Feed(upstream, Ring(events_max=16), metrics=metrics, source="s", sleep=sleep)
     running = asyncio.ensure_future(feed.run())
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), PATIENCE_SECONDS)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await upstream.close()

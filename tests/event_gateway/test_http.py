@@ -8,7 +8,7 @@ import pytest
 from missioncontrol.v1 import event_pb2
 
 from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet
-from tests.event_gateway.http_client import HttpReader
+from tests.event_gateway.http_client import PATIENCE_SECONDS, HttpReader
 
 
 def sequences(frames: list[Any]) -> list[int]:
@@ -68,7 +68,7 @@ async def test_an_unusable_position_is_answered_with_a_reset(feed: ScriptedFeed,
         stream = await running.read(Last_Event_ID=after)
         frames = stream.frames()
         await anext(frames)
-        reset = await asyncio.wait_for(anext(frames), 5)
+        reset = await asyncio.wait_for(anext(frames), PATIENCE_SECONDS)
         assert reset.fields["event"] == "reset"
         assert "id" not in reset.fields
         assert reset.content == {"reason": reason, "requested": after, "position": "e1:4"}
@@ -94,7 +94,7 @@ async def test_a_live_reader_of_an_older_epoch_gets_a_reset(running: Fleet):
     await stream.take(3)
     running.feed.restore("e2", 2)
     frames = stream.frames()
-    reset = await asyncio.wait_for(anext(frames), 10)
+    reset = await asyncio.wait_for(anext(frames), PATIENCE_SECONDS)
     assert reset.content == {"reason": "epoch", "requested": "e1:3", "position": "e2:0"}
     assert [frame.fields["id"] for frame in await stream.take(2)] == ["e2:1", "e2:2"]
 
@@ -187,7 +187,7 @@ async def test_signs_of_life_come_while_nothing_else_does(feed: ScriptedFeed):
         comments = [frame.comments async for frame in _first(stream, 3)]
         assert comments == [[], ["keep-alive"], ["keep-alive"]]
         ndjson = await running.read("/v1/events?format=ndjson")
-        assert await asyncio.wait_for(anext(ndjson.lines()), 5) == b""
+        assert await asyncio.wait_for(anext(ndjson.lines()), PATIENCE_SECONDS) == b""
 
 
 async def test_signs_of_life_come_also_while_the_filter_leaves_everything_out(feed: ScriptedFeed):
@@ -195,20 +195,20 @@ async def test_signs_of_life_come_also_while_the_filter_leaves_everything_out(fe
         stream = await running.read("/v1/events?queue=nothing")
         frames = stream.frames()
         await anext(frames)
-        while True:
-            feed.append(1)
-            try:
-                frame = await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(anext(frames))), 0.2)
-            except TimeoutError:
-                continue
-            assert frame.comments == ["keep-alive"]
-            break
+        coming = asyncio.ensure_future(anext(frames))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not coming.done():
+                feed.append(1)
+                await asyncio.wait(
+                    [coming], timeout=0.02
+                )  # so there is never a quiet time as long as between two signs
+        assert coming.result().comments == ["keep-alive"]
 
 
 async def _first(stream: HttpReader, count: int) -> Any:
     frames = stream.frames()
     for _ in range(count):
-        yield await asyncio.wait_for(anext(frames), 5)
+        yield await asyncio.wait_for(anext(frames), PATIENCE_SECONDS)
 
 
 async def test_health_readiness_and_metrics(running: Fleet):

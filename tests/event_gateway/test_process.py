@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.event_gateway.conftest import ScriptedFeed, start_coordinator
-from tests.event_gateway.http_client import open_reader
+from tests.event_gateway.http_client import PATIENCE_SECONDS, open_reader
 
 
 @asynccontextmanager
@@ -28,7 +27,7 @@ async def gateway_process(tmp_path: Path, **settings: str) -> AsyncIterator[asyn
         "EVENT_GATEWAY_GRPC_LISTEN": "127.0.0.1:0",
         "METRICS_LISTEN": "127.0.0.1:0",
         "ADDRESS_FILE": str(tmp_path / "address.json"),
-        "STOP_GRACE_SECONDS": "3",
+        "STOP_GRACE_SECONDS": "60",
         **settings,
     }
     process = await asyncio.create_subprocess_exec(
@@ -49,11 +48,21 @@ async def gateway_process(tmp_path: Path, **settings: str) -> AsyncIterator[asyn
 
 async def addresses(tmp_path: Path) -> dict[str, Any]:
     path = tmp_path / "address.json"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not path.exists():
             await asyncio.sleep(0.02)
     content: dict[str, Any] = json.loads(path.read_text())
     return content
+
+
+async def logged(process: asyncio.subprocess.Process, field: str) -> str:
+    """The first value that this field has in its log."""
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while line := await process.stdout.readline():
+            if field in (content := json.loads(line)):
+                return str(content[field])
+    raise AssertionError(f"it ended without a word of its {field}")
 
 
 async def test_a_process_serves_and_drains_at_sigterm(feed: ScriptedFeed, tmp_path: Path):
@@ -67,7 +76,7 @@ async def test_a_process_serves_and_drains_at_sigterm(feed: ScriptedFeed, tmp_pa
         metrics = await open_reader(written["metrics_address"], "/metrics")
         assert b"missioncontrol_event_gateway_readers" in await metrics.body()
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert [frame async for frame in stream.frames()] == []
             output, errors = await process.communicate()
         assert (process.returncode, errors) == (0, b"")
@@ -81,7 +90,7 @@ async def test_an_address_in_use_is_one_clear_line(feed: ScriptedFeed, tmp_path:
     coordinator = await start_coordinator(feed)
     settings = {"COORDINATORS": coordinator.address, "EVENT_GATEWAY_LISTEN": coordinator.address}
     async with gateway_process(tmp_path, **settings) as process:
-        _, errors = await asyncio.wait_for(process.communicate(), 20)
+        _, errors = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
         assert process.returncode == 1
         expected = f"missioncontrol: event_gateway cannot listen on {coordinator.address}: Address already in use\n"
         assert errors.decode() == expected
@@ -89,20 +98,17 @@ async def test_an_address_in_use_is_one_clear_line(feed: ScriptedFeed, tmp_path:
 
 
 async def test_its_health_by_grpc_is_its_readiness(tmp_path: Path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    grpc_listen = f"127.0.0.1:{port}"
     coordinator = await start_coordinator(ScriptedFeed())
-    async with gateway_process(tmp_path, COORDINATORS=coordinator.address, EVENT_GATEWAY_GRPC_LISTEN=grpc_listen):
-        await addresses(tmp_path)
-        async with grpc.aio.insecure_channel(grpc_listen) as channel:
+    async with gateway_process(tmp_path, COORDINATORS=coordinator.address) as process:
+        grpc_address = await logged(process, "grpc_address")
+        async with grpc.aio.insecure_channel(grpc_address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service="readiness")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while (await stub.Check(request)).status != health_pb2.HealthCheckResponse.SERVING:
                     await asyncio.sleep(0.02)
             await coordinator.stop(grace_seconds=0)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while (await stub.Check(request)).status != health_pb2.HealthCheckResponse.NOT_SERVING:
                     await asyncio.sleep(0.02)
             alive = await stub.Check(health_pb2.HealthCheckRequest(service="liveness"))

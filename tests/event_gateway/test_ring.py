@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.domain.event import Position
 from services.event_gateway.entry import Entry
 from services.event_gateway.ring import Ring
+from tests.event_gateway.http_client import PATIENCE_SECONDS
 
 
 def entry(sequence: int, size: int = 10) -> Entry:
@@ -69,10 +70,10 @@ async def test_a_new_beginning_forgets_everything():
 
 async def test_whoever_waits_is_woken_by_the_next_event():
     ring = await ring_at(0)
-    waiting = [asyncio.ensure_future(ring.changed(10)) for _ in range(3)]
+    waiting = [asyncio.ensure_future(ring.changed(PATIENCE_SECONDS)) for _ in range(3)]
     await asyncio.sleep(0)
     ring.append([entry(1)])
-    assert await asyncio.wait_for(asyncio.gather(*waiting), 1) == [True, True, True]
+    assert await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE_SECONDS) == [True, True, True]
 
 
 async def test_a_wait_has_an_end():
@@ -82,11 +83,11 @@ async def test_a_wait_has_an_end():
 
 async def test_a_closed_ring_lets_nobody_wait():
     ring = await ring_at(0)
-    waiting = asyncio.ensure_future(ring.changed(10))
+    waiting = asyncio.ensure_future(ring.changed(PATIENCE_SECONDS))
     await asyncio.sleep(0)
     ring.close()
-    assert await asyncio.wait_for(waiting, 1)
-    assert await ring.changed(10)
+    assert await asyncio.wait_for(waiting, PATIENCE_SECONDS)
+    assert await ring.changed(PATIENCE_SECONDS)
 
 
 @given(
