@@ -107,8 +107,8 @@ class SchedulerLink:
     def on_committed(self, committed: Committed) -> None:
         """Notes what the scheduler has to be told."""
         for granted in committed.granted:
-            if granted.task.id not in self._placed and granted.task.id not in committed.created:
-                self.window.changes.removed.append(granted.task.id)  # granted on the word of an earlier stream
+            if granted.task.id not in self._placed:
+                self.window.retract(granted.task.id)  # if it was told: granted on the word of an earlier stream
         self.window.on_committed(committed)
         self.agents.on_committed(committed)
         for queue in committed.queues:

@@ -62,6 +62,11 @@ class ScriptedScheduler(pb_grpc.SchedulerServiceServicer):
         self._says.put_nowait(response)
         await self.until(lambda: self._numbers in self.results)
 
+    def place(self, task_id: str, agent_id: str, session: int) -> None:
+        """Proposes an agent, and waits for nothing."""
+        placement = pb.Placement(number=1, task_id=task_id, agent_id=agent_id, session=session)
+        self._says.put_nowait(pb.ScheduleResponse(placements=[placement]))
+
     async def offer(self, group_id: int, *agents: tuple[str, int]) -> None:
         """Says a standing placement; without agents it is withdrawn."""
         offered = [pb.StandingAgent(agent_id=agent_id, session=session) for agent_id, session in agents]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -156,6 +158,30 @@ async def test_an_offer_of_a_stream_that_ended_is_not_used(coordinator: Coordina
     await coordinator.scheduler.say()  # on the next stream
     (task,) = await coordinator.submit(new_task("t"))
     assert task.state is TaskState.PENDING
+
+
+async def test_a_task_that_is_made_and_granted_on_the_word_of_an_earlier_stream_is_taken_back(
+    coordinator: Coordinator,
+) -> None:
+    """All in one flush, after the snapshot of the next stream has told of it."""
+    session = await coordinator.admit("a")
+    writer = coordinator.journal._writer
+    assert writer is not None
+    os.kill(writer._child.pid, signal.SIGSTOP)
+    before = coordinator.send(new_task("before", not_before_time=1 << 60))
+    while not coordinator.journal._flying:
+        await asyncio.sleep(0)
+    scheduler = coordinator.scheduler
+    made = coordinator.send(new_task("t"))
+    await scheduler.until(lambda: "t" in scheduler.told())
+    scheduler.place("t", "a", session)
+    while "t" not in coordinator.link._placed:
+        await asyncio.sleep(0)
+    await scheduler.end_stream()
+    await scheduler.until(lambda: scheduler.told().count("t") == 2)
+    os.kill(writer._child.pid, signal.SIGCONT)
+    await asyncio.gather(before, made)
+    await scheduler.until(lambda: any("t" in request.removed_task_ids for request in scheduler.requests))
 
 
 async def test_an_offer_for_a_group_that_nobody_knows_is_passed_over(coordinator: Coordinator) -> None:
