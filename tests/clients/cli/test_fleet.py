@@ -12,7 +12,7 @@ from tests.e2e.waiting import eventually
 
 
 async def test_an_operator_submits_looks_and_decides(start_fleet: StartFleet, tmp_path: Path) -> None:
-    fleet = await start_fleet()
+    fleet = await start_fleet(lease_ttl_seconds=60.0)
     missionctl = CommandLine(Peer(), fleet.address)
 
     hello = await missionctl("submit", "--watch", "--queue", "docs", "--label", "a=b", "--", "echo", "hello")
@@ -40,7 +40,7 @@ async def test_an_operator_submits_looks_and_decides(start_fleet: StartFleet, tm
 
 
 async def test_an_operator_makes_a_schedule_and_changes_it(start_fleet: StartFleet, tmp_path: Path) -> None:
-    fleet = await start_fleet()
+    fleet = await start_fleet(lease_ttl_seconds=60.0)
     missionctl = CommandLine(Peer(), fleet.address)
     times = ("--cron", "0 3 * * *", "--time-zone", "Europe/Berlin", "--missed", "all")
 
@@ -73,7 +73,7 @@ async def test_an_operator_makes_a_schedule_and_changes_it(start_fleet: StartFle
 
 
 async def test_an_operator_takes_an_agent_out_and_puts_it_back(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet()
+    fleet = await start_fleet(lease_ttl_seconds=60.0)
     missionctl = CommandLine(Peer(), fleet.address)
 
     agents = (await missionctl("agents", "list", "-o", "json")).json["agents"]
@@ -88,7 +88,7 @@ async def test_an_operator_takes_an_agent_out_and_puts_it_back(start_fleet: Star
 
 
 async def test_a_tail_with_a_cursor_file_tells_each_event_once(start_fleet: StartFleet, tmp_path: Path) -> None:
-    fleet = await start_fleet()
+    fleet = await start_fleet(lease_ttl_seconds=60.0)
     missionctl = CommandLine(Peer(), fleet.address)
     tail = ("events", "tail", "--cursor-file", str(tmp_path / "cursor"), "-o", "json")
 

@@ -38,7 +38,7 @@ async def test_a_process_that_is_not_ready_is_alive(missionctl: CommandLine, ser
 
 
 async def test_one_that_does_not_answer_spoils_it_for_all(missionctl: CommandLine, server: RpcServer) -> None:
-    asked = await missionctl("health", "--address", f"{server.address},{NOBODY}", "--timeout", "5", "-o", "json")
+    asked = await missionctl("health", "--address", f"{server.address},{NOBODY}", "--timeout", "60", "-o", "json")
 
     assert (asked.code, asked.json["health"]) == (5, {server.address: "SERVING", NOBODY: "UNAVAILABLE"})
 

@@ -82,7 +82,7 @@ def test_every_command_has_output_address_namespace_and_timeout(capsys: pytest.C
 
 
 def test_nobody_there_is_said_with_the_address_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["tasks", "list", "--address", "127.0.0.1:1", "--timeout", "0.5"]) == exit_codes.UNREACHABLE
+    assert run(["tasks", "list", "--address", "127.0.0.1:1", "--timeout", "1"]) == exit_codes.UNREACHABLE
 
     error = capsys.readouterr().err
     assert error.count("\n") == 1

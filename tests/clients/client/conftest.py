@@ -26,6 +26,6 @@ class Conversation:
 async def conversation() -> AsyncIterator[Conversation]:
     peer = Peer()
     server, address = await serve(peer)
-    async with Client(address, namespace="team", call_seconds=5) as client:
+    async with Client(address, namespace="team", call_seconds=60) as client:
         yield Conversation(peer=peer, client=client, address=address, server=server)
     await server.stop(0)

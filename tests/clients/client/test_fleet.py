@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from missioncontrol import Client, NotFound, TaskCancelled, TaskFailed, TaskHandle
@@ -17,6 +18,10 @@ from missioncontrol.v1.task_service_pb2 import OutputChunk
 
 from services.fleet.launcher import COORDINATOR
 from tests.conftest import StartFleet
+from tests.e2e.waiting import Gate
+
+# No lease ends here, however slow the machine is.
+TTL_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Point:
 
 
 async def test_a_client_submits_follows_and_reads(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet()
+    fleet = await start_fleet(lease_ttl_seconds=TTL_SECONDS)
     async with Client(fleet.address) as client:
         point = await client.submit("echo", Point(1), into=Point, labels={"a": "b"}, priority=3)
         assert await point.result() == Point(1)
@@ -45,10 +50,10 @@ async def test_a_client_submits_follows_and_reads(start_fleet: StartFleet) -> No
 
 
 async def test_commands_are_followed_live_fail_with_their_code_and_are_cancelled(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet()
+    fleet = await start_fleet(lease_ttl_seconds=TTL_SECONDS)
     async with Client(fleet.address) as client:
         # It ends only once somebody has seen its first line, so what is seen was live.
-        talker = await client.submit_command(["echo first; sleep 30"], shell=True)
+        talker = await client.submit_command(["echo first; sleep 600"], shell=True)
         await _running(talker)
         assert b"".join([chunk.data async for chunk in _cancelled_by_output(talker)]) == b"first\n"
         with pytest.raises(TaskCancelled):
@@ -61,11 +66,14 @@ async def test_commands_are_followed_live_fail_with_their_code_and_are_cancelled
         assert (output.exit_code, output.stdout) == (3, "out\n")
 
 
-async def test_a_result_and_a_feed_are_followed_through_a_coordinator_that_is_killed(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(lease_ttl_seconds=10.0)
+async def test_a_result_and_a_feed_are_followed_through_a_coordinator_that_is_killed(
+    start_fleet: StartFleet, tmp_path: Path
+) -> None:
+    fleet = await start_fleet(lease_ttl_seconds=TTL_SECONDS)
+    gate = Gate(tmp_path / "gate")
     async with Client(fleet.address) as client:
-        before = await client.submit("nap", 1.0)
-        waiting = asyncio.create_task(before.result(float))
+        before = await client.submit_command(gate.argv)
+        waiting = asyncio.create_task(before.result())
         following = asyncio.create_task(_terminal_events(client, 2))
         async for task in before.updates():
             if task.state == task_pb2.TASK_STATE_RUNNING:
@@ -74,22 +82,25 @@ async def test_a_result_and_a_feed_are_followed_through_a_coordinator_that_is_ki
         fleet.services[COORDINATOR].kill()
         submitting = asyncio.create_task(client.submit("echo", b"while it was away"))
         await fleet.restart(COORDINATOR)
+        gate.open()
         after = await submitting
 
-        assert await waiting == 1.0
+        assert (await waiting).exit_code == 0
         assert await after.result() == b"while it was away"
         assert sorted(await following) == sorted([before.id, after.id])
 
 
 async def test_a_command_is_followed_live_from_its_submit(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet()
+    fleet = await start_fleet(lease_ttl_seconds=TTL_SECONDS)
     async with Client(fleet.address) as client:
         await client.queues.pause("default")
-        talker = await client.submit_command(["echo first; sleep 5"], shell=True)
+        talker = await client.submit_command(["echo first; sleep 600"], shell=True)
         following = asyncio.create_task(_first_output(talker))
         await client.queues.resume("default")
 
-        assert await asyncio.wait_for(following, 20) == b"first\n"
+        assert await asyncio.wait_for(following, 60) == b"first\n"
+        await talker.cancel()
+        await talker.wait()
 
 
 async def _running(handle: TaskHandle[CommandOutput]) -> None:

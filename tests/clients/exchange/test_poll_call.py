@@ -19,7 +19,7 @@ from missioncontrol.v1 import agent_service_pb2 as pb
 
 from tests.clients.exchange.lossy_calls import goodbye, moving
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 Answer = pb.ExchangeResponse | grpc.aio.AioRpcError
 
 

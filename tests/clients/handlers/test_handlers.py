@@ -169,7 +169,7 @@ def test_worker_threads_are_started_as_they_are_needed_and_reused() -> None:
     for _ in range(50):
         threads.submit(job)
     for _ in range(50):
-        assert done.acquire(timeout=5)
+        assert done.acquire(timeout=60)
     threads.close()
 
     assert names <= {"w-1", "w-2"}
