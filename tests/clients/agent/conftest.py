@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from missioncontrol.agent import Agent
-from missioncontrol.command_executor import CommandSettings
 
 from tests.clients.agent.peer import Peer
 
@@ -21,7 +20,7 @@ def peer() -> Iterator[Peer]:
 
 @pytest.fixture
 def agent(peer: Peer) -> Agent:
-    return Agent("a", address=peer.address, slots=4, commands=CommandSettings(grace_seconds=0.3), drain_time_limit=5.0)
+    return Agent("a", address=peer.address, slots=4, drain_time_limit=60.0)
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
 
 HEARTBEAT_SECONDS = 0.1
-TTL_SECONDS = 3.0
-WAIT_SECONDS = 10.0
+# Long, as are echoes by default: neither a lease nor a stream ends because the machine is slow.
+TTL_SECONDS = 60.0
+WAIT_SECONDS = 60.0
 
 
 @dataclass
@@ -36,10 +37,18 @@ class Stream:
     ended: bool = False
 
 
-def lease(kind: str, value: object = None, *, task_id: str = "t", token: int = 1, **fields: Any) -> pb.Lease:
+def lease(
+    kind: str,
+    value: object = None,
+    *,
+    task_id: str = "t",
+    token: int = 1,
+    ttl_seconds: float = TTL_SECONDS,
+    **fields: Any,
+) -> pb.Lease:
     made = pb.Lease(task_id=task_id, token=token, **fields)
     made.spec.CopyFrom(task_pb2.TaskSpec(kind=kind, payload=encode_payload(value)))
-    made.ttl.FromSeconds(int(TTL_SECONDS))
+    made.ttl.FromMilliseconds(int(ttl_seconds * 1000))
     return made
 
 
@@ -52,7 +61,7 @@ class Peer:
         self.refusal: tuple[grpc.StatusCode, str] | None = None
         self.keeps = True
         self.reads = True
-        self.echo_seconds = 2.0
+        self.echo_seconds = 60.0
         self.port = 0
         self._number = 0
         self._loop = asyncio.new_event_loop()

@@ -14,23 +14,24 @@ import grpc
 import pytest
 from missioncontrol.command import CommandInput
 
-from tests.clients.agent.peer import Peer, lease
+from tests.clients.agent.peer import WAIT_SECONDS, Peer, lease
+from tests.e2e.waiting import process_gone
 
 _PROGRAM = """
-import asyncio, sys, time
+import asyncio, os, sys
 from missioncontrol.agent import Agent
 
 agent = Agent("p", address=sys.argv[1], slots=4, drain_time_limit=float(sys.argv[2]))
 
-@agent.handler("sleep")
-async def sleep(seconds: float) -> str:
-    await asyncio.sleep(seconds)
-    return "slept"
+@agent.handler("wait")
+async def wait(gate: str) -> str:
+    while not os.path.exists(gate):
+        await asyncio.sleep(0.02)
+    return "waited"
 
 @agent.handler("block")
-async def block(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+async def block(gate: str) -> None:
+    while not os.path.exists(gate):
         pass
 
 agent.run_forever()
@@ -44,7 +45,7 @@ class Process:
         arguments = [sys.executable, "-c", _PROGRAM, peer.address, str(drain_seconds)]
         self.popen = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
 
-    async def exit_code(self, seconds: float = 15.0) -> int:
+    async def exit_code(self, seconds: float = WAIT_SECONDS) -> int:
         deadline = time.monotonic() + seconds
         while (code := self.popen.poll()) is None:
             assert time.monotonic() < deadline, "the process did not end in time"
@@ -58,41 +59,50 @@ class Process:
 
 @pytest.fixture
 async def process(peer: Peer, request: pytest.FixtureRequest) -> AsyncIterator[Process]:
-    process = Process(peer, getattr(request, "param", 10.0))
+    process = Process(peer, getattr(request, "param", 600.0))
     yield process
     process.close()
 
 
-async def test_sigterm_finishes_what_runs_and_exits_with_0(process: Process, peer: Peer) -> None:
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A file that handlers wait for."""
+    return tmp_path / "gate"
+
+
+async def test_sigterm_finishes_what_runs_and_exits_with_0(process: Process, peer: Peer, gate: Path) -> None:
     await peer.until(lambda: peer.streams)
-    peer.lease(lease("sleep", 0.5))
+    peer.lease(lease("wait", str(gate)))
     await peer.until(peer.events)
     process.popen.send_signal(signal.SIGTERM)
+    await peer.until(lambda: peer.messages("drain_notice"))
+    gate.touch()
 
     assert await process.exit_code() == 0
     assert peer.events() == ["started", "succeeded"]
-    assert peer.messages("drain_notice")
     assert peer.messages("goodbye")
 
 
-async def test_a_second_signal_returns_what_runs_at_once(process: Process, peer: Peer) -> None:
+async def test_a_second_signal_returns_what_runs_at_once(process: Process, peer: Peer, gate: Path) -> None:
+    """Long before the ten minutes that it would have."""
     await peer.until(lambda: peer.streams)
-    peer.lease(lease("sleep", 60.0))
+    peer.lease(lease("wait", str(gate)))
     await peer.until(peer.events)
     process.popen.send_signal(signal.SIGTERM)
     await peer.until(lambda: peer.messages("drain_notice"))
     process.popen.send_signal(signal.SIGINT)
 
-    assert await process.exit_code(5.0) == 0
+    assert await process.exit_code() == 0
     assert peer.events() == ["started", "returned"]
 
 
-async def test_sigterm_is_heard_while_a_handler_blocks_the_loop(process: Process, peer: Peer) -> None:
+async def test_sigterm_is_heard_while_a_handler_blocks_the_loop(process: Process, peer: Peer, gate: Path) -> None:
     await peer.until(lambda: peer.streams)
-    peer.lease(lease("block", 1.5))
+    peer.lease(lease("block", str(gate)))
     await peer.until(peer.events)
     process.popen.send_signal(signal.SIGTERM)
-    await peer.until(lambda: peer.messages("drain_notice"), seconds=1.0)
+    await peer.until(lambda: peer.messages("drain_notice"))
+    gate.touch()
 
     assert await process.exit_code() == 0
     assert peer.events() == ["started", "succeeded"]
@@ -116,4 +126,4 @@ async def test_a_killed_agent_leaves_no_command_running(process: Process, peer: 
     process.popen.kill()
     pid = int((tmp_path / "pid").read_text())
 
-    await peer.until(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
+    await process_gone(pid)

@@ -15,18 +15,26 @@ from missioncontrol.v1 import task_pb2
 
 from services.fleet.launcher import COORDINATOR, Fleet, FleetPlan
 
-TTL_SECONDS = 6.0
+# No lease ends by itself; but where one is outlived, it has to be shorter.
+TTL_SECONDS, SHORT_TTL_SECONDS = 60.0, 8.0
+outlived = pytest.mark.parametrize("fleet", [SHORT_TTL_SECONDS], indirect=True)
 
 
 @pytest.fixture
-async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
-    plan = FleetPlan(tmp_path, agents=(), lease_ttl_seconds=TTL_SECONDS, gateway_listen="")
+async def fleet(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Fleet]:
+    ttl_seconds = getattr(request, "param", TTL_SECONDS)
+    plan = FleetPlan(tmp_path, agents=(), lease_ttl_seconds=ttl_seconds, gateway_listen="")
     async with Fleet(plan) as fleet:
         yield fleet
 
 
 @pytest.fixture
-async def agent(fleet: Fleet) -> AsyncIterator[Agent]:
+def let_go() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def agent(fleet: Fleet, let_go: asyncio.Event) -> AsyncIterator[Agent]:
     agent = Agent("a", address=fleet.address, slots=4)
 
     @agent.handler("spin")
@@ -36,9 +44,9 @@ async def agent(fleet: Fleet) -> AsyncIterator[Agent]:
             pass
         return "spun"
 
-    @agent.handler("sleep")
-    async def sleep(seconds: float, ctx: TaskContext) -> int:
-        await asyncio.sleep(seconds)
+    @agent.handler("wait")
+    async def wait(ctx: TaskContext) -> int:
+        await let_go.wait()
         return ctx.attempt
 
     running = asyncio.create_task(agent.run())
@@ -48,25 +56,29 @@ async def agent(fleet: Fleet) -> AsyncIterator[Agent]:
     await running
 
 
+@outlived
 @pytest.mark.usefixtures("agent")
 async def test_a_handler_that_blocks_beyond_the_time_to_live_keeps_its_lease(fleet: Fleet) -> None:
     async with Client(fleet.address) as client:
-        handle = await client.submit("spin", 2 * TTL_SECONDS)
+        handle = await client.submit("spin", 1.25 * SHORT_TTL_SECONDS)
 
         assert await handle.result() == "spun"
         assert (await handle.get()).token == 1
 
 
 @pytest.mark.usefixtures("agent")
-async def test_a_coordinator_that_is_killed_and_started_again_costs_running_work_nothing(fleet: Fleet) -> None:
+async def test_a_coordinator_that_is_killed_and_started_again_costs_running_work_nothing(
+    fleet: Fleet, let_go: asyncio.Event
+) -> None:
     async with Client(fleet.address) as client:
-        handle = await client.submit("sleep", 1.0)
+        handle = await client.submit("wait")
         async with aclosing(handle.updates()) as updates:
             async for task in updates:
                 if task.state == task_pb2.TASK_STATE_RUNNING:
                     break
         fleet.services[COORDINATOR].kill()
         await fleet.restart(COORDINATOR)
+        let_go.set()
 
         assert await handle.result() == 1
 

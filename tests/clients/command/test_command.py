@@ -26,10 +26,22 @@ from missioncontrol.session_effects import StopReason
 from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
 
+from tests.e2e.waiting import process_state
+
+GRACE_SECONDS = 0.5
+
 
 @pytest.fixture
 def executor() -> Iterator[CommandExecutor]:
-    executor = CommandExecutor(CommandSettings(grace_seconds=0.5))
+    """Patient: whatever ends at SIGTERM does so in time, also on a slow machine."""
+    executor = CommandExecutor(CommandSettings(grace_seconds=60.0))
+    yield executor
+    executor.close()
+
+
+@pytest.fixture
+def impatient() -> Iterator[CommandExecutor]:
+    executor = CommandExecutor(CommandSettings(grace_seconds=GRACE_SECONDS))
     yield executor
     executor.close()
 
@@ -55,7 +67,7 @@ def kept(output: object) -> CommandOutput:
     )
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "not in time"
@@ -63,11 +75,7 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+    return process_state(pid) not in ("", "Z")
 
 
 def pid_in(path: Path) -> int:
@@ -211,15 +219,15 @@ def test_a_cancel_ends_the_whole_group_grandchildren_too(executor: CommandExecut
     assert (output.stdout, output.signal) == ("early\n", signal.SIGTERM)
 
 
-def test_what_ignores_sigterm_is_killed_after_the_grace(executor: CommandExecutor, tmp_path: Path) -> None:
+def test_what_ignores_sigterm_is_killed_after_the_grace(impatient: CommandExecutor, tmp_path: Path) -> None:
     context, child = TaskContext.detached(), tmp_path / "pid"
     stopping(context, StopReason.CANCEL, lambda: pid_in(child))
     began = time.monotonic()
 
     with pytest.raises(StoppedWithOutput):
-        shell(executor, f"trap '' TERM; (trap '' TERM; echo $$ > {child}; sleep 600); sleep 600", context=context)
+        shell(impatient, f"trap '' TERM; (trap '' TERM; echo $$ > {child}; sleep 600); sleep 600", context=context)
 
-    assert 0.5 <= time.monotonic() - began < 5.0
+    assert time.monotonic() - began >= GRACE_SECONDS
     until(lambda: not alive(pid_in(child)))
 
 
