@@ -23,7 +23,7 @@ from services.store.flush import Committed
 from services.store.schema_check import prepare_schema
 from tests.store.queries.store import Store
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 INCARNATION = str(UUID(int=1))
 KEY = ("default", "a")
 

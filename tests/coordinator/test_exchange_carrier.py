@@ -16,7 +16,7 @@ from services.coordinator.exchanges import Exchanges
 from services.domain.errors import ConversationUnknown, ResourceExhausted, Unavailable
 from services.domain.exchange import ANSWER_MESSAGES_MAX
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 def call(number: int, *texts: str, conversation: int = 1) -> wire.ExchangeRequest:

@@ -11,9 +11,11 @@ import pytest
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 from sqlalchemy import Engine, event
 
+from services.coordinator import scheduler_choice
 from services.coordinator.queue_book import QueueBook
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.scheduler_link import SchedulerLink
+from services.domain import scheduler_choice as domain_scheduler_choice
 from services.domain.agent import Declaration
 from services.domain.commands import AdmitAgent, CreateTasks
 from services.domain.ledger import Rules
@@ -28,7 +30,7 @@ from services.store.schema_check import prepare_schema
 from tests.coordinator.scripted_scheduler import ScriptedScheduler
 from tests.store.world import KIND, key, new_task
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 NOBODY = "127.0.0.1:1"  # where nothing listens
 
 
@@ -84,6 +86,12 @@ class Site:
         """What another coordinator does."""
         with self.engine.connect() as connection:
             assert choose(connection, address, seen=read_active(connection).term)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that would serve may take long to say so: this is a process that does everything at once."""
+    monkeypatch.setattr(scheduler_choice, "SCHEDULER_PROBE_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -169,11 +177,16 @@ async def test_one_that_is_gone_is_replaced(site: Site, schedulers: Schedulers) 
     assert (await streams(second)).term == 2
 
 
-async def test_an_idle_stream_to_one_that_answers_stays(site: Site, schedulers: Schedulers) -> None:
+async def test_an_idle_stream_to_one_that_answers_stays(
+    site: Site, schedulers: Schedulers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than one that is silent would: seven pings take 3.5 s."""
+    for module in (scheduler_choice, domain_scheduler_choice):
+        monkeypatch.setattr(module, "SILENCE_SECONDS", 3.0)
     first, second = schedulers.both
     await site.link(site.choice(*schedulers.addresses))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await first.until(lambda: any(request.ping == 6 for request in first.requests))
+        await first.until(lambda: any(request.ping == 8 for request in first.requests))
     assert sum(bool(request.coordinator_id) for request in first.requests) == 1
     assert second.requests == []
     assert site.active().term == 1

@@ -16,7 +16,7 @@ from services.scheduler.metrics import SchedulerMetrics, SizeCollector
 from services.scheduler.service import ScheduleService
 from services.transport.server import create_server
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
 Stream = grpc.aio.StreamStreamCall[pb.ScheduleRequest, pb.ScheduleResponse]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +12,16 @@ import grpc
 import pytest
 from missioncontrol.v1 import agent_pb2, agent_service_pb2
 
+from services.coordinator import exchanges
+from services.coordinator.exchange_carrier import ExchangeCarrier
 from services.coordinator.limits import EXCHANGE_WAIT_SECONDS_MAX
 from services.domain.commands import GrantLeases, Placement
 from tests.coordinator.rpc.harness import Coordinator, refusal
 
 wire: Any = agent_service_pb2
 AGENT = ("default", "a")
-PATIENCE_SECONDS = 10.0
+# As long as a call may wait.
+PATIENCE_SECONDS = EXCHANGE_WAIT_SECONDS_MAX
 
 
 def hello(incarnation: int = 1) -> agent_service_pb2.AgentMessage:
@@ -44,7 +48,7 @@ class Conversation:
     ) -> agent_service_pb2.ExchangeResponse:
         request = wire.ExchangeRequest(conversation=self.name, number=number, messages=messages)
         request.wait.FromMilliseconds(int(wait * 1000))
-        answer: agent_service_pb2.ExchangeResponse = await self._stub.Exchange(request, timeout=2 * PATIENCE_SECONDS)
+        answer: agent_service_pb2.ExchangeResponse = await self._stub.Exchange(request, timeout=4 * PATIENCE_SECONDS)
         return answer
 
     def start(self, number: int, *messages: agent_service_pb2.AgentMessage) -> asyncio.Task[Any]:
@@ -61,7 +65,9 @@ def kinds(answer: agent_service_pb2.ExchangeResponse) -> list[str | None]:
 
 
 @pytest.fixture
-async def conversation(coordinator: Coordinator) -> AsyncIterator[Conversation]:
+async def conversation(coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Conversation]:
+    """One that does not break if there is no call for some seconds."""
+    monkeypatch.setattr(exchanges, "ExchangeCarrier", partial(ExchangeCarrier, absence_seconds=600.0))
     yield Conversation(coordinator, 1)
     await coordinator.parts.connections.close()
 

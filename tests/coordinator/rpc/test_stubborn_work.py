@@ -16,7 +16,7 @@ from services.store.flush import Committed
 from tests.coordinator.rpc.harness import Coordinator
 
 KEY = ("default", "stubborn")
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 class Row:

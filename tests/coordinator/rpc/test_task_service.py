@@ -18,7 +18,7 @@ from services.store.tasks import get_task
 from services.transport.convert_task import spec_of
 from tests.coordinator.rpc.harness import Coordinator, reading, refusal, submit
 
-FOREVER = 30.0
+FOREVER = 60.0
 
 
 async def row_of(coordinator: Coordinator, task: task_pb2.Task) -> Any:
