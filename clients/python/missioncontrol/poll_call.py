@@ -62,8 +62,8 @@ class PollCall:
         self._plan_launch()
 
     async def read(self) -> Any:
-        """The next message of the coordinator, or `grpc.aio.EOF`. Raises AioRpcError, and CancelledError after
-        `cancel`.
+        """The next message of the coordinator, or `grpc.aio.EOF`. Raises AioRpcError, UsageError if the channel was
+        closed, and CancelledError after `cancel`.
         """
         while not self._heard:
             if self._error is not None:
@@ -108,7 +108,7 @@ class PollCall:
     async def _fly(self, call: pb.ExchangeRequest) -> None:
         try:
             answer = await self._answer(call)
-        except grpc.aio.AioRpcError as error:
+        except Exception as error:  # whatever it is, a channel that was closed too: who reads has to hear of it
             self._end(error)
             return
         self._heard += self._exchange.answered(call.number, answer)

@@ -16,6 +16,7 @@ from missioncontrol.agent import Agent
 from missioncontrol.poll_call import CONVERSATION_KEY, PollCall
 from missioncontrol.transports import VARIABLE, find_transport, open_poll, open_stream
 from missioncontrol.v1 import agent_service_pb2 as pb
+from missioncontrol.v1 import agent_service_pb2_grpc
 
 from tests.clients.exchange.lossy_calls import goodbye, moving
 
@@ -90,6 +91,16 @@ async def test_what_is_said_in_one_breath_goes_with_one_call(poll: PollCall, coo
 
     assert [message.goodbye.message for message in coordinator.calls[0].messages] == ["one", "two"]
     poll.cancel()
+
+
+async def test_who_reads_hears_of_a_channel_that_was_closed() -> None:
+    channel = grpc.aio.insecure_channel("127.0.0.1:1")
+    poll = PollCall(agent_service_pb2_grpc.AgentServiceStub(channel))
+    await channel.close()
+    await poll.write(goodbye("hello"))
+
+    with pytest.raises(grpc.aio.UsageError):
+        await poll.read()
 
 
 async def test_every_call_carries_the_conversation_in_its_metadata(poll: PollCall, coordinator: Coordinator) -> None:
