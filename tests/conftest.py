@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
-from services.fleet.launcher import AgentPlan, Fleet, FleetPlan
+from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan
 from services.fleet.postgres import PostgresServer, find_binaries
 from services.store.database import open_database
 from services.store.migration import upgrade
@@ -93,13 +94,39 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def start_fleet(tmp_path: Path) -> AsyncIterator[StartFleet]:
-    """Starts fleets with the given fields of FleetPlan; two agents and a short lease unless the test says otherwise."""
+def loopback() -> str:
+    """An address of the test's own, where there are many: when a service comes back its port is still free."""
+    if sys.platform != "linux":
+        return "127.0.0.1"
+    number = next(_NUMBERS)
+    return f"127.{2 + os.getpid() % 250}.{number // 250 % 250}.{1 + number % 250}"
+
+
+@pytest.fixture
+def lease_ttl_seconds() -> float:
+    """Of fleets: so long that none ends because the machine is slow."""
+    return 30.0
+
+
+@pytest.fixture
+async def start_fleet(tmp_path: Path, loopback: str, lease_ttl_seconds: float) -> AsyncIterator[StartFleet]:
+    """Starts fleets with the given fields of FleetPlan; with two agents unless the test says otherwise.
+
+    They are killed in the end, which takes no time; that they stop in order has tests of its own.
+    """
     fleets: list[Fleet] = []
+    any_port = f"{loopback}:0"
+    listening: dict[str, Any] = {
+        "coordinator_listen": any_port,
+        "scheduler_listen": any_port,
+        "gateway_listen": any_port,
+        "gateway_grpc_listen": any_port,
+        "metrics_listen": dict.fromkeys((COORDINATOR, SCHEDULER, GATEWAY), any_port),
+    }
 
     async def start(**fields: Any) -> Fleet:
         agents = (work_agent("agent-1"), work_agent("agent-2"))
-        plan: dict[str, Any] = {"agents": agents, "lease_ttl_seconds": 3.0, **fields}
+        plan: dict[str, Any] = {"agents": agents, "lease_ttl_seconds": lease_ttl_seconds, **listening, **fields}
         fleet = Fleet(FleetPlan(folder=tmp_path / f"fleet-{len(fleets)}", **plan))
         fleets.append(fleet)
         await fleet.start()
@@ -107,10 +134,7 @@ async def start_fleet(tmp_path: Path) -> AsyncIterator[StartFleet]:
 
     yield start
     for fleet in fleets:
-        try:
-            await fleet.stop()
-        finally:
-            fleet.kill()
+        fleet.kill()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

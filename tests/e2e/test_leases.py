@@ -66,7 +66,7 @@ async def test_a_cancel_kills_the_command_and_its_children(start_fleet: StartFle
 
 
 async def test_a_killed_agent_leaves_no_command_behind_for_long(start_fleet: StartFleet, tmp_path: Path) -> None:
-    fleet = await start_fleet(agents=(work_agent("agent-1"),))
+    fleet = await start_fleet(agents=(work_agent("agent-1"),), lease_ttl_seconds=3.0)
     pid_file = tmp_path / "pid"
     script = f'echo $$ > "{pid_file}.new"; mv "{pid_file}.new" "{pid_file}"; exec sleep 300'
     async with Client(fleet.address) as client:
@@ -112,9 +112,9 @@ async def test_an_agent_that_is_asked_to_stop_finishes_what_runs_and_returns_the
 
 
 async def test_a_blocked_handler_does_not_lose_its_lease(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(lease_ttl_seconds=5.0)
+    fleet = await start_fleet(lease_ttl_seconds=8.0)
     async with Client(fleet.address) as client:
-        handle = await client.submit("block", 8.0)
+        handle = await client.submit("block", 9.0)
 
         task = await handle.wait()
 

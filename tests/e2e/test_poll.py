@@ -22,7 +22,7 @@ from tests.faults.databases import database_findings
 from tests.faults.proxy import Proxy
 
 POLL = {VARIABLE: "poll"}
-TTL_SECONDS = 30.0
+TTL_SECONDS, SHORT_TTL_SECONDS = 30.0, 3.0
 # A few seconds on a machine that has nothing else to do. Leases end later.
 LONG_BEFORE_SECONDS = 20.0
 RUNNING, SUCCEEDED, CANCELLED = (
@@ -93,7 +93,7 @@ async def test_the_work_of_a_killed_agent_is_leased_again_when_its_lease_ends(
     start_fleet: StartFleet, gate: Gate
 ) -> None:
     """L1."""
-    fleet = await start_fleet(environment=POLL, agents=(work_agent("agent-1"),))
+    fleet = await start_fleet(environment=POLL, agents=(work_agent("agent-1"),), lease_ttl_seconds=SHORT_TTL_SECONDS)
     async with Client(fleet.address) as client:
         handle = await client.submit_command(gate.argv)
         await running(client, handle.id)
@@ -124,7 +124,7 @@ async def test_an_agent_that_is_stopped_beyond_its_lease_can_say_nothing_about_i
     start_fleet: StartFleet, gate: Gate
 ) -> None:
     """S4."""
-    fleet = await start_fleet(environment=POLL)
+    fleet = await start_fleet(environment=POLL, lease_ttl_seconds=SHORT_TTL_SECONDS)
     async with Client(fleet.address) as client:
         handle = await client.submit_command(gate.argv)
         holder = (await running(client, handle.id)).agent_id

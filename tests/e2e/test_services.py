@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 from missioncontrol import Client
 from missioncontrol.requests import task_request
@@ -15,6 +16,7 @@ from services.fleet.feed import FeedFollower
 from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER
 from services.fleet.observe import Observer
 from tests.conftest import StartFleet
+from tests.e2e.waiting import Gate
 
 
 async def test_a_killed_scheduler_costs_a_pause_and_nothing_else(start_fleet: StartFleet) -> None:
@@ -55,11 +57,11 @@ async def test_a_killed_gateway_costs_its_followers_no_event(start_fleet: StartF
     assert follower.connections >= 4
 
 
-async def test_a_killed_coordinator_costs_a_running_task_nothing(start_fleet: StartFleet) -> None:
+async def test_a_killed_coordinator_costs_a_running_task_nothing(start_fleet: StartFleet, tmp_path: Path) -> None:
     """L2, on one coordinator: the agents work on and come back with what they hold."""
-    fleet = await start_fleet(lease_ttl_seconds=30.0)
+    fleet, gate = await start_fleet(), Gate(tmp_path / "gate")
     async with Client(fleet.address) as client:
-        handles = await client.submit_many(task_request("nap", 2.0) for _ in range(4))
+        handles = [await client.submit_command(gate.argv) for _ in range(4)]
         for handle in handles:
             async for task in handle.updates():
                 if task.state == task_pb2.TASK_STATE_RUNNING:
@@ -67,6 +69,7 @@ async def test_a_killed_coordinator_costs_a_running_task_nothing(start_fleet: St
 
         fleet.services[COORDINATOR].kill()
         await fleet.restart(COORDINATOR)
+        gate.open()
         tasks = [await handle.wait() for handle in handles]
 
     assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(task_pb2.TASK_STATE_SUCCEEDED, 1, 0)}

@@ -19,6 +19,12 @@ def _print_seed(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
+def lease_ttl_seconds() -> float:
+    """What those had who were killed goes to others soon."""
+    return 3.0
+
+
+@pytest.fixture
 def namespace() -> Iterator[Namespace]:
     """A network namespace for a part of the fleet."""
     try:

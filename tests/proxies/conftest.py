@@ -12,6 +12,12 @@ SECONDS = 20.0
 
 
 @pytest.fixture
+def loopback() -> str:
+    """Where the shipped configurations look for the fleet."""
+    return "127.0.0.1"
+
+
+@pytest.fixture
 def seconds() -> float:
     """How long the load goes on: short here, minutes with `make proxies PROXIES_SECONDS=180`."""
     return float(os.environ.get("PROXIES_SECONDS") or SECONDS)

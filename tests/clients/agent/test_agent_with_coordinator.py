@@ -60,7 +60,7 @@ async def agent(fleet: Fleet, let_go: asyncio.Event) -> AsyncIterator[Agent]:
 @pytest.mark.usefixtures("agent")
 async def test_a_handler_that_blocks_beyond_the_time_to_live_keeps_its_lease(fleet: Fleet) -> None:
     async with Client(fleet.address) as client:
-        handle = await client.submit("spin", 1.25 * SHORT_TTL_SECONDS)
+        handle = await client.submit("spin", 1.1 * SHORT_TTL_SECONDS)
 
         assert await handle.result() == "spun"
         assert (await handle.get()).token == 1
