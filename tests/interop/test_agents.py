@@ -25,10 +25,15 @@ SECONDS_MAX = 60.0
 async def running(client: Client, seconds: float, **work: object) -> str:
     """The id of a task that has just started."""
     handle = await client.submit(KIND, {"text": "x", "seconds": seconds, **work})
-    async for task in handle.updates():
-        if task.state == task_pb2.TASK_STATE_RUNNING:
-            break
+    await in_state(client, handle.id, task_pb2.TASK_STATE_RUNNING)
     return handle.id
+
+
+async def in_state(client: Client, task_id: str, state: task_pb2.TaskState.ValueType) -> None:
+    """Returns once the task is in this state, or has ended."""
+    async for task in client.handle(task_id).updates():
+        if task.state == state:
+            break
 
 
 async def ended(client: Client, task_id: str) -> task_pb2.Task:
@@ -99,17 +104,17 @@ async def test_a_drain_that_an_operator_orders_returns_the_work_and_can_be_taken
 ) -> None:
     fleet = await start_with_agent()
     async with Client(fleet.address) as client:
-        task_id = await running(client, 3)
+        task_id = await running(client, 600)
         await client.agents.drain("agent-1", mode=DRAIN_MODE_RETURN)
-        async for task in client.handle(task_id).updates():
-            if task.state == task_pb2.TASK_STATE_PENDING:
-                break
+        await in_state(client, task_id, task_pb2.TASK_STATE_PENDING)
 
         await client.agents.uncordon("agent-1")
 
-        assert (await ended(client, task_id)).state == task_pb2.TASK_STATE_SUCCEEDED
+        await in_state(client, task_id, task_pb2.TASK_STATE_RUNNING)
+        await client.handle(task_id).cancel()
+        await ended(client, task_id)
         outcomes = [attempt.outcome for attempt in await client.handle(task_id).attempts()]
-    assert outcomes == [task_pb2.ATTEMPT_OUTCOME_RETURNED, task_pb2.ATTEMPT_OUTCOME_SUCCEEDED]
+    assert outcomes == [task_pb2.ATTEMPT_OUTCOME_RETURNED, task_pb2.ATTEMPT_OUTCOME_CANCELLED]
 
 
 async def test_a_newer_process_with_the_same_id_ends_the_older_one(

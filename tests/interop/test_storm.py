@@ -24,7 +24,7 @@ from tests.interop.programs import digest, request, text
 TASKS, DEATHS = 500, 2
 OVER_SECONDS = 15.0
 # Long enough for a coordinator to be back: what an agent holds must outlive the death.
-LEASE_TTL_SECONDS = 10.0
+LEASE_TTL_SECONDS = 20.0
 # Where something has to come long before a lease would end, also on a busy machine.
 LONG_TTL_SECONDS = 60.0
 

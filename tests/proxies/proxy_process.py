@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 import socket
 import subprocess
@@ -17,8 +18,10 @@ from pathlib import Path
 SHIPPED = Path(__file__).parents[2] / "examples" / "proxies"
 # What the shipped configurations listen on and forward to; the tests put free ports in their place.
 GRPC_PORT, FEED_PORT, COORDINATOR_PORT, GATEWAY_PORT = 8070, 8080, 7070, 7080
-START_SECONDS = 20.0
-STOP_SECONDS = 5.0
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+# Below those that systems give to whoever asks for any port: nobody gets one between our look and the proxy's start.
+PORTS = range(20_000, 30_000)
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,19 @@ def port_of(address: str) -> int:
 
 
 def free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on now."""
-    with socket.socket() as first, socket.socket() as second:
-        for each in (first, second):
-            each.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+    """Two ports that nobody listens on."""
+    free = (port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
+    return next(free), next(free)
+
+
+def is_free(port: int) -> bool:
+    """Whether somebody could listen there now."""
+    with socket.socket() as trial:
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 async def _listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -12,11 +12,13 @@ import sys
 import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
-from missioncontrol import CallError, Client
+from missioncontrol import CallError, Client, TaskHandle
 from missioncontrol.v1 import task_pb2
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
@@ -27,6 +29,7 @@ from services.store.database import open_database
 from services.store.migration import upgrade
 from services.store.schema import SCHEMA_VERSION, schema_info
 from tests.conftest import StartFleet, work_agent
+from tests.e2e.waiting import Gate, eventually
 from tests.faults.databases import database_findings
 from tests.versions.make import ARCHIVE
 
@@ -198,9 +201,13 @@ async def test_back_to_the_previous_version_and_forth_again_while_there_is_work(
     assert await database_findings(fleet) == []
 
 
+async def is_running(handle: TaskHandle[Any]) -> bool:
+    return (await handle.get()).state == task_pb2.TASK_STATE_RUNNING
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_coordinators_of_both_versions_share_a_fleet(
-    previous: Environment, upgraded_url: str, start_fleet: StartFleet
+    previous: Environment, upgraded_url: str, start_fleet: StartFleet, tmp_path: Path
 ) -> None:
     """Each takes tasks and agents, and what one has taken in the other's agents run; then one is killed."""
     fleet = await start_fleet(
@@ -217,7 +224,13 @@ async def test_coordinators_of_both_versions_share_a_fleet(
     # The newer one has words for the end of a drain that the older one does not know.
     await clients[0].agents.drain("agent-0")
     await clients[0].agents.resume("agent-0")
-    handles = [await client.submit("nap", 0.3) for client in clients for _ in range(12)]
+    # Eight at once need the slots of both agents.
+    gate = Gate(tmp_path / "gate")
+    busy = [await client.submit_command(gate.argv) for client in clients for _ in range(4)]
+    for each in busy:
+        await eventually(partial(is_running, each))
+    handles = [*busy, *[await client.submit("nap", 0.3) for client in clients for _ in range(12)]]
+    gate.open()
     await handles[-1].wait()
     fleet.services[older].assert_running()
     fleet.services[older].kill()
