@@ -152,7 +152,7 @@ async def test_without_its_writer_the_journal_answers_nobody_and_ends(journal: J
 
 
 async def test_a_stop_writes_what_is_queued(journal: Journal) -> None:
-    answers = [journal.submit(batch(number * 1000, 300)) for number in range(4)]
+    answers = [journal.submit(batch(number * 1000, 50)) for number in range(4)]
     await journal.stop()
 
     assert all(answer.done() and answer.exception() is None for answer in answers)

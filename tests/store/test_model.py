@@ -56,7 +56,7 @@ def play(journals: Journals, clock: Clock, *, steps: int, scripts: int, seed: in
     play_one()
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(300)
 def test_the_store_answers_and_keeps_what_the_model_does(journals: Journals, clock: Clock) -> None:
     """The same scripts each time."""
     play(journals, clock, steps=60, scripts=50, seed=1)
