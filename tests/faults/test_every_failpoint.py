@@ -26,6 +26,7 @@ DYING_AGENT = Path(__file__).parent / "dying_agent.py"
 DIES_SECONDS = 60.0
 # What an agent only says when it is told to leave.
 LEAVING = ("drain_notice.", "goodbye.")
+LEAVES_MAX = 5
 # A task comes while the one before is at work.
 TASKS_PER_AGENT_MAX, TASK_SECONDS, BETWEEN_SECONDS = 100, 0.6, 0.3
 TASKS_PER_POINT = 4
@@ -36,7 +37,8 @@ WRITER_KILLED = 1
 
 
 async def test_an_agent_dies_at_each_of_its_points_and_its_work_is_done_once(start_fleet: StartFleet) -> None:
-    fleet, ledger = await start_fleet(agents=()), Ledger()
+    # Fifteen agents share two cores; what they had when they died is waited for.
+    fleet, ledger = await start_fleet(agents=(), lease_ttl_seconds=6.0), Ledger()
     follower = FeedFollower(fleet.gateway_url)
     points = {f"dying-{number}": point for number, point in enumerate(AGENT_POINTS)}
     async with asyncio.TaskGroup() as group:
@@ -56,10 +58,23 @@ async def die(fleet: Fleet, name: str, point: str, ledger: Ledger) -> int:
     await restart(fleet, name, AGENT_VARIABLE, f"{point}=kill")
     async with grpc.aio.insecure_channel(fleet.address) as channel, asyncio.TaskGroup() as group:
         group.create_task(give_work(task_service_pb2_grpc.TaskServiceStub(channel), process, ledger))
-        if point.startswith(LEAVING):
-            await fleet.wait_agents_ready([name])
-            process.signal(signal.SIGTERM)
-        return await process.wait_exit(DIES_SECONDS)
+        return await (leave(fleet, process) if point.startswith(LEAVING) else process.wait_exit(DIES_SECONDS))
+
+
+async def leave(fleet: Fleet, process: ManagedProcess) -> int:
+    """How an agent ends that is told to leave. One whose stream is broken just then has no word to say: it comes again.
+
+    On a busy machine that happens to streams as short-lived as these.
+    """
+    code = 0
+    for _ in range(LEAVES_MAX):
+        await fleet.wait_agents_ready([process.name])
+        process.signal(signal.SIGTERM)
+        code = await process.wait_exit(DIES_SECONDS)
+        if code == -signal.SIGKILL:
+            break
+        await fleet.restart(process.name)
+    return code
 
 
 async def give_work(stub: task_service_pb2_grpc.TaskServiceAsyncStub, process: ManagedProcess, ledger: Ledger) -> None:
