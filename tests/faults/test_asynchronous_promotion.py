@@ -34,10 +34,10 @@ SDK_AGENT, STUBBORN_AGENT = work_agent("agent-1"), AgentPlan("stubborn", slots=4
 STANDBY = "standby"
 TASKS, LONG_TASKS = 30, 6
 # Longer than a promotion and the restart of the coordinators take: agents come back with these in their hands.
-LONG_SECONDS = 8.0
+LONG_SECONDS = 12.0
 LEASE_SECONDS = 15.0
 COORDINATORS = 2
-EXIT_SECONDS = 40.0
+EXIT_SECONDS = 60.0
 
 
 class Standby:

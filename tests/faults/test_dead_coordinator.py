@@ -89,7 +89,7 @@ async def test_a_coordinator_that_is_killed_under_fifty_agents_costs_no_lease(
     start_fleet: StartFleet, database_url: str
 ) -> None:
     """L2."""
-    fleet = await start_fleet(database_url=database_url, coordinators=2, agents=(), lease_ttl_seconds=30.0)
+    fleet = await start_fleet(database_url=database_url, coordinators=2, agents=(), lease_ttl_seconds=60.0)
     crowd = Crowd(fleet, processes=1)
     await crowd.gather()
 
@@ -106,7 +106,7 @@ async def test_a_coordinator_that_is_killed_under_two_hundred_agents_costs_no_le
     start_fleet: StartFleet, database_url: str
 ) -> None:
     """L2."""
-    fleet = await start_fleet(database_url=database_url, coordinators=2, agents=(), lease_ttl_seconds=30.0)
+    fleet = await start_fleet(database_url=database_url, coordinators=2, agents=(), lease_ttl_seconds=60.0)
     crowd = Crowd(fleet, processes=4)
     await crowd.gather()
 
