@@ -37,6 +37,7 @@ from services.transport import convert_agent, convert_session
 
 log = structlog.get_logger(__name__)
 
+STOPPING = "this coordinator is stopping; connect again"
 TtlOf = Callable[[Task], int]
 
 
@@ -100,7 +101,7 @@ class Connections:
     async def converse(self, messages: AsyncIterator[wire.AgentMessage], writer: MessageWriter) -> None:
         """AgentService.Connect: admits the agent, runs its conversation, and records how it ended."""
         if self._closing:
-            raise Unavailable("this coordinator is stopping")
+            raise Unavailable(STOPPING)
         hello = await read_hello(messages)
         version = negotiate(hello.protocol_version_min, hello.protocol_version_max)
         command = convert_agent.hello(hello, coordinator_id=self._coordinator_id)
@@ -146,6 +147,8 @@ class Connections:
         self._absent.pop(command.agent, None)
         if earlier is not None:
             earlier.end(superseded(command.agent[1], earlier.incarnation, by=command.incarnation))
+        if self._closing:  # since its Hello came
+            connection.end(Unavailable(STOPPING))
         return connection
 
     def _welcome(self, admission: Admission, version: int) -> wire.CoordinatorMessage:
@@ -196,14 +199,12 @@ class Connections:
         if committed.granted:
             tasks = committed.tasks
             # One that was granted and taken back in the same flush is not delivered.
-            self._grant(
-                [
-                    granted
-                    for granted in committed.granted
-                    if tasks[granted.task.id].token == granted.task.token and tasks[granted.task.id].held
-                ],
-                committed.created,
-            )
+            kept = [
+                granted
+                for granted in committed.granted
+                if tasks[granted.task.id].token == granted.task.token and tasks[granted.task.id].held
+            ]
+            self._grant(kept, committed.created)
         for order in committed.cancels:
             session = self._session(order.agent)
             if session is not None:
@@ -348,8 +349,7 @@ class Connections:
 
     def _order_of_task(self, namespace: str, task_id: str, kind: str) -> None:
         """Orders something of the leases of a task that are here."""
-        connections = [connection for key, connection in self._live.items() if key[0] == namespace]
-        for connection in connections:
+        for connection in [each for key, each in self._live.items() if key[0] == namespace]:
             for lease in connection.session.leases:
                 if lease[0] == task_id:
                     connection.outbox.order(kind, lease)
@@ -395,6 +395,6 @@ class Connections:
         """Tells every agent to connect again, and ends the streams. Their leases live on."""
         self._closing = True
         for connection in list(self._live.values()):
-            connection.end(Unavailable("this coordinator is stopping; connect again"))
+            connection.end(Unavailable(STOPPING))
         for delivery in list(self._deliveries):
             delivery.cancel()

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 
 import msgspec
 from missioncontrol.v1 import agent_service_pb2 as wire
@@ -28,6 +29,9 @@ from services.domain.ledger import Granted
 from services.transport import convert_lease, convert_session
 
 DEAF = "the agent does not read what it is told; connect again"
+
+# Of these two orders of a lease the later one counts.
+REVERSED = {"follow_output": "unfollow_output", "unfollow_output": "follow_output"}
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False):
@@ -51,13 +55,14 @@ class Outbox:
     """
 
     def __init__(self) -> None:
-        self._offers: deque[Offer] = deque()
+        self._offers: dict[LeaseKey, Offer] = {}
         self._first: deque[wire.CoordinatorMessage] = deque()
         self._ack = 0
         self._acked = 0
         self._acked_at = 0.0
         self._refusals: list[wire.Refusal] = []
-        self._orders: wire.Orders | None = None
+        self._orders: dict[tuple[str, LeaseKey], None] = {}
+        self._drain: wire.Orders | None = None
         self._batch = 0
         self._wake = asyncio.Event()
         self.delivering: Sequence[LeaseKey] = ()
@@ -71,7 +76,7 @@ class Outbox:
 
     def offer(self, offers: list[Offer]) -> None:
         """Leases to deliver."""
-        self._offers.extend(offers)
+        self._offers.update(((offer.granted.task.id, offer.granted.task.token), offer) for offer in offers)
         self._wake.set()
 
     def acknowledge(self, number: int, refusals: list[wire.Refusal]) -> None:
@@ -84,22 +89,18 @@ class Outbox:
 
     def order(self, kind: str, lease: LeaseKey) -> None:
         """Orders something of one lease: to cancel or drop it, to follow its output."""
-        getattr(self._next_orders(), kind).add(task_id=lease[0], token=lease[1])
+        if kind == "drop" and self._offers.pop(lease, None) is not None:
+            return  # It was not delivered yet. The order would overtake it, and the agent begin what it has lost.
+        self._orders.pop((REVERSED.get(kind, kind), lease), None)
+        self._orders[kind, lease] = None
         self._wake.set()
 
     def order_drain(self, mode: DrainMode, *, drain_time: int, now: int) -> None:
         """Orders a drain, or calls it off. Instants are microseconds since 1970 UTC."""
-        orders = self._next_orders()
-        orders.ClearField("drain")
-        orders.resume = mode is DrainMode.NONE
-        if not orders.resume:
-            convert_session.put_drain(orders, mode, drain_time=drain_time, now=now)
+        self._drain = wire.Orders(resume=mode is DrainMode.NONE)
+        if not self._drain.resume:
+            convert_session.put_drain(self._drain, mode, drain_time=drain_time, now=now)
         self._wake.set()
-
-    def _next_orders(self) -> wire.Orders:
-        if self._orders is None:
-            self._orders = wire.Orders()
-        return self._orders
 
     async def next(self) -> wire.CoordinatorMessage:
         """The next message; waits until there is one. `delivering` are the leases in it."""
@@ -126,12 +127,18 @@ class Outbox:
         self.delivering = ()
         if self._first:
             return self._first.popleft()
-        if self._orders is not None:
-            orders, self._orders = self._orders, None
-            return wire.CoordinatorMessage(orders=orders)
+        if self._orders or self._drain is not None:
+            return wire.CoordinatorMessage(orders=self._compose_orders())
         if self._ack_due() == 0:
             return self._compose_ack()
         return self._compose_leases() if self._offers else None
+
+    def _compose_orders(self) -> wire.Orders:
+        orders, self._drain = self._drain or wire.Orders(), None
+        for kind, lease in list(islice(self._orders, MESSAGE_ITEMS_MAX)):
+            getattr(orders, kind).add(task_id=lease[0], token=lease[1])
+            del self._orders[kind, lease]
+        return orders
 
     def _compose_ack(self) -> wire.CoordinatorMessage:
         self._acked, self._acked_at = self._ack, time.monotonic()
@@ -146,12 +153,13 @@ class Outbox:
         message.leases.number = self._batch
         add = message.leases.leases.add
         size = 0
-        for _ in range(min(MESSAGE_ITEMS_MAX, len(self._offers))):
-            size += self._offers[0].size
-            if size > MESSAGE_BYTES_MAX and message.leases.leases:
+        for lease, offer in islice(self._offers.items(), MESSAGE_ITEMS_MAX):
+            size += offer.size
+            if size > MESSAGE_BYTES_MAX and delivering:
                 break
-            offer = self._offers.popleft()
-            delivering.append((offer.granted.task.id, offer.granted.task.token))
+            delivering.append(lease)
             convert_lease.lease(offer.granted, document=offer.document, checkpoint=offer.checkpoint, make=add)
+        for lease in delivering:
+            del self._offers[lease]
         self.delivering = delivering
         return message

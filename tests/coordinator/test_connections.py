@@ -18,13 +18,15 @@ from services.domain.commands import (
     ChangeAgent,
     EndSession,
     PlacementOutcome,
+    RevokeLeases,
+    RevokeReason,
 )
 from services.domain.errors import Unavailable
 from services.domain.task import TaskState
 from services.domain.task_changes import ChangeTasks, Move
 from services.domain.task_filter import TaskFilter
 from services.transport import convert_bulk
-from tests.coordinator.agent_stream import KEY, AgentStream, Answered, Coordinator, Foretold
+from tests.coordinator.agent_stream import KEY, PATIENCE_SECONDS, AgentStream, Answered, Coordinator, Foretold
 
 GRANTED = [PlacementOutcome.GRANTED]
 
@@ -129,6 +131,26 @@ async def test_a_cancel_that_was_ordered_before_a_reconnect_is_part_of_welcome_a
     assert cancelled(repeated[0]) == [(task.id, 1)]
 
 
+# A lease that is over before it is out (S4).
+
+
+async def test_a_lease_that_is_taken_back_before_it_is_out_does_not_leave(coordinator: Coordinator) -> None:
+    stream, welcome = await coordinator.connect()
+    task = await coordinator.submit()
+    stream.stop_reading()
+    stream.say(heartbeat=wire.Heartbeat(number=1, held_included=True))
+    await stream.blocked.wait()
+
+    assert await coordinator.grant(task, welcome.session) == GRANTED
+    await coordinator.journal.submit(RevokeLeases(KEY, welcome.session, [(task.id, 1)], RevokeReason.UNDELIVERED))
+    stream.read_again()
+    await stream.hear_of("heartbeat_echo")
+    assert await coordinator.grant(task, welcome.session) == GRANTED
+
+    [batch] = await stream.hear_of("leases")
+    assert [lease.token for lease in batch.leases.leases] == [2]
+
+
 # A Hello whose agent does not wait for the answer.
 
 
@@ -159,6 +181,22 @@ async def test_leases_of_an_agent_that_went_away_before_welcome_get_their_grace(
     agent = coordinator.agents[KEY[1]]
     assert (agent.state, agent.session, agent.leases) == (AgentState.DISCONNECTED, welcome.session + 1, 1)
     assert agent.expire_time > agent.seen_time
+
+
+async def test_an_agent_that_is_welcomed_while_the_coordinator_stops_is_sent_away(coordinator: Coordinator) -> None:
+    closing: list[asyncio.Future[None]] = []
+    close = Foretold(
+        AdmitAgent, lambda: closing.append(asyncio.ensure_future(coordinator.connections.close())), asyncio.Event()
+    )
+    coordinator.journal.foretell(close)
+
+    conversation = coordinator.call(AgentStream())
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(Unavailable, match="stopping"):
+            await conversation
+    await closing[0]
+    await coordinator.until(AgentState.OFFLINE)
 
 
 # The end of a session that cannot be written at first.
