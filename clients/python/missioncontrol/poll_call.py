@@ -108,7 +108,10 @@ class PollCall:
     async def _fly(self, call: pb.ExchangeRequest) -> None:
         try:
             answer = await self._answer(call)
-        except Exception as error:  # whatever it is, a channel that was closed too: who reads has to hear of it
+        except asyncio.CancelledError as cancelled:  # by `cancel`, or by a channel that was closed meanwhile
+            self._end(cancelled)
+            raise
+        except Exception as error:  # whatever it is, a channel that was closed before too: who reads has to hear of it
             self._end(error)
             return
         self._heard += self._exchange.answered(call.number, answer)

@@ -103,6 +103,32 @@ async def test_who_reads_hears_of_a_channel_that_was_closed() -> None:
         await poll.read()
 
 
+async def test_who_reads_hears_of_a_channel_that_is_closed_under_a_call() -> None:
+    arrived = asyncio.Event()
+
+    async def exchange(_request: bytes, _context: Any) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    server = grpc.aio.server()
+    handlers = {"Exchange": grpc.unary_unary_rpc_method_handler(exchange)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("missioncontrol.v1.AgentService", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    poll = PollCall(agent_service_pb2_grpc.AgentServiceStub(channel))
+    await poll.write(goodbye("hello"))
+    reading = asyncio.create_task(poll.read())
+    await arrived.wait()
+
+    await channel.close()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.wait([reading])
+    assert reading.cancelled()
+    await server.stop(None)
+
+
 async def test_every_call_carries_the_conversation_in_its_metadata(poll: PollCall, coordinator: Coordinator) -> None:
     await begun(poll, coordinator)
 
