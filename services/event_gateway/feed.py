@@ -70,12 +70,15 @@ class Feed:
         """Follows one stream until it ends, for whatever reason; only a cancel gets through."""
         address = self._upstream.address
         try:
+            await self._upstream.renew()
             await self._follow(address)
             reason = "the coordinator ended it"
         except grpc.aio.AioRpcError as error:
             reason = f"{error.code().name}: {error.details()}"
         except (BrokenFeedError, InvalidArgument) as error:
             reason = f"broken: {error}"
+        except OSError as error:  # a file of TLS that is being replaced
+            reason = str(error)
         finally:
             self._mark(connected=False, caught_up=False)
         self._failures = min(self._failures + 1, 10)

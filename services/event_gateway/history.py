@@ -89,6 +89,8 @@ class History:
                 raise
             self._upstream.move_on(address)
             raise HistoryUnavailableError(f"{address}: {error.details()}") from error
+        except OSError as error:  # a file of TLS that is being replaced
+            raise HistoryUnavailableError(f"{address}: {error}") from error
         return response
 
     def _page(self, response: event_service_pb2.ListEventsResponse) -> Page:

@@ -27,7 +27,7 @@ _OPTIONS = (
 
 
 class Upstream:
-    """One channel for each address, made when it is first needed and kept."""
+    """One channel for each address, made when it is first needed and kept, as long as its files of TLS are the same."""
 
     def __init__(self, addresses: Sequence[str], *, dial: Dialling = Dialling()) -> None:  # noqa: B008 -- frozen
         assert addresses
@@ -35,14 +35,26 @@ class Upstream:
         self._addresses = tuple(addresses)
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._current = 0
+        self._stamp: tuple[int, ...] = ()
 
     @property
     def address(self) -> str:
         """The address in use."""
         return self._addresses[self._current]
 
+    async def renew(self) -> None:
+        """Leaves the channels whose files were replaced, once their pages are there. Raises OSError if one is missing.
+
+        They would show for ever what they were opened with, and after its end be refused for ever.
+        """
+        stamp = self._dial.stamp()
+        if stamp != self._stamp:
+            left, self._channels, self._stamp = self._channels, {}, stamp
+            for channel in left.values():
+                await channel.close(limits.HISTORY_CALL_SECONDS_MAX)
+
     def stub(self) -> event_service_pb2_grpc.EventServiceAsyncStub:
-        """A stub for the coordinator in use."""
+        """A stub for the coordinator in use. Raises OSError if a file of TLS cannot be read."""
         if self.address not in self._channels:
             self._channels[self.address] = self._dial.open(self.address, _OPTIONS)
         return event_service_pb2_grpc.EventServiceStub(self._channels[self.address])

@@ -19,6 +19,7 @@ from services.config import EventGatewaySettings
 from services.domain.errors import Unavailable
 from services.event_gateway.__main__ import EventGateway
 from services.transport.server import RpcServer, create_server
+from services.transport.tls import ServerFiles
 from tests.event_gateway.http_client import PATIENCE_SECONDS, HttpReader, open_reader
 
 RESPONSE_EVENTS_MAX = 1000
@@ -177,8 +178,10 @@ class Fleet:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == prefix)
 
 
-async def start_coordinator(feed: ScriptedFeed, listen: str = "127.0.0.1:0") -> RpcServer:
-    server = create_server("coordinator", listen=listen, registry=CollectorRegistry())
+async def start_coordinator(
+    feed: ScriptedFeed, listen: str = "127.0.0.1:0", *, tls: ServerFiles | None = None
+) -> RpcServer:
+    server = create_server("coordinator", listen=listen, registry=CollectorRegistry(), tls=tls)
     server.add(event_service_pb2_grpc.add_EventServiceServicer_to_server, feed)
     await server.start()
     return server

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from services.domain.event import Position
+from services.event_gateway.event_filter import EventFilter
 from services.event_gateway.feed import Feed
 from services.event_gateway.gateway_metrics import GatewayMetrics
+from services.event_gateway.history import History, HistoryUnavailableError
 from services.event_gateway.ring import Ring
 from services.event_gateway.upstream import Upstream
+from services.transport.tls import Dialling
+from tests.certificates import Authority
 from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet, start_coordinator
 from tests.event_gateway.http_client import PATIENCE_SECONDS
 
@@ -92,3 +98,39 @@ async def test_nothing_is_left_behind_on_the_coordinator(feed: ScriptedFeed):
         assert feed.watchers == 1
     await running.until(lambda: feed.watchers == 0)
     assert running.gateway.gateway.ring.closed
+
+
+async def test_a_file_of_tls_that_is_being_replaced_is_waited_for(tmp_path: Path):
+    upstream = Upstream(["127.0.0.1:1"], dial=Dialling(tmp_path / "replaced.crt"))
+    metrics = GatewayMetrics(CollectorRegistry())
+    feed = Feed(upstream, Ring(events_max=16), metrics=metrics, source="s", sleep=asyncio.sleep)
+
+    await feed.step()
+
+    assert not feed.ready
+    with pytest.raises(HistoryUnavailableError, match=r"replaced\.crt"):
+        await History(upstream, metrics, source="s").page(None, EventFilter(), count_max=1)
+
+
+async def test_a_renewed_certificate_is_shown_to_a_coordinator_that_wants_one(feed: ScriptedFeed, tmp_path: Path):
+    (tmp_path / "gone").mkdir()
+    authority = Authority(tmp_path)
+    coordinator = await start_coordinator(feed, tls=authority.server("127.0.0.1", client_ca=authority.ca))
+    shown = Authority(tmp_path / "gone").issue("gateway", "gateway")  # by somebody whom the coordinator does not know
+    upstream = Upstream([coordinator.address], dial=Dialling(authority.ca, *shown))
+    metrics = GatewayMetrics(CollectorRegistry())
+    following = Feed(upstream, Ring(events_max=16), metrics=metrics, source="s", sleep=asyncio.sleep)
+    await following.step()
+    assert not following.ready
+
+    for old, new in zip(shown, authority.issue("gateway", "gateway"), strict=True):
+        old.write_bytes(new.read_bytes())
+    running = asyncio.create_task(following.run())
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not following.ready:
+            await asyncio.sleep(0.005)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await upstream.close()
+    await coordinator.stop(grace_seconds=0)

@@ -29,6 +29,7 @@ from missioncontrol.happenings import Happening, HappeningKind, Mailbox
 from missioncontrol.session import AgentSession
 from missioncontrol.session_effects import Effect, Follow, LeaseKey, Leave, Offer, Reconnect, Stop, Unfollow, Withdraw
 from missioncontrol.stream_end import verdict
+from missioncontrol.tls import FileUnreadable
 from missioncontrol.transports import Call, Open, open_stream
 from missioncontrol.v1 import agent_service_pb2 as pb
 
@@ -65,6 +66,7 @@ class AgentConnection:
         self._reconnect = Reconnect("")
         self._left = asyncio.Event()
         self._attempts = 0
+        self._opened = False
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
@@ -83,7 +85,10 @@ class AgentConnection:
         """One stream, from its Hello to its end."""
         address = self._addresses.current
         self._reconnect = Reconnect("the stream ended", elsewhere=True)
-        async with open_channel(address, round_robin=False) as channel:
+        channel = self._open_channel(address)
+        if channel is None:
+            return
+        async with channel:
             call = self._call = self._open_call(channel)
             try:
                 # A call that is cancelled cancels its reader, which a group takes for a quiet end.
@@ -180,6 +185,18 @@ class AgentConnection:
         self.turn()
 
     # --- The stream
+
+    def _open_channel(self, address: str) -> grpc.aio.Channel | None:
+        """None if that has to wait for a file of TLS that is being replaced; one that never was there is a mistake."""
+        try:
+            channel = open_channel(address, round_robin=False)
+        except FileUnreadable as error:
+            if not self._opened:
+                raise
+            _LOG.warning("agent %s cannot connect for now: %s", self._agent_id, error)
+            return None
+        self._opened = True
+        return channel
 
     async def _read(self, call: Call, address: str) -> None:
         try:

@@ -23,6 +23,10 @@ CERTIFICATE_FILE = "MISSIONCONTROL_TLS_CERTIFICATE_FILE"
 KEY_FILE = "MISSIONCONTROL_TLS_KEY_FILE"
 
 
+class FileUnreadable(ValueError):
+    """A file is not there: a mistake, or it is being replaced."""
+
+
 @dataclass(frozen=True)
 class Trust:
     """What one channel speaks TLS with. `server_name` is empty where the address says it."""
@@ -32,7 +36,10 @@ class Trust:
 
 
 def trust_from(environment: Mapping[str, str] = os.environ) -> Trust | None:
-    """What the environment says; None for plain text. Raises ValueError, which names the variable."""
+    """What the environment says; None for plain text. Raises ValueError, which names the variable.
+
+    FileUnreadable, if another time may do.
+    """
     if not environment.get(CA_FILE):
         if environment.get(CERTIFICATE_FILE):
             raise ValueError(f"{CERTIFICATE_FILE} needs {CA_FILE}, too: without it nothing is encrypted")
@@ -54,4 +61,4 @@ def _read(environment: Mapping[str, str], variable: str) -> bytes | None:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise ValueError(f"{variable}: {path}: {error.strerror or error}") from None
+        raise FileUnreadable(f"{variable}: {path}: {error.strerror or error}") from None

@@ -21,6 +21,7 @@ from missioncontrol.command import CommandInput, CommandOutput
 from missioncontrol.context import TaskContext
 from missioncontrol.payload import decode_payload
 from missioncontrol.session_effects import StopReason
+from missioncontrol.tls import CA_FILE
 from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
 from pydantic import BaseModel
@@ -415,6 +416,36 @@ async def test_it_tries_the_next_address_when_one_is_dead(peer: Peer) -> None:
     await running
 
     assert peer.messages("goodbye")
+
+
+async def test_it_waits_for_a_file_of_tls_that_is_being_replaced(
+    agent: Agent,
+    peer: Peer,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    agent.handler("noop")(lambda: None)
+    running = await start()
+    monkeypatch.setenv(CA_FILE, str(tmp_path / "replaced.crt"))
+    peer.cut()
+    await peer.until(lambda: "replaced.crt" in caplog.text)
+
+    monkeypatch.delenv(CA_FILE)
+
+    await peer.connected(2)
+    assert not running.done()
+
+
+async def test_it_does_not_begin_without_the_files_of_tls_that_it_is_told_of(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.handler("noop")(lambda: None)
+    monkeypatch.setenv(CA_FILE, str(tmp_path / "no.crt"))
+
+    with pytest.raises(ValueError, match=r"no\.crt"):
+        await agent.run()
 
 
 async def test_draining_finishes_what_runs_and_returns_what_comes_then_says_goodbye(
