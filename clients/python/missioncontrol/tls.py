@@ -23,7 +23,11 @@ CERTIFICATE_FILE = "MISSIONCONTROL_TLS_CERTIFICATE_FILE"
 KEY_FILE = "MISSIONCONTROL_TLS_KEY_FILE"
 
 
-class FileUnreadable(ValueError):
+class TrustError(ValueError):
+    """The variables do not go together, or what they name is of no use; the message says which."""
+
+
+class FileUnreadable(TrustError):
     """A file is not there: a mistake, or it is being replaced."""
 
 
@@ -36,22 +40,32 @@ class Trust:
 
 
 def trust_from(environment: Mapping[str, str] = os.environ) -> Trust | None:
-    """What the environment says; None for plain text. Raises ValueError, which names the variable.
+    """What the environment says; None for plain text. Raises TrustError, which names the variable.
 
     FileUnreadable, if another time may do.
     """
     if not environment.get(CA_FILE):
         if environment.get(CERTIFICATE_FILE):
-            raise ValueError(f"{CERTIFICATE_FILE} needs {CA_FILE}, too: without it nothing is encrypted")
+            raise TrustError(f"{CERTIFICATE_FILE} needs {CA_FILE}, too: without it nothing is encrypted")
         return None
     if bool(environment.get(CERTIFICATE_FILE)) != bool(environment.get(KEY_FILE)):
-        raise ValueError(f"{CERTIFICATE_FILE} and {KEY_FILE} go together")
+        raise TrustError(f"{CERTIFICATE_FILE} and {KEY_FILE} go together")
     credentials = grpc.ssl_channel_credentials(
         _read(environment, CA_FILE),
         private_key=_read(environment, KEY_FILE),
         certificate_chain=_read(environment, CERTIFICATE_FILE),
     )
     return Trust(credentials, environment.get(SERVER_NAME, ""))
+
+
+def trust_stamp(environment: Mapping[str, str] = os.environ) -> tuple[int, ...]:
+    """Changes when the files do; empty without TLS, and while one of them is not there."""
+    paths = [path for name in (CA_FILE, CERTIFICATE_FILE, KEY_FILE) if (path := environment.get(name))]
+    try:
+        found = [Path(path).stat() for path in paths]
+    except OSError:
+        return ()
+    return tuple(number for stat in found for number in (stat.st_ino, stat.st_mtime_ns, stat.st_size))
 
 
 def _read(environment: Mapping[str, str], variable: str) -> bytes | None:

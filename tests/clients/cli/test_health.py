@@ -51,3 +51,16 @@ async def test_no_address_is_a_wrong_command_line(missionctl: CommandLine) -> No
     asked = await missionctl("health", "--address", "a:b")
 
     assert (asked.code, "--address" in asked.err) == (2, True)
+
+
+async def test_a_file_of_tls_that_is_not_there_is_said_in_one_line(
+    missionctl: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MISSIONCONTROL_TLS_CA_FILE", "/no/such")
+
+    asked = await missionctl("health")
+
+    assert (asked.code, asked.err) == (
+        2,
+        "missionctl: MISSIONCONTROL_TLS_CA_FILE: /no/such: No such file or directory\n",
+    )

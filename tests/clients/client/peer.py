@@ -78,12 +78,14 @@ class Peer(task_service_pb2_grpc.TaskServiceServicer, event_service_pb2_grpc.Eve
         return await self._next("ListEvents", request)(request, context)
 
 
-async def serve(peer: Peer, listen: str = "127.0.0.1:0") -> tuple[grpc.aio.Server, str]:
+async def serve(
+    peer: Peer, listen: str = "127.0.0.1:0", *, credentials: grpc.ServerCredentials | None = None
+) -> tuple[grpc.aio.Server, str]:
     """Starts a server for the peer; returns it and its address."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     task_service_pb2_grpc.add_TaskServiceServicer_to_server(peer, server)
     event_service_pb2_grpc.add_EventServiceServicer_to_server(peer, server)
-    port = server.add_insecure_port(listen)
+    port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     await server.start()
     return server, f"127.0.0.1:{port}"
 

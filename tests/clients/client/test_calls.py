@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,8 +14,11 @@ from missioncontrol import errors
 from missioncontrol.client import Client
 from missioncontrol.command import CommandOutput
 from missioncontrol.requests import task_request
+from missioncontrol.tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE
 from missioncontrol.v1 import task_pb2, task_service_pb2
 
+from services.transport.tls import server_credentials
+from tests.certificates import Authority
 from tests.clients.client.conftest import Conversation
 from tests.clients.client.peer import (
     Peer,
@@ -309,3 +313,28 @@ async def test_of_a_batch_only_what_was_refused_for_want_of_room_comes_again(con
     assert [[each.spec.kind for each in batch.requests] for batch in conversation.peer.asked] == [
         ["a", "b", "c"], ["b", "c"], ["c"],
     ]  # fmt: skip
+
+
+async def test_a_client_that_lives_long_shows_its_renewed_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    authority = Authority(tmp_path)
+    files = authority.server("127.0.0.1", client_ca=authority.ca)
+    shown = Authority(tmp_path / "gone").issue("client", "client")  # by somebody whom the coordinator does not know
+    for variable, path in zip((CA_FILE, CERTIFICATE_FILE, KEY_FILE), (authority.ca, *shown), strict=True):
+        monkeypatch.setenv(variable, str(path))
+    peer = Peer()
+    peer.answers("CreateTask", created())
+    server, address = await serve(peer, credentials=server_credentials(files))
+    async with Client(address, call_seconds=60) as client:
+        refused = client._connection.stubs.channel
+        submitting = asyncio.create_task(client.submit("build"))
+        while refused.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            await asyncio.sleep(0.005)
+
+        for old, new in zip(shown, authority.issue("client", "client"), strict=True):
+            old.write_bytes(new.read_bytes())
+
+        assert (await submitting).id == "t-1"
+    await server.stop(0)

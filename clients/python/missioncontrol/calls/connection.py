@@ -19,6 +19,7 @@ from uuid_utils import uuid7
 from missioncontrol import limits
 from missioncontrol.channel import one_only, open_target, parse_addresses, targets
 from missioncontrol.errors import CallError, CallStatus, QueueRefused, Unavailable, call_error
+from missioncontrol.tls import trust_stamp
 from missioncontrol.v1.agent_service_pb2_grpc import AgentServiceStub
 from missioncontrol.v1.event_service_pb2_grpc import EventServiceStub
 from missioncontrol.v1.queue_service_pb2_grpc import QueueServiceStub
@@ -117,6 +118,8 @@ class Connection:
         self._targets = targets(self.addresses)
         self._one_only = one_only(self.addresses)
         self._open: dict[str, Stubs] = {}
+        self._left: list[Stubs] = []  # what still runs on them goes on
+        self._stamp: tuple[int, ...] = ()
         self._index = 0
         self._call_seconds = call_seconds
         self._outage_seconds = outage_seconds
@@ -126,13 +129,14 @@ class Connection:
         """The services at the current target. The channel is opened by its first use, inside the event loop."""
         target = self._targets[self._index]
         if target not in self._open:
+            self._stamp = self._stamp or trust_stamp()
             self._open[target] = _stubs(open_target(target))
         return self._open[target]
 
     async def close(self) -> None:
         """Closes the channels. Calls that still run end with CANCELLED."""
-        opened, self._open = self._open, {}
-        for stubs in opened.values():
+        opened, self._open, self._left = [*self._open.values(), *self._left], {}, []
+        for stubs in opened:
             await stubs.channel.close()
 
     async def call(
@@ -203,9 +207,19 @@ class Connection:
         return max(min(part, limits.TRY_SECONDS_MAX), 0.001)
 
     def _leave(self, index: int) -> None:
-        """Goes on to the next target, unless another call has done so already."""
+        """After a failure: goes on to the next target, unless another call has done so already."""
         if self._index == index:
             self._index = (index + 1) % len(self._targets)
+        self._renew()
+
+    def _renew(self) -> None:
+        """Leaves channels whose files of TLS were replaced: they show what they were opened with, also when that has
+        run out.
+        """
+        stamp = trust_stamp()
+        if stamp and stamp != self._stamp:
+            self._left += self._open.values()
+            self._open, self._stamp = {}, stamp
 
     def _located(self, error: CallError) -> CallError:
         """The error with the addresses in it, where the way to the service is what failed."""

@@ -11,6 +11,7 @@ import typer
 
 from missioncontrol import errors
 from missioncontrol.cli import exit_codes
+from missioncontrol.tls import TrustError
 
 _ADVICE = {
     exit_codes.NOT_FOUND: "look at what there is with the `list` command, and at --namespace",
@@ -38,7 +39,7 @@ def reported() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(exit_codes.PIPE_CLOSED) from None
     except (ValueError, TypeError, OSError) as error:
-        if not isinstance(error, RefusedInputError | OSError):
+        if not isinstance(error, RefusedInputError | TrustError | OSError):
             raise
         for line in str(error).splitlines() if isinstance(error, RefusedInputError) else [str(error)]:
             complain(line)
