@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -91,6 +92,9 @@ async def answer(stream: Stream) -> pb.ScheduleResponse:
 async def status_of(stream: Stream) -> tuple[grpc.StatusCode, str]:
     """The status with which the stream ends; what it said before is read over."""
     async with asyncio.timeout(ANSWER_SECONDS):
+        with suppress(grpc.RpcError):
+            while await stream.read() is not grpc.aio.EOF:
+                pass
         return await stream.code(), await stream.details()
 
 
