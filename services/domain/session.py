@@ -86,7 +86,7 @@ class Session:
         self._since: dict[LeaseKey, float] = {}  # leases that the last heartbeat did not name: alive since
         self._named: Collection[LeaseKey] = frozenset()
         self._unconfirmed: deque[tuple[int, float, Sequence[LeaseKey]]] = deque()
-        self._progress: dict[str, float] = {}
+        self._progress: dict[LeaseKey, float] = {}
         self.cancelled: set[LeaseKey] = set()  # leases whose work has to stop
         self.recalled: set[LeaseKey] = set()  # leases that are wanted back if their work has not started
         self._ttl_min = float("inf")
@@ -139,7 +139,7 @@ class Session:
         self._since.pop(lease, None)
         self.cancelled.discard(lease)
         self.recalled.discard(lease)
-        self._progress.pop(lease[0], None)
+        self._progress.pop(lease, None)
         if not self._ttl:
             self._ttl_min = float("inf")
 
@@ -156,6 +156,7 @@ class Session:
 
     def tick(self, now: float) -> Due:
         """What is due. The caller revokes it; each tick names it again until `end` is called."""
+        self._forget_delivered(now)
         undelivered: list[LeaseKey] = []
         for _, sent_at, leases in self._unconfirmed:
             if now - sent_at < self.intervals.echo_timeout:
@@ -167,6 +168,14 @@ class Session:
             expired = [lease for lease, ttl in self._ttl.items() if now - self._alive_since(lease) >= ttl]
         return Due(expired, undelivered, silence >= self.intervals.silence)
 
+    def _forget_delivered(self, now: float) -> None:
+        """Batches without a receipt whose leases were named or have ended: an agent may never send receipts."""
+        while self._unconfirmed:
+            _, sent_at, leases = self._unconfirmed[0]
+            if now - sent_at < self.intervals.echo_timeout or any(lease in self._since for lease in leases):
+                break
+            self._unconfirmed.popleft()
+
     def _alive_since(self, lease: LeaseKey) -> float:
         return self._since.get(lease, self.last_heartbeat)
 
@@ -174,12 +183,16 @@ class Session:
         """Seconds until the last of its leases runs out, if nothing renews them."""
         return max((ttl - (now - self._alive_since(lease)) for lease, ttl in self._ttl.items()), default=0.0)
 
-    def takes_progress(self, task_id: str, *, now: float) -> bool:
-        """Whether a progress report is recorded now; a later one will be, if this one came too early."""
-        last = self._progress.get(task_id)
+    def takes_progress(self, lease: LeaseKey, *, now: float) -> bool:
+        """Whether a progress report is recorded now; a later one will be, if this one came too early.
+
+        That of a lease that is not held is for the journal to refuse, and not remembered here.
+        """
+        last = self._progress.get(lease)
         if last is not None and now - last < PROGRESS_SECONDS:
             return False
-        self._progress[task_id] = now
+        if lease in self._ttl:
+            self._progress[lease] = now
         return True
 
 

@@ -87,6 +87,17 @@ def test_what_a_heartbeat_names_was_delivered_whatever_became_of_the_receipt() -
     assert one.tick(12.0).undelivered == []
 
 
+def test_what_was_once_delivered_runs_out_and_its_batch_is_forgotten_without_a_receipt() -> None:
+    one = session()
+    one.grant(LEASE, 30.0, now=0.0)
+    one.sent(1, [LEASE], now=0.0)
+    one.heartbeat({LEASE}, now=5.0)
+    one.tick(12.0)
+    one.heartbeat(frozenset(), now=13.0)
+    assert one.tick(34.9).undelivered == one.tick(34.9).expired == []
+    assert one.tick(35.0).expired == [LEASE]
+
+
 def test_a_stream_without_heartbeats_goes_silent() -> None:
     one = session()
     assert not one.tick(16.9).silent
@@ -102,11 +113,22 @@ def test_leases_of_hello_are_named_from_the_start() -> None:
     assert one.tick(12.0).expired == []
 
 
-def test_progress_is_taken_once_a_second_per_task() -> None:
+def test_progress_is_taken_once_a_second_per_lease() -> None:
     one = session()
-    taken = [one.takes_progress("t", now=now) for now in (0.0, 0.5, 1.0, 1.4, 2.0)]
+    one.grant(LEASE, 30.0, now=0.0)
+    one.grant(OTHER, 30.0, now=0.0)
+    taken = [one.takes_progress(LEASE, now=now) for now in (0.0, 0.5, 1.0, 1.4, 2.0)]
     assert taken == [True, False, True, False, True]
-    assert one.takes_progress("u", now=0.5)
+    assert one.takes_progress(OTHER, now=0.5)
+
+
+def test_progress_of_what_is_not_held_is_left_to_the_journal_and_not_remembered() -> None:
+    one = session()
+    assert [one.takes_progress(LEASE, now=0.0) for _ in range(2)] == [True, True]
+    one.grant(LEASE, 30.0, now=0.0)
+    one.takes_progress(LEASE, now=0.0)
+    one.end(LEASE)
+    assert one.takes_progress(LEASE, now=0.5)
 
 
 @pytest.mark.parametrize(("ttl", "heartbeat"), [(30.0, 5.0), (6.0, 1.0), (300.0, 5.0)])

@@ -177,7 +177,7 @@ class Conversation:
 
     def flush_progress(self, now: float) -> None:
         """Progress that came too early."""
-        due = [r for r in self._late_progress.values() if self.session.takes_progress(r.task_id, now=now)]
+        due = [r for r in self._late_progress.values() if self.session.takes_progress((r.task_id, r.token), now=now)]
         for report in due:
             del self._late_progress[report.task_id]
         if due:
@@ -188,7 +188,7 @@ class Conversation:
             self._late_progress.pop(report.task_id, None)
         if report.kind is not ReportKind.PROGRESS:
             return False
-        if self.session.takes_progress(report.task_id, now=now):
+        if self.session.takes_progress((report.task_id, report.token), now=now):
             self._late_progress.pop(report.task_id, None)
             return False
         self._late_progress[report.task_id] = report
