@@ -37,6 +37,7 @@ class HttpServer:
     def __init__(self, app: Any, *, listen: str, http_limits: HttpLimits, tls: ServerFiles | None = None) -> None:
         self._listen = listen
         self._tls = tls
+        self._handshake_seconds = http_limits.request_timeout_seconds
         self._config = uvicorn.Config(
             app,
             http=_protocol(http_limits),
@@ -66,12 +67,30 @@ class HttpServer:
             raise OSError(f"event_gateway cannot listen on {self._listen}: {error.strerror or error}") from error
         self._sockets = [listener]
         self._config.load()
-        self._config.ssl = following_context(self._tls) if self._tls else None
         self._server.lifespan = self._config.lifespan_class(self._config)
-        await self._server.startup(sockets=self._sockets)
+        await self._server.startup(sockets=[])
+        self._server.servers.append(await self._accept_on(listener))
         self._ticks = asyncio.create_task(self._server.main_loop())
         bound = listener.getsockname()[1]
         return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+
+    async def _accept_on(self, listener: socket.socket) -> asyncio.Server:
+        """As uvicorn does, but a handshake has to come in time, too: else it waits a minute, and nobody counts it."""
+        context = following_context(self._tls) if self._tls else None
+        return await asyncio.get_running_loop().create_server(
+            self._make_protocol,
+            sock=listener,
+            ssl=context,
+            ssl_handshake_timeout=self._handshake_seconds if context else None,
+            backlog=self._config.backlog,
+        )
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        make: Any = self._config.http_protocol_class
+        protocol: asyncio.Protocol = make(
+            config=self._config, server_state=self._server.server_state, app_state=self._server.lifespan.state
+        )
+        return protocol
 
     async def stop(self) -> None:
         """Stops listening, waits for responses up to the grace time, cancels the rest."""

@@ -90,9 +90,10 @@ def server_files(settings: ServiceSettings) -> ServerFiles | None:
 def server_credentials(files: ServerFiles) -> grpc.ServerCredentials:
     """Credentials that follow their files. Raises OSError if these are of no use now."""
     files.context()  # to say now what gRPC would not say before the first handshake
+    renewal = Renewal(files)  # before they are read: what is replaced meanwhile has another stamp
     return grpc.dynamic_ssl_server_credentials(
         files.read(),
-        Renewal(files),  # type: ignore[arg-type] # None means "as before", which the stubs do not know
+        renewal,  # type: ignore[arg-type] # None means "as before", which the stubs do not know
         require_client_authentication=files.client_ca is not None,
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 from services.event_gateway import limits
+from tests.certificates import Authority
 from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet
 from tests.event_gateway.http_client import PATIENCE_SECONDS, HttpReader, open_reader
 
@@ -92,6 +94,17 @@ async def test_a_request_that_never_ends_is_cut_off(feed: ScriptedFeed):
         ):
             connection = await raw_connection(running, beginning)
             assert b"200" not in await rest_of(connection)
+
+
+async def test_a_handshake_that_never_comes_is_cut_off(feed: ScriptedFeed, tmp_path: Path):
+    files = Authority(tmp_path).server("127.0.0.1")
+    tls = {"tls_certificate_file": files.certificate, "tls_key_file": files.key}
+    async with fleet(feed, event_gateway_request_timeout_seconds=0.2, **tls) as running:
+        silent = await raw_connection(running, b"")
+        async with asyncio.timeout(PATIENCE_SECONDS / 2):  # the loop's own limit is a minute
+            with contextlib.suppress(ConnectionError):
+                assert await silent.reader.read() == b""
+        await silent.close()
 
 
 async def test_a_second_request_that_never_ends_is_cut_off_too(feed: ScriptedFeed):
