@@ -66,12 +66,11 @@ class Connections:
         self._addresses = addresses
         self._live: dict[AgentKey, Connection] = {}
         self._absent: dict[AgentKey, Session] = {}
-        self._heard: dict[AgentKey, int] = {}
         self._closing = False
         self._deliveries: set[asyncio.Task[None]] = set()
         relay.on_first_follower = self._follow_output
         relay.on_last_gone = self._unfollow_output
-        self._followed: dict[str, str] = {}
+        self._followed: set[tuple[str, str]] = set()  # tasks, by namespace and id
         self._partings: dict[AgentKey, EndSession] = {}  # ends of sessions that could not be written yet
         self._drains: dict[AgentKey, tuple[DrainMode, int]] = {}
 
@@ -318,7 +317,7 @@ class Connections:
         for lease in leases:
             for kind in session.wanted(lease) if session is not None else ():
                 self._order(key, kind, lease)
-            if lease[0] in self._followed:
+            if (key[0], lease[0]) in self._followed:
                 self._order(key, "follow_output", lease)
 
     def _order(self, key: AgentKey, kind: str, lease: LeaseKey) -> None:
@@ -339,12 +338,12 @@ class Connections:
 
     def _follow_output(self, namespace: str, task_id: str) -> None:
         """Somebody wants to see a task's output live."""
-        self._followed[task_id] = namespace
+        self._followed.add((namespace, task_id))
         self._order_of_task(namespace, task_id, "follow_output")
 
     def _unfollow_output(self, namespace: str, task_id: str) -> None:
         """Nobody wants to any more."""
-        self._followed.pop(task_id, None)
+        self._followed.discard((namespace, task_id))
         self._order_of_task(namespace, task_id, "unfollow_output")
 
     def _order_of_task(self, namespace: str, task_id: str, kind: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -21,11 +21,11 @@ from missioncontrol.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
 from services import failpoints
 from services.coordinator.agent_news import AgentNews
+from services.coordinator.backlog_reads import BacklogReads
 from services.coordinator.limits import (
     LOAD_PAUSE_SECONDS,
     PLACEMENT_BATCHES_MAX,
     PLACEMENTS_MAX,
-    REFILL_RETRY_SECONDS,
     SCHEDULE_PAUSE_SECONDS,
     SCHEDULER_CHANNEL_OPTIONS,
     SCHEDULER_RECONNECT_SECONDS_MAX,
@@ -37,7 +37,6 @@ from services.coordinator.schedule_messages import Messages, ready_messages
 from services.coordinator.scheduler_choice import SchedulerChoice
 from services.coordinator.standing import StandingPlacements
 from services.coordinator.tail import Foreign
-from services.coordinator.window import Group, Window
 from services.domain.agent import AgentKey
 from services.domain.commands import (
     Command,
@@ -50,7 +49,6 @@ from services.domain.commands import (
 )
 from services.domain.queue import Queue, QueueKey
 from services.domain.task import TaskState
-from services.store.backlog import BacklogGroup, read_groups, read_ready
 from services.store.flush import Committed
 from services.store.journal import Journal
 from services.transport import convert_schedule
@@ -76,7 +74,9 @@ class SchedulerLink:
         self._choice = choice
         self._address = ""
         self._coordinator_id = coordinator_id
-        self.window = Window(self._refill)
+        self._wake = asyncio.Event()
+        self._backlog = BacklogReads(journal, changed=self._wake.set)
+        self.window = self._backlog.window
         self.agents = AgentNews(coordinator_id, queues)
         self.standing = StandingPlacements(self.agents.known, self.window.group_at_home)
         self._queues = queues
@@ -84,7 +84,6 @@ class SchedulerLink:
         self._results: list[tuple[int, PlacementOutcome]] = []
         # Tasks with a placement of this stream that waits for its result, and whether they are in our window.
         self._placed: dict[str, bool] = {}
-        self._wake = asyncio.Event()
         self.talk = RoutingTalk(wake=self._wake.set)
         self._later: asyncio.TimerHandle | None = None
         self._alone = False
@@ -95,14 +94,8 @@ class SchedulerLink:
 
     async def start(self, shards: frozenset[int]) -> None:
         """Takes in what waits in these shards."""
-        self.window.look_after(shards)
+        await self._backlog.start(shards)
         self._journal.use_shard(self.window.home)
-        self._found(await self._journal.read(partial(read_groups, shards=shards)))
-
-    def _found(self, groups: list[BacklogGroup]) -> None:
-        for group in groups:
-            key = (group.namespace, group.queue, group.priority, group.needs_id, group.shard, group.fairness_key)
-            self.window.found(key, group.kind, requirements=group.requirements, count=group.count)
 
     def on_committed(self, committed: Committed) -> None:
         """Notes what the scheduler has to be told."""
@@ -129,37 +122,13 @@ class SchedulerLink:
 
     def look_after(self, shards: frozenset[int]) -> None:
         """Tells of the tasks in these shards from now on. What waits in those that are new is read."""
-        gained = shards - self.window.shards
-        self.window.look_after(shards)
+        self._backlog.look_after(shards)
         self._journal.use_shard(self.window.home)
-        self._read_groups(gained)
         self._wake_for_news()
 
     def knows(self, key: AgentKey) -> bool:
         """Whether the scheduler was told of this agent from here."""
         return key in self.agents.known
-
-    def _read_groups(self, shards: frozenset[int]) -> None:
-        """Reads what waits in shards that were another coordinator's."""
-
-        def take(groups: list[BacklogGroup]) -> None:
-            self._found([group for group in groups if group.shard in self.window.shards])
-
-        if shards:
-            self._read(partial(read_groups, shards=shards), take, again=partial(self._read_groups, shards))
-
-    def _read(self, read: Callable[[Any], Any], take: Callable[[Any], None], *, again: Callable[[], None]) -> None:
-        """Reads the backlog in the order of commits, so that nothing is missed or taken twice; later, if it fails."""
-
-        def settle(answer: asyncio.Future[Any]) -> None:
-            if answer.cancelled() or answer.exception() is not None:
-                log.warning("the backlog could not be read; trying again")
-                asyncio.get_running_loop().call_later(REFILL_RETRY_SECONDS, again)
-                return
-            take(answer.result())
-            self._wake.set()
-
-        self._journal.read(read).add_done_callback(settle)
 
     def _wake_for_news(self) -> None:
         if not self._streaming:
@@ -400,10 +369,3 @@ class SchedulerLink:
         if len(rest) == 1 and len(messages.requests) == 1:
             first.ready.extend(rest.pop().ready)
         return [*messages.requests, *rest]
-
-    # The refill of the window.
-
-    def _refill(self, group: Group, limit: int) -> None:
-        """Asks for the next tasks of a group."""
-        read = partial(read_ready, group=group.key, after=group.end, limit=limit)
-        self._read(read, partial(self.window.refilled, group, asked=limit), again=partial(self.window.failed, group))

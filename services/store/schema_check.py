@@ -20,7 +20,7 @@ def prepare_schema(engine: Engine) -> None:
         with engine.connect() as connection:
             known = read_schema_info(connection)
         if known is None and engine.dialect.name == "sqlite":
-            from services.store.migration import upgrade  # noqa: PLC0415 -- costs 50 ms, and few starts make anything
+            from services.store.migration import upgrade  # noqa: PLC0415 -- takes 90 ms, and few starts need it
 
             upgrade(engine)
         else:

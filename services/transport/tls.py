@@ -8,12 +8,13 @@ aside until the other half is there.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import structlog
+from missioncontrol.tls import file_stamp
 
 from services.config import ServiceSettings
 
@@ -42,7 +43,7 @@ class ServerFiles:
 
     def stamp(self) -> tuple[int, ...]:
         """Changes when one of the files does. Raises OSError if one is not there."""
-        return _stamp(self._paths())
+        return file_stamp(self._paths())
 
     def read(self) -> grpc.ServerCertificateConfiguration:
         """What the next handshakes use."""
@@ -112,7 +113,8 @@ class Dialling:
 
     def stamp(self) -> tuple[int, ...]:
         """Changes when a channel should be opened anew. Raises OSError if a file is not there."""
-        return _stamp([path for path in (self.ca, self.certificate, self.key) if path and self.ca])
+        paths = (self.ca, self.certificate, self.key) if self.ca else ()
+        return file_stamp(path for path in paths if path)
 
     def open(self, address: str, options: Sequence[tuple[str, int | str]]) -> grpc.aio.Channel:
         """A channel; it connects when it is first used. Raises OSError if a file cannot be read."""
@@ -136,9 +138,3 @@ def dialling(settings: ServiceSettings) -> Dialling:
     return Dialling(
         settings.tls_ca_file, settings.tls_certificate_file, settings.tls_key_file, settings.tls_server_name
     )
-
-
-def _stamp(paths: Iterable[Path]) -> tuple[int, ...]:
-    """Kubernetes replaces what a link points at, which changes the inode."""
-    found = [path.stat() for path in paths]
-    return tuple(number for stat in found for number in (stat.st_ino, stat.st_mtime_ns, stat.st_size))

@@ -28,6 +28,7 @@ from services.store.journal import Journal
 from services.store.readers import Readers
 from services.store.schema_check import prepare_schema
 from tests.coordinator.scripted_scheduler import ScriptedScheduler
+from tests.e2e.waiting import until
 from tests.store.world import KIND, NAMESPACE, key, new_task
 
 NOW = 1_000_000
@@ -169,14 +170,12 @@ async def test_a_task_that_is_made_and_granted_on_the_word_of_an_earlier_stream_
     assert writer is not None
     os.kill(writer._child.pid, signal.SIGSTOP)
     before = coordinator.send(new_task("before", not_before_time=1 << 60))
-    while not coordinator.journal._flying:
-        await asyncio.sleep(0)
+    await until(lambda: coordinator.journal._flying)
     scheduler = coordinator.scheduler
     made = coordinator.send(new_task("t"))
     await scheduler.until(lambda: "t" in scheduler.told())
     scheduler.place("t", "a", session)
-    while "t" not in coordinator.link._placed:
-        await asyncio.sleep(0)
+    await until(lambda: "t" in coordinator.link._placed)
     await scheduler.end_stream()
     await scheduler.until(lambda: scheduler.told().count("t") == 2)
     os.kill(writer._child.pid, signal.SIGCONT)

@@ -23,15 +23,14 @@ from tests.faults.proxy import Proxy
 
 POLL = {VARIABLE: "poll"}
 TTL_SECONDS, SHORT_TTL_SECONDS = 30.0, 3.0
-# A few seconds on a machine that has nothing else to do. Leases end later.
-LONG_BEFORE_SECONDS = 20.0
+# Leases end much later.
+SOON_SECONDS = 10.0
+CANCELLED_SECONDS = 3.0
 RUNNING, SUCCEEDED, CANCELLED = (
     task_pb2.TASK_STATE_RUNNING,
     task_pb2.TASK_STATE_SUCCEEDED,
     task_pb2.TASK_STATE_CANCELLED,
 )
-
-OUTCOME_SUCCEEDED = task_pb2.ATTEMPT_OUTCOME_SUCCEEDED
 
 
 @pytest.fixture
@@ -66,8 +65,8 @@ async def test_an_agent_of_the_command_line_takes_work_by_calls_and_is_cancelled
         await long.cancel()
 
         assert (await long.wait()).state == CANCELLED
-        assert time.monotonic() - begin < TTL_SECONDS
-    assert await fleet.agents["agent-1"].stop(60) == 0
+        assert time.monotonic() - begin < CANCELLED_SECONDS
+    assert await fleet.agents["agent-1"].stop(20) == 0
 
 
 def _command_line() -> tuple[str, ...]:
@@ -85,7 +84,7 @@ async def test_an_agent_that_is_killed_is_missed_and_its_work_goes_to_another(st
         print(f"after {seconds:.2f} s")
         handles = [await client.submit("echo", b"x") for _ in range(8)]
         tasks = [await handle.wait() for handle in handles]
-    assert seconds < LONG_BEFORE_SECONDS
+    assert seconds < SOON_SECONDS
     assert {(task.state, task.agent_id) for task in tasks} == {(SUCCEEDED, "agent-2")}
 
 
@@ -143,8 +142,8 @@ async def test_an_agent_that_is_stopped_beyond_its_lease_can_say_nothing_about_i
         attempts = await handle.attempts()
     assert task.state == SUCCEEDED
     assert task.agent_id != holder
-    assert {attempt.agent_id for attempt in attempts if attempt.outcome == OUTCOME_SUCCEEDED} == {task.agent_id}
-    assert holder in {attempt.agent_id for attempt in attempts}
+    assert [attempt.agent_id for attempt in attempts] == [holder, task.agent_id]
+    assert attempts[-1].outcome == task_pb2.ATTEMPT_OUTCOME_SUCCEEDED
     assert await database_findings(fleet) == []
 
 
@@ -185,22 +184,24 @@ async def test_a_network_that_cuts_every_connection_again_and_again_costs_no_wor
 async def test_when_a_coordinator_is_killed_its_agents_go_to_another(
     start_fleet: StartFleet, database_url: str, gate: Gate
 ) -> None:
-    """L2."""
+    """L2: the one that is killed is where an agent is."""
     fleet = await start_fleet(environment=POLL, database_url=database_url, coordinators=2, lease_ttl_seconds=30.0)
-    first, second = (fleet.listening[name].address for name in names_of(COORDINATOR, 2))
-    async with Client(second) as client:
+    names = dict(zip(("coordinator-1", "coordinator-2"), names_of(COORDINATOR, 2), strict=True))
+    async with Client(fleet.address) as client:
+        home = (await client.agents.get("agent-1")).agent.coordinator_id
+    [other] = names.keys() - {home}
+    async with Client(fleet.listening[names[other]].address) as client:
         handles = [await client.submit_command(gate.argv) for _ in range(8)]
         for handle in handles:
             await running(client, handle.id)
-        fleet.services[COORDINATOR].kill()
+        fleet.services[names[home]].kill()
         begin = time.monotonic()
-        await _all_at(client, "coordinator-2")
+        await _all_at(client, other)
         seconds = time.monotonic() - begin
         print(f"after {seconds:.2f} s")
         gate.open()
         tasks = [await handle.wait() for handle in handles]
-    assert first != second
-    assert seconds < LONG_BEFORE_SECONDS
+    assert seconds < SOON_SECONDS
     assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(SUCCEEDED, 1, 0)}
 
 

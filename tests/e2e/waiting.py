@@ -23,6 +23,15 @@ async def eventually(ask: Callable[[], Awaitable[T | None]], *, within: float = 
     return answer
 
 
+async def until(condition: Callable[[], object], *, within: float = DEADLINE_SECONDS) -> None:
+    """Returns once this is so."""
+
+    async def ask() -> object:
+        return condition()
+
+    await eventually(ask, within=within)
+
+
 class Gate:
     """A file that commands wait for: they can be seen to run, however long that takes, and end once it is open."""
 

@@ -17,6 +17,7 @@ from services.event_gateway.ring import Ring
 from services.event_gateway.upstream import Upstream
 from services.transport.tls import Dialling
 from tests.certificates import Authority
+from tests.e2e.waiting import until
 from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet, start_coordinator
 from tests.event_gateway.http_client import PATIENCE_SECONDS
 
@@ -127,9 +128,7 @@ async def test_a_renewed_certificate_is_shown_to_a_coordinator_that_wants_one(fe
         old.write_bytes(new.read_bytes())
     running = asyncio.create_task(following.run())
 
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not following.ready:
-            await asyncio.sleep(0.005)
+    await until(lambda: following.ready)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await upstream.close()

@@ -6,6 +6,7 @@ It listens on TCP; what it forwards to is "host:port", or the path of a Unix soc
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -50,6 +51,14 @@ class Proxy:
         """Ends every connection that there is now; new ones are taken."""
         for writer in list(self._writers):
             writer.transport.abort()
+
+    async def cut_after_silence(self, chance: random.Random, *, after_seconds: tuple[float, float]) -> None:
+        """After a while what comes back is swallowed for a moment, so that acks are lost; then everything is cut."""
+        await asyncio.sleep(chance.uniform(*after_seconds))
+        self.swallow_replies = True
+        await asyncio.sleep(chance.uniform(0.0, 0.2))
+        self.cut()
+        self.swallow_replies = False
 
     async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._target.startswith("/"):

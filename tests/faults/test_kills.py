@@ -89,7 +89,7 @@ async def test_agents_whose_streams_are_cut_and_whose_acks_are_lost_do_everythin
                 requests = make_requests(300, seed=5, first=len(ledger.acknowledged))
                 submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=6))
                 while not submitting.done():
-                    await cut(proxy, chance)
+                    await proxy.cut_after_silence(chance, after_seconds=(0.1, 0.5))
             aftermath = await rest(fleet, follower, ledger)
             following.cancel()
 
@@ -97,15 +97,6 @@ async def test_agents_whose_streams_are_cut_and_whose_acks_are_lost_do_everythin
     assert len(aftermath.tasks) == len(ledger.acknowledged)
     assert {task.redeliveries for task in aftermath.tasks} == {0}
     assert disconnects(aftermath.events) > DISCONNECTS_MIN
-
-
-async def cut(proxy: Proxy, chance: random.Random) -> None:
-    """After a while what comes back is swallowed for a moment, so that acks are lost, then all connections are cut."""
-    await asyncio.sleep(chance.uniform(0.1, 0.5))
-    proxy.swallow_replies = True
-    await asyncio.sleep(chance.uniform(0.0, 0.2))
-    proxy.cut()
-    proxy.swallow_replies = False
 
 
 def disconnects(events: Iterable[SeenEvent]) -> int:

@@ -33,12 +33,10 @@ STEADY = (work_agent("steady-1", slots=50), work_agent("steady-2", slots=50))
 # L1, from the last heartbeat that came through: an agent whose own packets arrive says some more before it notices.
 LEASED_AGAIN_SECONDS = TTL_SECONDS + 2.0
 NOTICE_SECONDS = TTL_SECONDS / 2
-CONNECT_SECONDS = 60.0
+CONNECT_SECONDS = 20.0
 WORK_SECONDS = (1.0, 2.0)
 # Longer than any partition: work that is cut off never ends by itself before it is lost.
 LONG_SECONDS = (6.0, 8.0)
-# What is waited for comes well within this time, or not at all. The short form, which runs beside other tests, asks for
-# no more than that.
 ROUND_SECONDS = 60.0
 WAVE = 30
 LATE, DEAF, STALE = "leased again late", "worked on", "stale outcome accepted"
@@ -49,8 +47,6 @@ class Partitions:
     """What the test knows of its partitions: the leases lost in them, when those were given to others, and times."""
 
     lost: dict[Lease, float] = field(default_factory=dict)
-    # How long a lease that is lost may take to be given to another.
-    again_seconds_max: float = LEASED_AGAIN_SECONDS
     again_seconds: list[float] = field(default_factory=list)
     back_seconds: list[float] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -96,7 +92,7 @@ async def cut_and_heal(
     finally:
         namespace.heal()
     healed = time.monotonic()
-    allowed = seen.again_seconds_max + (NOTICE_SECONDS if cut is Cut.INPUT else 0)
+    allowed = LEASED_AGAIN_SECONDS + (NOTICE_SECONDS if cut is Cut.INPUT else 0)
     for lease in lost:
         seen.lost[lease] = leases.granted_again(lease)
         seconds = seen.lost[lease] - started
@@ -120,11 +116,10 @@ async def submit_until_running(fleet: Fleet, leases: Leases, ledger: Ledger, sec
 
 
 async def run_partitions(
-    fleet: Fleet, namespace: Namespace, cuts: Sequence[Cut], *, seed: int, again_seconds_max: float
+    fleet: Fleet, namespace: Namespace, cuts: Sequence[Cut], *, seed: int
 ) -> tuple[Partitions, Aftermath]:
     """One partition after another; then everything comes to rest, also what the stubborn agent has to say."""
-    chance, leases, ledger = random.Random(seed), Leases(), Ledger()
-    seen = Partitions(again_seconds_max=again_seconds_max)
+    chance, leases, ledger, seen = random.Random(seed), Leases(), Ledger(), Partitions()
     follower = FeedFollower(fleet.gateway_url, on_event=leases.on_event)
     async with asyncio.TaskGroup() as group:
         following = group.create_task(follower.run())
@@ -162,11 +157,9 @@ def stale_findings(fleet: Fleet, seen: Partitions, aftermath: Aftermath) -> list
     return [*stale, *deaf]
 
 
-async def judge_partitions(
-    fleet: Fleet, namespace: Namespace, cuts: Sequence[Cut], *, seed: int, again_seconds_max: float
-) -> None:
+async def judge_partitions(fleet: Fleet, namespace: Namespace, cuts: Sequence[Cut], *, seed: int) -> None:
     """Runs, records, asserts."""
-    seen, aftermath = await run_partitions(fleet, namespace, cuts, seed=seed, again_seconds_max=again_seconds_max)
+    seen, aftermath = await run_partitions(fleet, namespace, cuts, seed=seed)
     findings = [*seen.findings, *stale_findings(fleet, seen, aftermath), *aftermath.findings()]
     record("partition_findings", len(findings), runs=len(cuts), seed=seed)
     ended = said(fleet, "ended")
@@ -188,7 +181,7 @@ async def test_an_agent_that_is_cut_off_loses_its_lease_and_comes_back(
 ) -> None:
     fleet = await start(start_fleet, namespace)
 
-    await judge_partitions(fleet, namespace, [cut], seed=1, again_seconds_max=ROUND_SECONDS)
+    await judge_partitions(fleet, namespace, [cut], seed=1)
 
 
 @pytest.mark.slow
@@ -200,4 +193,4 @@ async def test_agents_that_are_cut_off_again_and_again_lose_nothing(
     cuts = list(Cut) * 6
     random.Random(SEED).shuffle(cuts)
 
-    await judge_partitions(fleet, namespace, cuts, seed=SEED, again_seconds_max=LEASED_AGAIN_SECONDS)
+    await judge_partitions(fleet, namespace, cuts, seed=SEED)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from missioncontrol.client import Client
@@ -44,7 +45,9 @@ async def test_nothing_is_lost_or_accepted_twice_while_the_coordinator_dies_and_
         async with asyncio.TaskGroup() as group:
             following = group.create_task(follower.run())
             submitting = group.create_task(submit(fleet.address, ledger, requests, over_seconds=OVER_SECONDS))
-            cutting = group.create_task(until(submitting, lambda: cut(proxy, chance)))
+            cutting = group.create_task(
+                until(submitting, partial(proxy.cut_after_silence, chance, after_seconds=(0.5, 2.0)))
+            )
             for _ in range(DEATHS):
                 await asyncio.sleep(chance.uniform(2, OVER_SECONDS / DEATHS))
                 await die(fleet)
@@ -79,15 +82,6 @@ async def until(ending: asyncio.Task[None], act: Callable[[], Awaitable[None]]) 
     """Again and again, until the other task has ended."""
     while not ending.done():
         await act()
-
-
-async def cut(proxy: Proxy, chance: random.Random) -> None:
-    """After a while what comes back is swallowed for a moment, so that acks are lost, then all connections are cut."""
-    await asyncio.sleep(chance.uniform(0.5, 2.0))
-    proxy.swallow_replies = True
-    await asyncio.sleep(chance.uniform(0.0, 0.2))
-    proxy.cut()
-    proxy.swallow_replies = False
 
 
 async def die(fleet: Fleet) -> None:

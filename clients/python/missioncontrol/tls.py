@@ -11,7 +11,7 @@ They are read whenever a channel is opened, so an agent that connects again show
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +62,17 @@ def trust_stamp(environment: Mapping[str, str] = os.environ) -> tuple[int, ...]:
     """Changes when the files do; empty without TLS, and while one of them is not there."""
     paths = [path for name in (CA_FILE, CERTIFICATE_FILE, KEY_FILE) if (path := environment.get(name))]
     try:
-        found = [Path(path).stat() for path in paths]
+        return file_stamp(Path(path) for path in paths)
     except OSError:
         return ()
+
+
+def file_stamp(paths: Iterable[Path]) -> tuple[int, ...]:
+    """Changes when one of the files does. Kubernetes replaces what a link points at, which changes the inode.
+
+    Raises OSError if one is not there.
+    """
+    found = [path.stat() for path in paths]
     return tuple(number for stat in found for number in (stat.st_ino, stat.st_mtime_ns, stat.st_size))
 
 

@@ -227,7 +227,7 @@ def test_what_ignores_sigterm_is_killed_after_the_grace(impatient: CommandExecut
     with pytest.raises(StoppedWithOutput):
         shell(impatient, f"trap '' TERM; (trap '' TERM; echo $$ > {child}; sleep 600); sleep 600", context=context)
 
-    assert time.monotonic() - began >= GRACE_SECONDS
+    assert GRACE_SECONDS <= time.monotonic() - began < 5.0
     until(lambda: not alive(pid_in(child)))
 
 

@@ -16,6 +16,7 @@ from services.domain.event import Event
 from services.store import feed as stored_feed
 from services.transport import convert_event
 from tests.coordinator.rpc.harness import Coordinator, reading, refusal
+from tests.e2e import waiting
 
 EVERYTHING = wire.EventFilter(namespace="*")
 PATIENCE = 60.0
@@ -257,9 +258,7 @@ async def test_a_reader_that_does_not_read_is_let_go_and_slows_nobody(
             patched.setattr(event_watch, "WATCH_WRITE_SECONDS", 0.3)
             for _ in range(20):
                 await cancel_loudly(coordinator, 100)
-            async with asyncio.timeout(PATIENCE):
-                while coordinator.parts.feed.followers:
-                    await asyncio.sleep(0.05)
+            await waiting.until(lambda: not coordinator.parts.feed.followers)
         other = await all_of(watch(coordinator, await position_of(coordinator, 3_990)))
         refused = await refusal(all_of(messages))
 
