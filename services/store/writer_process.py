@@ -11,6 +11,7 @@ out. So each batch says how many failures its sender has heard of, and the child
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -212,6 +213,9 @@ def main() -> None:
     """The child's process: writes what comes until the parent is gone."""
     descriptor, coordinator_id, term = sys.argv[1:]
     configure_logging("writer", level="info", log_format="json")
+    # A flush that loses against another coordinator's aborts its pipeline, and the driver warns of that: it is made
+    # again, and what comes of it is ours to tell.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     parent_id = os.getppid()
     writer = open_writer(
         make_url(os.environ[URL_VARIABLE]),
