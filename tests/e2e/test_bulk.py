@@ -17,7 +17,8 @@ from tests.conftest import StartFleet, work_agent
 from tests.e2e.waiting import eventually
 from tests.faults.databases import database_findings
 
-TASKS = 5_000
+TASKS = 2_000
+PAGE = 100
 SUCCEEDED = task_pb2.TASK_STATE_SUCCEEDED
 
 
@@ -46,10 +47,10 @@ async def test_a_backlog_that_is_moved_under_working_agents_runs_whole(
         old = pb.TaskFilter(queue="old")
         # What is moved is no longer meant by the other change: moved fast enough, nothing would be left for it.
         begun = asyncio.Event()
-        raised = pb.BulkChangeTasksRequest(filter=old, reprioritize=pb.BulkReprioritize(priority=7))
+        raised = pb.BulkChangeTasksRequest(filter=old, page_size=PAGE, reprioritize=pb.BulkReprioritize(priority=7))
         reprioritizing = asyncio.create_task(change(first, raised, begun))
         await begun.wait()
-        move = pb.BulkChangeTasksRequest(filter=old, move=pb.BulkMove(queue="new"))
+        move = pb.BulkChangeTasksRequest(filter=old, page_size=PAGE, move=pb.BulkMove(queue="new"))
         answers = await asyncio.gather(reprioritizing, change(second, move, asyncio.Event()))
 
         async def ended() -> list[task_pb2.Task] | None:
