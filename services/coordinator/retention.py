@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.coordinator.limits import (
     RETENTION_CHUNKS_MAX,
@@ -51,8 +52,8 @@ class Retention:
             more = False
             try:
                 more = self._membership.keeps_house and await self.step(time.time_ns() // 1000)
-            except MissionControlError as error:
-                log.warning("what is old could not be forgotten; the next pass tries again", error=error.message)
+            except (MissionControlError, SQLAlchemyError) as error:
+                log.warning("what is old could not be forgotten; the next pass tries again", error=str(error))
             await asyncio.sleep(RETENTION_PAUSE_SECONDS if more else RETENTION_POLL_SECONDS)
 
     async def step(self, now: int) -> bool:
