@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER, AgentPlan, Fleet, FleetPlan
 from services.fleet.postgres import PostgresServer, find_binaries
@@ -25,12 +25,17 @@ from services.store.migration import upgrade
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# On a busy machine any example may be slow.
+settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 # For whoever wants to know whether a test fails, not how little it takes: `--hypothesis-profile unshrunk`.
-settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
+settings.register_profile("unshrunk", parent=settings(), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 WORK_AGENT = Path(__file__).parent / "e2e" / "work_agent.py"
 # What hangs is found all the same; a busy machine needs several times what a quiet one does.
 FLEET_TIMEOUT_SECONDS = 300
+# The first test of another language builds its client, from nothing on a fresh machine.
+BUILD_TIMEOUT_SECONDS = 900
 # Where tests run whole fleets: a twentieth of the tests takes three quarters of the time.
 FLEETS = tuple(Path(__file__).parent / name for name in ("e2e", "faults", "interop", "versions"))
 _NUMBERS = itertools.count()
@@ -144,7 +149,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if of_fleets and item.get_closest_marker("short") is None:
             item.add_marker("fleet")
         if of_fleets and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(FLEET_TIMEOUT_SECONDS))
+            builds = item.get_closest_marker("toolchain") is not None
+            item.add_marker(pytest.mark.timeout(BUILD_TIMEOUT_SECONDS if builds else FLEET_TIMEOUT_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)

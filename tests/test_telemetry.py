@@ -59,12 +59,12 @@ async def test_other_requests_get_a_status(listener: MetricsListener, request_li
 
 async def test_a_request_that_never_ends_is_cut_off(listener: MetricsListener, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(metrics_listener, "REQUEST_SECONDS_MAX", 0.05)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await fetch(listener.address, b"GET /metrics HT") == b""
 
 
 async def test_a_request_that_is_too_long_is_cut_off(listener: MetricsListener):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         # What was not read when the server closed comes back as a reset.
         with contextlib.suppress(ConnectionError):
             assert await fetch(listener.address, b"GET /" + b"x" * 100_000 + b"\r\n\r\n") == b""

@@ -38,7 +38,10 @@ class Consumer:
         raw = b""
         with contextlib.suppress(TimeoutError):
             while len(raw) < byte_count:
-                raw += await asyncio.wait_for(stream.reader.read(byte_count - len(raw)), IDLE_SECONDS)
+                piece = await asyncio.wait_for(stream.reader.read(byte_count - len(raw)), IDLE_SECONDS)
+                if not piece:
+                    break
+                raw += piece
         await stream.close()
         for frame in dechunked(raw).split(b"\n\n")[:-1]:
             fields = dict(line.split(b": ", 1) for line in frame.split(b"\n"))

@@ -21,7 +21,7 @@ def unsent_bytes(running: Fleet) -> int:
 
 
 async def test_a_reader_that_never_reads_is_dropped_while_others_see_everything(feed: ScriptedFeed):
-    async with fleet(feed, event_gateway_ring_events=512, event_gateway_write_timeout_seconds=0.5) as running:
+    async with fleet(feed, event_gateway_ring_events=512, event_gateway_write_timeout_seconds=5) as running:
         stuck = await open_reader(running.address, "/v1/events?after=head", receive_buffer_bytes=RECEIVE_BYTES)
         healthy = [await running.read("/v1/events?after=head") for _ in range(3)]
         seen: list[list[int]] = [[] for _ in healthy]

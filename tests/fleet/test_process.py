@@ -91,10 +91,10 @@ import time; time.sleep(60)
         child = int(started.stdout.readline())
         # The guard has become the child once the kernel shows the child's own command line.
         command_line = Path(f"/proc/{child}/cmdline")
-        await wait_until(lambda: b"guard.py" not in command_line.read_bytes(), 10, "the guard to step aside")
+        await wait_until(lambda: b"guard.py" not in command_line.read_bytes(), 60, "the guard to step aside")
         started.kill()
 
-    await wait_until(lambda: not alive(child), 10, "the child to die")
+    await wait_until(lambda: not alive(child), 60, "the child to die")
 
 
 def alive(pid: int) -> bool:

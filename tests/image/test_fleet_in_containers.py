@@ -39,7 +39,7 @@ async def test_work_is_done_end_to_end_and_sigterm_ends_all_in_order(containers:
     # The agent's container knows where its coordinator is.
     done = await containers.execute("agent", "missionctl", "submit", "--command", "--watch", "--", "id", "-u")
     listed = await containers.execute("agent", "missionctl", "tasks", "list", "-o", "json")
-    async with httpx.AsyncClient() as reader:
+    async with httpx.AsyncClient(timeout=60) as reader:
         events = await reader.get(f"http://{containers.network.addresses['gateway']}:7080/v1/events?format=json")
 
     assert (done.code, "65532" in done.output.splitlines()) == (0, True)

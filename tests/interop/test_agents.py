@@ -15,6 +15,7 @@ from services.fleet.launcher import Fleet
 from services.fleet.observe import Observer
 from services.fleet.process import wait_until
 from tests.conftest import StartFleet
+from tests.e2e.waiting import eventually
 from tests.interop.conftest import StartWithAgent, agent_plan
 from tests.interop.programs import KIND
 
@@ -94,9 +95,13 @@ async def test_sigterm_lets_what_has_started_finish_and_ends_with_zero(start_wit
         attempts = await client.handle(task_id).attempts()
     assert [attempt.outcome for attempt in attempts] == [task_pb2.ATTEMPT_OUTCOME_SUCCEEDED]
     observer = Observer(fleet.address)
-    agents = await observer.agents()
+
+    async def offline() -> bool:
+        """The end of a session is recorded after its stream has ended."""
+        return [agent.state for agent in await observer.agents()] == [AGENT_STATE_OFFLINE]
+
+    await eventually(offline)
     await observer.close()
-    assert [agent.state for agent in agents] == [AGENT_STATE_OFFLINE]
 
 
 async def test_a_drain_that_an_operator_orders_returns_the_work_and_can_be_taken_off(

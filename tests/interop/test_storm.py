@@ -8,7 +8,6 @@ import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import pytest
 from missioncontrol.client import Client
 from missioncontrol.v1 import task_pb2
 
@@ -24,13 +23,10 @@ from tests.interop.programs import digest, request, text
 
 TASKS, DEATHS = 500, 2
 OVER_SECONDS = 15.0
-# Long enough for a coordinator to be back: what an agent holds must outlive the death.
-LEASE_TTL_SECONDS = 20.0
-# Where something has to come long before a lease would end, also on a busy machine.
-LONG_TTL_SECONDS = 60.0
+# Long enough for a coordinator to be back, also on a busy machine: what an agent holds must outlive both deaths.
+LEASE_TTL_SECONDS = 60.0
 
 
-@pytest.mark.timeout(240)
 async def test_nothing_is_lost_or_accepted_twice_while_the_coordinator_dies_and_connections_are_cut(
     start_fleet: StartFleet, language: Language
 ) -> None:
@@ -63,7 +59,7 @@ async def test_nothing_is_lost_or_accepted_twice_while_the_coordinator_dies_and_
 
 
 async def test_a_cancel_reaches_an_agent_whose_stream_was_cut(start_fleet: StartFleet, language: Language) -> None:
-    fleet = await start_fleet(agents=(), lease_ttl_seconds=LONG_TTL_SECONDS)
+    fleet = await start_fleet(agents=(), lease_ttl_seconds=LEASE_TTL_SECONDS)
     async with Proxy(fleet.address) as proxy, Client(fleet.address) as client:
         fleet.start_agent(agent_plan(language), address=proxy.address)
         handle = await client.submit("example.digest", {"text": "x", "seconds": 600})
@@ -74,7 +70,7 @@ async def test_a_cancel_reaches_an_agent_whose_stream_was_cut(start_fleet: Start
         proxy.cut()
         await handle.cancel()
 
-        async with asyncio.timeout(LONG_TTL_SECONDS / 2):
+        async with asyncio.timeout(LEASE_TTL_SECONDS / 2):
             assert (await handle.wait()).state == task_pb2.TASK_STATE_CANCELLED
 
 

@@ -37,7 +37,7 @@ async def test_each_service_of_the_local_overlay_passes_its_probes(make_cluster:
     ):
         pod = cluster.pod(name, component)
         await pod.start()
-        assert await pod.answers() == ALL
+        await until(pod, ALL)
 
 
 async def test_a_gateway_without_a_coordinator_has_started_and_is_not_ready(make_cluster: MakeCluster):
@@ -67,7 +67,7 @@ async def test_a_database_that_goes_away_changes_no_probe(make_cluster: MakeClus
     empty_postgres.kill()
     away = "could not be looked at"
     await wait_until(lambda: away in coordinator.process.log_file.read_text(), 60, "the coordinator to notice")
-    assert await coordinator.answers() == ALL
+    await until(coordinator, ALL)
     empty_postgres.start()
 
 
@@ -88,4 +88,4 @@ async def test_an_agent_of_the_pool_connects_and_drains(make_cluster: MakeCluste
     agent = cluster.pod("missioncontrol-agents-0", "agents")
     await agent.start()
     await wait_until(lambda: "connected" in agent.process.log_file.read_text(), 60, "the agent to connect")
-    assert await agent.end() < 30  # the drain may take minutes, and there is nothing to wait for
+    assert await agent.end() < 60  # the drain may take minutes, and there is nothing to wait for

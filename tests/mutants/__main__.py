@@ -117,7 +117,8 @@ def failed_test(output: str) -> str:
 def copy_tree(copy: Path) -> None:
     """What the tests need of this tree."""
     copy.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".venv", "node_modules", "build")
+    built = ("node_modules", "build", "target", "dist", "bin")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".venv", *built)
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():

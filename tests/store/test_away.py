@@ -13,6 +13,7 @@ from services.domain.errors import Unavailable
 from services.store.away import wait_for_database
 from services.store.readers import Readers
 from tests.conftest import running_postgres_process
+from tests.e2e.waiting import until
 
 FOREVER = 3_600.0
 
@@ -33,7 +34,10 @@ async def test_a_server_that_comes_later_is_waited_for() -> None:
 
 async def test_one_whose_connections_others_have_is_waited_for() -> None:
     few = {"max_connections": "6", "superuser_reserved_connections": "1"}
+    others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     with running_postgres_process(**few) as server, ExitStack() as taken:
+        first = taken.enter_context(server.connect())
+        await until(lambda: first.execute(others).fetchone() == (0,))  # those of its start may be on their way out
         with suppress(psycopg.OperationalError):
             while True:
                 taken.enter_context(server.connect())

@@ -177,7 +177,8 @@ async def test_a_writer_that_is_ended_by_a_deadlock_writes_again(journal: Journa
         other.execute("COMMIT")
         answers = await answers_of(callers)
         assert made(answers) == names(COMMANDS * number)
-    assert await deadlocks(other, rounds) >= rounds
+    # The server looks for deadlocks once in each wait: who comes too late for that ends with the time for its lock.
+    assert await deadlocks(other, 1) >= 1
     assert await sequence_of(journal) == rounds * COMMANDS
 
 

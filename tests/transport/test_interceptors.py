@@ -119,7 +119,7 @@ async def test_a_cancelled_call_is_a_debug_line(edge: Edge):
     edge.tasks.script = wait_for_ever
     with structlog.testing.capture_logs() as logs:
         call = edge.stub.GetTask(GET)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await asyncio.gather(reached.wait(), _cancel_when(reached, call))
         edge.tasks.script = None
         await edge.stub.GetTask(GET)

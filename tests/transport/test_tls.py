@@ -40,7 +40,7 @@ async def ask(channel: grpc.aio.Channel) -> int:
     """Whether the server behind a channel says that it lives. Raises AioRpcError."""
     async with channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(service="liveness"), timeout=5)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service="liveness"), timeout=60)
         return int(answer.status)
 
 

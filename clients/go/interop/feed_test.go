@@ -25,16 +25,21 @@ func TestTheFeedGoesOnAfterItsPositionWithNothingMissingDoubledOrReordered(t *te
 	})
 	proxy := startProxy(t)
 	reader := connectedTo(t, proxy.address())
+	read := make(chan struct{}, 1)
 	go func() {
 		for number := range feedTasks {
 			asked := request(t, capability, number)
 			if task, err := missioncontrol.Submit(ctx, asked); err == nil {
 				_, _ = missioncontrol.Wait(ctx, task.GetId()) // one after another, so that the feed moves in small steps
 			}
+			select { // and the next only when some of it was read
+			case <-read:
+			case <-ctx.Done():
+			}
 		}
 	}()
 
-	broken, breaks := readBreaking(ctx, t, reader, proxy, begin)
+	broken, breaks := readBreaking(ctx, t, reader, proxy, begin, read)
 	whole := readAtRest(ctx, t, missioncontrol, begin)
 
 	t.Logf("%d events over %d breaks", len(broken), breaks)
@@ -74,9 +79,9 @@ func head(ctx context.Context, t *testing.T, missioncontrol *client.Client) stri
 	return response.GetPosition()
 }
 
-// readBreaking reads until all tasks have succeeded.
+// readBreaking reads until all tasks have succeeded, and says so each time that something was read.
 func readBreaking(
-	ctx context.Context, t *testing.T, reader *client.Client, proxy *proxy, after string,
+	ctx context.Context, t *testing.T, reader *client.Client, proxy *proxy, after string, read chan<- struct{},
 ) (events []*pb.Event, breaks int) {
 	t.Helper()
 	for succeeded := 0; succeeded < feedTasks; {
@@ -87,6 +92,10 @@ func readBreaking(
 			after = message.GetPosition()
 			events = append(events, message.GetEvents()...)
 			succeeded += count(message.GetEvents(), pb.EventType_EVENT_TYPE_TASK_SUCCEEDED)
+			select {
+			case read <- struct{}{}:
+			default: // it was said already
+			}
 			if breaks++; breaks%2 == 0 || succeeded >= feedTasks {
 				break
 			}

@@ -349,7 +349,7 @@ class AgentSession:
 
     def _drop(self, key: LeaseKey, now: float) -> None:
         lease = self.leases.get(key)
-        if lease is None:
+        if lease is None or not lease.held:
             return
         self._notes.forget(lease)
         self.leases.forget(lease)

@@ -6,10 +6,7 @@ use missioncontrol::{
     Agent, AgentConfig, AgentError, Client, Failure, Feed, FeedMessage, Handlers, LeaveHandle, Work, WorkError, v1,
 };
 use serde_json::json;
-use tokio::{
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tonic::Code;
 use uuid::Uuid;
 
@@ -71,8 +68,11 @@ impl Fleet {
         timeout(PATIENCE, self.client.wait(task_id)).await.expect("the task ends in time").unwrap()
     }
 
+    /// Of a queue what its tasks say; the queue itself may say at any time that nobody takes them, or that somebody does again.
     fn feed(&self, after: &str, follow: bool) -> Feed {
-        let filter = v1::EventFilter { queue: self.name.clone(), ..v1::EventFilter::default() };
+        use v1::EventType::{TaskCreated, TaskLeased, TaskStarted, TaskSucceeded};
+        let types = [TaskCreated, TaskLeased, TaskStarted, TaskSucceeded].map(i32::from).to_vec();
+        let filter = v1::EventFilter { queue: self.name.clone(), types, ..v1::EventFilter::default() };
         self.client.follow(v1::WatchEventsRequest { after: after.into(), filter: Some(filter), follow })
     }
 }
@@ -156,14 +156,16 @@ async fn an_agent_runs_tasks_stops_what_is_cancelled_and_leaves() {
 async fn the_feed_goes_on_after_a_position_with_nothing_missing_doubled_or_reordered() {
     let Some(fleet) = Fleet::find("feed") else { return };
     let (leaving, agent) = fleet.start_agent();
+    // A task for each message that was read: however slow the reader is, it never finds everything in a few of them.
+    let (message_read, mut messages_read) = mpsc::unbounded_channel();
     let tasks = async {
         for number in 1..=20 {
             fleet.submit(number).await;
-            sleep(Duration::from_millis(20)).await;
+            messages_read.recv().await.unwrap();
         }
     };
 
-    let (read, ()) = tokio::join!(read_in_parts(&fleet, 20), tasks);
+    let (read, ()) = tokio::join!(read_in_parts(&fleet, 20, &message_read), tasks);
 
     let mut at_once = Vec::new();
     let mut feed = fleet.feed("", false);
@@ -197,7 +199,7 @@ struct Read {
 }
 
 /// Reads until so many tasks have succeeded; after every few messages the stream is dropped, and a new one goes on after the position.
-async fn read_in_parts(fleet: &Fleet, tasks: usize) -> Read {
+async fn read_in_parts(fleet: &Fleet, tasks: usize, message_read: &mpsc::UnboundedSender<()>) -> Read {
     let mut read = Read { sequences: Vec::new(), parts: 0 };
     let (mut position, mut succeeded) = (String::new(), 0);
     while succeeded < tasks {
@@ -210,6 +212,7 @@ async fn read_in_parts(fleet: &Fleet, tasks: usize) -> Read {
             let message = timeout(PATIENCE, feed.next()).await.expect("the feed goes on").unwrap().unwrap();
             read.sequences.extend(sequences(&message));
             succeeded += successes(&message);
+            message_read.send(()).unwrap();
         }
         position = feed.position().to_owned();
     }

@@ -13,7 +13,7 @@ from missioncontrol import Agent, Client, CommandInput, TaskCancelled
 from missioncontrol.context import TaskContext
 from missioncontrol.v1 import task_pb2
 
-from services.fleet.launcher import COORDINATOR, Fleet, FleetPlan
+from services.fleet.launcher import COORDINATOR, SCHEDULER, Fleet, FleetPlan
 
 # No lease ends by itself; but where one is outlived, it has to be shorter.
 TTL_SECONDS, SHORT_TTL_SECONDS = 60.0, 8.0
@@ -21,9 +21,17 @@ outlived = pytest.mark.parametrize("fleet", [SHORT_TTL_SECONDS], indirect=True)
 
 
 @pytest.fixture
-async def fleet(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Fleet]:
-    ttl_seconds = getattr(request, "param", TTL_SECONDS)
-    plan = FleetPlan(tmp_path, agents=(), lease_ttl_seconds=ttl_seconds, gateway_listen="")
+async def fleet(tmp_path: Path, loopback: str, request: pytest.FixtureRequest) -> AsyncIterator[Fleet]:
+    any_port = f"{loopback}:0"
+    plan = FleetPlan(
+        tmp_path,
+        agents=(),
+        lease_ttl_seconds=getattr(request, "param", TTL_SECONDS),
+        gateway_listen="",
+        coordinator_listen=any_port,
+        scheduler_listen=any_port,
+        metrics_listen=dict.fromkeys((COORDINATOR, SCHEDULER), any_port),
+    )
     async with Fleet(plan) as fleet:
         yield fleet
 

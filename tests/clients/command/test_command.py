@@ -221,13 +221,18 @@ def test_a_cancel_ends_the_whole_group_grandchildren_too(executor: CommandExecut
 
 def test_what_ignores_sigterm_is_killed_after_the_grace(impatient: CommandExecutor, tmp_path: Path) -> None:
     context, child = TaskContext.detached(), tmp_path / "pid"
-    stopping(context, StopReason.CANCEL, lambda: pid_in(child))
-    began = time.monotonic()
+    stopped: list[float] = []
+
+    def ready() -> None:
+        pid_in(child)
+        stopped.append(time.monotonic())
+
+    stopping(context, StopReason.CANCEL, ready)
 
     with pytest.raises(StoppedWithOutput):
         shell(impatient, f"trap '' TERM; (trap '' TERM; echo $$ > {child}; sleep 600); sleep 600", context=context)
 
-    assert GRACE_SECONDS <= time.monotonic() - began < 5.0
+    assert GRACE_SECONDS <= time.monotonic() - stopped[0] < 5.0
     until(lambda: not alive(pid_in(child)))
 
 

@@ -187,6 +187,17 @@ def test_a_lease_that_is_delivered_twice_runs_once() -> None:
     assert session.take_effects(0.0) == []
 
 
+def test_work_is_dropped_once_however_often_that_is_said() -> None:
+    session = connected()
+    running(session, lease("x"))
+    session.receive(orders(drop=references([("x", 1)])), 0.0)
+    assert session.take_effects(0.0) == [Stop(("x", 1), StopReason.DROPPED)]
+
+    session.receive(orders(drop=references([("x", 1)])), 0.0)
+
+    assert session.take_effects(0.0) == []
+
+
 def test_a_new_lease_of_a_task_waits_until_the_old_work_of_it_has_ended() -> None:
     session = connected()
     running(session, lease("x", 1))

@@ -216,19 +216,24 @@ async def test_events_are_encoded_once_however_many_follow(
     await coordinator.create()
     assert encoded == []  # nobody follows
 
+    begun = asyncio.Semaphore(0)
+
     async def follow(namespace: str) -> list[int]:
         async with reading(watch(coordinator, "head", follow=True, namespace=namespace)) as call:
-            return sequences(await until(aiter(call), 11))
+            messages = aiter(call)
+            await anext(messages)
+            begun.release()
+            return sequences(await until(messages, 11))
 
     followers = [asyncio.ensure_future(follow(namespace)) for namespace in ("*", "*", "default", "", "*")]
     async with asyncio.timeout(PATIENCE):
-        while coordinator.parts.feed.followers < 5:
-            await asyncio.sleep(0.01)
+        for _ in followers:
+            await begun.acquire()
         for _ in range(10):
             await coordinator.create()
         seen = await asyncio.gather(*followers)
 
-    assert [found[-1] for found in seen] == [11] * 5
+    assert seen == [list(range(2, 12))] * 5
     assert sorted(encoded) == sorted(set(encoded))
 
 

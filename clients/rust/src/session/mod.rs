@@ -262,9 +262,9 @@ impl Session {
         }
     }
 
-    /// The lease is not this agent's any more.
+    /// The lease is not this agent's any more. Nothing the second time: the refusals of its reports come behind the drop.
     fn drop_lease(&mut self, key: &Key, now: Time) {
-        let Some(lease) = self.leases.get(key) else { return };
+        let Some(lease) = self.leases.get(key).filter(|lease| lease.held) else { return };
         let running = (lease.phase == Phase::Running).then(|| lease.message.clone());
         if running.is_some() {
             lease.stop = Some(StopReason::Dropped);

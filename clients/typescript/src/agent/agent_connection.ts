@@ -96,6 +96,7 @@ export class AgentConnection implements Listener {
     try {
       const calls = createClient(AgentService, connection.transport);
       for await (const message of calls.connect(outbox.messages(), { signal: end.signal })) {
+        if (end.signal.aborted) break; // what was under way when the stream was given up
         this.#received(message, address);
       }
     } catch (thrown) {

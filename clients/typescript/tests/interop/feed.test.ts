@@ -100,8 +100,8 @@ fleetTest(
       await makeEvents(direct, queue);
       proxy.cut();
     }
-    const { events } = await reading;
     clearInterval(cuts);
+    const { events } = await reading;
 
     const sequences = sequencesOf({ events });
     assert.equal(sequences.length, 3 * EVENTS);

@@ -73,6 +73,8 @@ fn a_drop_stops_the_work_and_nothing_is_reported() {
     agent.order(v1::Orders { drop: vec![key(1).reference()], ..Default::default() });
 
     assert_eq!(stops(&agent.effects()), [(key(1), StopReason::Dropped)]);
+    agent.order(v1::Orders { drop: vec![key(1).reference()], ..Default::default() });
+    assert_eq!(stops(&agent.effects()), [], "it was said before");
     agent.end(1, succeeded());
     assert!(agent.reports().is_empty());
     assert_eq!(agent.reconnect().held, [key(2).reference()]);

@@ -1,6 +1,7 @@
 package dev.missioncontrol.agent;
 
 import dev.missioncontrol.agent.session.StopReason;
+import dev.missioncontrol.agent.session.Text;
 import dev.missioncontrol.v1.Lease;
 import dev.missioncontrol.v1.Payload;
 import dev.missioncontrol.v1.Progress;
@@ -10,6 +11,8 @@ import java.util.function.Consumer;
 
 /** What a handler works on. Safe for several threads. */
 public final class Work {
+  private static final int NOTE_BYTES_MAX = 1024;
+
   private final Lease lease;
   private final Consumer<Work> onProgress;
   private final AtomicReference<Progress> progress = new AtomicReference<>();
@@ -36,9 +39,16 @@ public final class Work {
     return lease.getSpec().getPayload();
   }
 
-  /** Tells how far the work is: from 0 to 1, and a line for people. May be called often. */
+  /**
+   * Tells how far the work is: from 0 to 1, or NaN if that cannot be known, and a line for people,
+   * of which 1 KiB is kept. May be called often.
+   */
   public void progress(double fraction, String message) {
-    Progress newest = Progress.newBuilder().setFraction(fraction).setMessage(message).build();
+    Progress.Builder builder = Progress.newBuilder().setMessage(Text.clip(message, NOTE_BYTES_MAX));
+    if (!Double.isNaN(fraction)) {
+      builder.setFraction(Math.min(Math.max(fraction, 0), 1));
+    }
+    Progress newest = builder.build();
     // One word for all that comes before it is heard, so that a busy handler fills no memory.
     if (progress.getAndSet(newest) == null) {
       onProgress.accept(this);
@@ -55,11 +65,12 @@ public final class Work {
     return Optional.ofNullable(stop);
   }
 
+  /** It is interrupted once: a second reason must not disturb what the first one made it do. */
   synchronized void stop(StopReason reason) {
-    stop = reason;
-    if (thread != null) {
+    if (stop == null && thread != null) {
       thread.interrupt();
     }
+    stop = reason;
   }
 
   /** The handler's thread enters. From here on, and not after {@link #leave}, it is interrupted. */

@@ -3,10 +3,7 @@ package dev.missioncontrol.agent;
 import dev.missioncontrol.agent.session.LeaseKey;
 import dev.missioncontrol.agent.session.Outcome;
 import dev.missioncontrol.agent.session.StopReason;
-import dev.missioncontrol.v1.Failure;
-import dev.missioncontrol.v1.FailureReason;
 import dev.missioncontrol.v1.Lease;
-import dev.missioncontrol.v1.Payload;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
@@ -21,9 +18,6 @@ final class Workers {
 
     void ended(LeaseKey key, Outcome outcome);
   }
-
-  /** The contract's bound is 8 KiB of UTF-8: characters of up to 3 bytes. */
-  private static final int MESSAGE_CHARACTERS_MAX = 2_500;
 
   private final Map<String, Handler> handlers;
   private final Listener listener;
@@ -62,27 +56,12 @@ final class Workers {
   private Outcome outcome(Work work) {
     work.enter();
     try {
-      Payload output = handlers.get(work.lease().getSpec().getKind()).run(work);
-      return new Outcome.Success(output == null ? Payload.getDefaultInstance() : output);
-    } catch (WorkException failure) {
-      return new Outcome.Failing(failure.failure());
-    } catch (InterruptedException stopped) {
-      return new Outcome.Stopped();
+      return HandlerOutcome.returned(handlers.get(work.lease().getSpec().getKind()).run(work));
     } catch (Throwable error) { // Whatever a handler throws ends its attempt, and nothing else.
-      return new Outcome.Failing(failure(error));
+      return HandlerOutcome.threw(error);
     } finally {
       work.leave();
     }
-  }
-
-  private static Failure failure(Throwable error) {
-    String message = error.toString();
-    int length = Math.min(message.length(), MESSAGE_CHARACTERS_MAX);
-    return Failure.newBuilder()
-        .setReason(FailureReason.FAILURE_REASON_ERROR)
-        .setMessage(message.substring(0, length))
-        .setCode(error.getClass().getSimpleName())
-        .build();
   }
 
   /** A handler that does not stop must not keep the process from ending. */

@@ -26,10 +26,12 @@ class WorkersTest {
 
   private final BlockingQueue<Outcome> outcomes = new LinkedBlockingQueue<>();
   private final AtomicInteger progressed = new AtomicInteger();
-  private Workers workers;
+  private volatile Handler handler;
+  private final Workers workers =
+      new Workers(Map.of("work", work -> handler.run(work)), new Listener());
 
-  private void handle(Handler handler) {
-    workers = new Workers(Map.of("work", handler), new Listener());
+  private void handle(Handler next) {
+    handler = next;
     workers.start(KEY, LEASE);
   }
 

@@ -169,9 +169,14 @@ class FleetTest {
         });
   }
 
+  /** Of a queue what its tasks say; the queue itself may say, too, that nobody takes them. */
   private WatchEventsRequest events(String after, boolean follow) {
     WatchEventsRequest.Builder request = WatchEventsRequest.newBuilder().setAfter(after);
-    request.getFilterBuilder().setQueue(own);
+    request
+        .getFilterBuilder()
+        .setQueue(own)
+        .addTypes(EventType.EVENT_TYPE_TASK_CREATED)
+        .addTypes(EventType.EVENT_TYPE_TASK_CANCELLED);
     return request.setFollow(follow).build();
   }
 

@@ -74,10 +74,10 @@ final class LeaseCourse {
     }
   }
 
-  /** The lease is not this agent's any more: its work stops, and nothing is said. */
+  /** The lease is not this agent's any more: its work stops, and nothing is said. Once. */
   void drop(LeaseKey key, double now) {
     HeldLease lease = table.get(key);
-    if (lease == null) {
+    if (lease == null || !lease.held) {
       return;
     }
     notes.forget(lease);

@@ -46,8 +46,8 @@ final class Limits {
   /** Affinity keys that Hello may name. */
   static final int WARM_KEYS_MAX = 64;
 
-  /** The contract's bound of a note for people is 1 KiB of UTF-8: characters of up to 3 bytes. */
-  static final int NOTE_CHARACTERS_MAX = 300;
+  /** The contract's bound of a note for people. */
+  static final int NOTE_BYTES_MAX = 1024;
 
   private Limits() {}
 }

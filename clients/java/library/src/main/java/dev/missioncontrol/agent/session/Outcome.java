@@ -89,8 +89,6 @@ public sealed interface Outcome {
   }
 
   private static String note(String text) {
-    return text.length() <= Limits.NOTE_CHARACTERS_MAX
-        ? text
-        : text.substring(0, Limits.NOTE_CHARACTERS_MAX);
+    return Text.clip(text, Limits.NOTE_BYTES_MAX);
   }
 }

@@ -70,8 +70,9 @@ class OrdersTest {
   }
 
   @Test
-  void aDropStopsTheWorkAndSaysNothing() {
+  void aDropStopsTheWorkOnceAndSaysNothing() {
     talk.orders(orders().addDrop(reference("runs")).addDrop(reference("waits")));
+    talk.orders(orders().addDrop(reference("runs")));
     talk.end(key("runs"), new Outcome.Stopped());
     assertEquals(List.of(stop(StopReason.DROPPED)), talk.asked);
     assertEquals(List.of(), talk.reports());
