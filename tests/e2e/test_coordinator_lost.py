@@ -27,7 +27,7 @@ from services.fleet.feed import FeedFollower
 from services.fleet.launcher import COORDINATOR, AgentPlan, Fleet, names_of
 from tests.clients.client.names import name_of
 from tests.conftest import StartFleet
-from tests.e2e.waiting import eventually, until
+from tests.e2e.waiting import coordinators_met, eventually, until
 from tests.faults.databases import database_findings
 from tests.faults.proxy import Proxy
 
@@ -36,8 +36,9 @@ KILLED, SILENT = signal.SIGKILL, signal.SIGSTOP
 FAULTS = pytest.mark.parametrize("fault", [KILLED, SILENT], ids=["killed", "silent"])
 # L2, and the same for those who follow.
 BACK_SECONDS = {KILLED: 10.0, SILENT: 20.0}
-# Two cores run everything.
-BUSY_SECONDS = 3.0
+# Two cores run everything. What these bounds find comes after more than a minute, or never: pings without a limit of
+# their own, agents that wait for the ends of their leases.
+BUSY_SECONDS = 15.0
 # What is waited for before it is judged: if it comes late, it is known how late.
 SLACK_SECONDS = 30.0
 TTL_SECONDS = 60.0
@@ -51,6 +52,7 @@ pytestmark = [
 async def fleet(start_fleet: StartFleet, database_url: str) -> AsyncIterator[Fleet]:
     """Two coordinators and a gateway that knows both; one agent, at the second."""
     started = await start_fleet(database_url=database_url, coordinators=2, agents=(), lease_ttl_seconds=TTL_SECONDS)
+    await coordinators_met(started)
     started.start_agent(AgentPlan("steady", capabilities=("steady",)), address=started.listening[SECOND].address)
     await started.wait_agents_ready({"steady"})
     yield started
@@ -187,7 +189,7 @@ async def test_agents_are_back_in_time_with_their_leases(
     lost = list(at.values()).count("coordinator-1")
     print(f"{fault.name}, {form}: {lost} of {len(agents)} agents back after {seconds:.2f} s")
     assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(task_pb2.TASK_STATE_SUCCEEDED, 1, 0)}
-    assert seconds <= BACK_SECONDS[fault]
+    assert seconds < BACK_SECONDS[fault] + BUSY_SECONDS
     assert await database_findings(fleet) == []
 
 

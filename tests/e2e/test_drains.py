@@ -69,7 +69,7 @@ async def test_half_a_fleet_is_drained_while_its_coordinator_is_killed(
     let_go = tmp_path / "let_go"
     waits = f'while [ ! -e "{let_go}" ]; do sleep 0.1; done'
     fleet = await start_fleet(
-        agents=AGENTS, database_url=database_url, coordinators=2 if several else 1, lease_ttl_seconds=15.0
+        agents=AGENTS, database_url=database_url, coordinators=2 if several else 1, lease_ttl_seconds=30.0
     )
     async with Client(fleet.addresses) as client:
         long = [await client.submit_command(["sleep", "300"], selectors=[EU]) for _ in range(2)]

@@ -112,9 +112,9 @@ async def test_an_agent_that_is_asked_to_stop_finishes_what_runs_and_returns_the
 
 
 async def test_a_blocked_handler_does_not_lose_its_lease(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(lease_ttl_seconds=8.0)
+    fleet = await start_fleet(lease_ttl_seconds=20.0)
     async with Client(fleet.address) as client:
-        handle = await client.submit("block", 9.0)
+        handle = await client.submit("block", 22.0)
 
         task = await handle.wait()
 

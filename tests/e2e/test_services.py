@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from missioncontrol import Client
@@ -16,19 +17,23 @@ from services.fleet.feed import FeedFollower
 from services.fleet.launcher import COORDINATOR, GATEWAY, SCHEDULER
 from services.fleet.observe import Observer
 from tests.conftest import StartFleet
-from tests.e2e.waiting import Gate
+from tests.e2e.waiting import Gate, until
 
 
-async def test_a_killed_scheduler_costs_a_pause_and_nothing_else(start_fleet: StartFleet) -> None:
-    fleet = await start_fleet(lease_ttl_seconds=30.0)
+async def test_a_killed_scheduler_costs_a_pause_and_nothing_else(start_fleet: StartFleet, tmp_path: Path) -> None:
+    fleet, gate = await start_fleet(lease_ttl_seconds=30.0), Gate(tmp_path / "gate")
     follower = FeedFollower(fleet.gateway_url)
     async with asyncio.TaskGroup() as group, Client(fleet.address) as client:
         following = group.create_task(follower.run())
-        running = await client.submit("nap", 1.0)
+        running = await client.submit_command(gate.argv)
+        async for task in running.updates():  # later nobody would place it
+            if task.state == task_pb2.TASK_STATE_RUNNING:
+                break
         first = await client.submit_many(task_request("nap", 0.05) for _ in range(50))
 
         fleet.services[SCHEDULER].kill()
         second = await client.submit_many(task_request("nap", 0.01) for _ in range(50))
+        gate.open()
         alone = await running.wait()
         await fleet.restart(SCHEDULER)
         tasks = [await handle.wait() for handle in [*first, *second]]
@@ -47,10 +52,12 @@ async def test_a_killed_gateway_costs_its_followers_no_event(start_fleet: StartF
         await asyncio.wait_for(follower.wait_sequence(await head(fleet.address)), 60)
         for _ in range(3):
             handles = await client.submit_many(task_request("nap", 0.01) for _ in range(30))
+            before = follower.connections
             fleet.services[GATEWAY].kill()
             for handle in handles:
                 await handle.wait()
             await fleet.restart(GATEWAY)
+            await until(partial(connected_again, follower, before))
             await asyncio.wait_for(follower.wait_sequence(await head(fleet.address)), 60)
         following.cancel()
     assert gaps(follower.events) == []
@@ -73,6 +80,11 @@ async def test_a_killed_coordinator_costs_a_running_task_nothing(start_fleet: St
         tasks = [await handle.wait() for handle in handles]
 
     assert {(task.state, task.token, task.redeliveries) for task in tasks} == {(task_pb2.TASK_STATE_SUCCEEDED, 1, 0)}
+
+
+def connected_again(follower: FeedFollower, before: int) -> bool:
+    """Whether it has connected more often than before."""
+    return follower.connections > before
 
 
 async def head(address: str) -> int:

@@ -17,7 +17,7 @@ from missioncontrol.v1 import agent_pb2, event_pb2, task_pb2
 
 from services.fleet.launcher import COORDINATOR, Fleet, names_of
 from tests.conftest import StartFleet, work_agent
-from tests.e2e.waiting import Gate, eventually
+from tests.e2e.waiting import Gate, coordinators_met, eventually
 from tests.faults.databases import database_findings
 
 FIRST, SECOND = names_of(COORDINATOR, 2)
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 async def fleet(start_fleet: StartFleet, database_url: str) -> AsyncIterator[Fleet]:
     """Two coordinators, each with an agent that connected to it."""
     started = await start_fleet(database_url=database_url, coordinators=2, agents=(), lease_ttl_seconds=30.0)
+    await coordinators_met(started)
     for number, name in enumerate((FIRST, SECOND), 1):
         started.start_agent(work_agent(f"agent-{number}"), address=started.listening[name].address)
     await started.wait_agents_ready({"agent-1", "agent-2"})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
+
+from services.fleet.launcher import COORDINATOR, Fleet, names_of
 
 T = TypeVar("T")
 POLL_SECONDS = 0.02
@@ -30,6 +33,12 @@ async def until(condition: Callable[[], object], *, within: float = DEADLINE_SEC
         return condition()
 
     await eventually(ask, within=within)
+
+
+async def coordinators_met(fleet: Fleet) -> None:
+    """Returns once each of two coordinators knows of the other: agents hear of both in Welcome, and only there."""
+    logs = [fleet.services[name].log_file for name in names_of(COORDINATOR, 2)]
+    await until(lambda: all(re.findall('"coordinators": ([0-9]+)', log.read_text())[-1:] == ["2"] for log in logs))
 
 
 class Gate:

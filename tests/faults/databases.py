@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 
 import psycopg
 
@@ -83,4 +84,5 @@ def _kill_backend(server: PostgresServer, chance: random.Random) -> None:
     with _connected(server) as connection:
         pids = [int(str(pid)) for (pid,) in connection.execute(OTHERS)]
     if pids:
-        os.kill(chance.choice(pids), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.kill(chance.choice(pids), signal.SIGKILL)

@@ -23,7 +23,7 @@ RARE = ("hello.", "drain_notice.", "goodbye.")
 RARE_FACTOR = 10
 LOOK_SECONDS = 0.05
 # It may have to connect again first, and to wait for its turn.
-LEAVE_SECONDS = 30.0
+LEAVE_SECONDS = 90.0
 
 
 def switched(points: Mapping[str, bool], seed: int) -> str:

@@ -70,7 +70,7 @@ def network_namespace() -> Iterator[Namespace]:
     _require("ip", "nft")
     number = next(_NUMBERS)
     name, outside, inside = (f"{prefix}{os.getpid()}-{number}" for prefix in ("mc-", "mco", "mci"))
-    network = (os.getpid() + number) % NETWORKS
+    network = (37 * os.getpid() + number) % NETWORKS
     address = f"169.254.{network >> 6}.{network % 64 * 4}"
     host, guest = (f"{address.rpartition('.')[0]}.{network % 64 * 4 + offset}" for offset in (1, 2))
     _run("ip", "netns", "add", name)

@@ -39,6 +39,8 @@ class Proxy:
     ) -> None:
         self._server.close()
         self.cut()
+        for task in self._tasks:  # some may be dialling still
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
@@ -73,7 +75,7 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
         try:
             far_reader, far_writer = await self._dial()
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}

@@ -53,7 +53,7 @@ async def kill_under(fleet: Fleet, crowd: Crowd, *, rounds: int, seed: int) -> t
     names = names_of(COORDINATOR, 2)
     for _ in range(rounds):
         async with Client(fleet.addresses) as client:
-            handles = [await client.submit("nap", 20.0) for _ in crowd.ids]
+            handles = [await client.submit("nap", 30.0) for _ in crowd.ids]
             ids = {handle.id for handle in handles}
 
             async def started() -> int:

@@ -23,7 +23,7 @@ from tests.faults.storm import Ledger, make_requests, rest, submit
 
 pytestmark = pytest.mark.figures("failpoint_findings")
 DYING_AGENT = Path(__file__).parent / "dying_agent.py"
-DIES_SECONDS = 60.0
+DIES_SECONDS = 120.0
 # What an agent only says when it is told to leave.
 LEAVING = ("drain_notice.", "goodbye.")
 LEAVES_MAX = 5

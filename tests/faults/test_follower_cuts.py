@@ -47,18 +47,20 @@ async def follow_and_cut(fleet: Fleet, *, followers: int, cuts: int, seed: int) 
             proxy.allowance = None
             proxy.cut()
         aftermath = await rest(fleet, direct, ledger)
+        head = direct.sequence  # a slow machine's agents may lose their streams, and say more, at any time
         async with asyncio.timeout(60):
             for follower in cut:
-                await follower.wait_sequence(direct.sequence)
+                await follower.wait_sequence(head)
         for task in following:
             task.cancel()
     assert aftermath.findings() == []
     made = sum(proxy.cuts for proxy in proxies)
-    wrong = sum(differences(direct.events, follower.events) for follower in cut)
+    expected, *seen = ([e for e in each.events if e.sequence <= head] for each in (direct, *cut))
+    wrong = sum(differences(expected, each) for each in seen)
     record("follower_cuts", wrong, runs=made, seed=seed)
     print(f"{followers} followers, {len(direct.events)} events")
     assert wrong == 0
-    assert all(follower.events == direct.events for follower in cut)
+    assert all(each == expected for each in seen)
     return made
 
 

@@ -17,6 +17,7 @@ from services.fleet.launcher import COORDINATOR, Fleet
 from services.fleet.process import wait_until
 from tests.conftest import StartFleet, work_agent
 from tests.e2e.waiting import process_gone
+from tests.faults.deaths import read
 from tests.faults.disks import DiskImpossible, PowerDisk, power_disk
 from tests.faults.figures import SEED, record
 from tests.faults.storm import run_storm
@@ -86,13 +87,13 @@ async def cut_between_calls(disk: PowerDisk, writer: int) -> None:
 
 def stopped(pid: int) -> bool:
     """Whether every thread of the process is stopped: one that is in a sync stops when that is over."""
-    states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return set(states) == {"T"}
+    stats = filter(None, map(read, Path(f"/proc/{pid}/task").glob("*/stat")))
+    return {stat.rpartition(")")[2].split()[0] for stat in stats} == {"T"}
 
 
 def children(pid: int) -> list[int]:
     """The processes that this one started and that are still there: the writer."""
-    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in read(file).split()]
 
 
 async def check_database(fleet: Fleet) -> list[Finding]:

@@ -29,7 +29,7 @@ from services.store.database import open_database
 from services.store.migration import upgrade
 from services.store.schema import SCHEMA_VERSION, schema_info
 from tests.conftest import StartFleet, work_agent
-from tests.e2e.waiting import Gate, eventually
+from tests.e2e.waiting import Gate, coordinators_met, eventually
 from tests.faults.databases import database_findings
 from tests.versions.make import ARCHIVE
 
@@ -215,6 +215,7 @@ async def test_coordinators_of_both_versions_share_a_fleet(
     )
     older = f"{COORDINATOR}-2"
     await change_version(fleet, older, previous)
+    await coordinators_met(fleet)
     for number, address in enumerate(fleet.addresses.split(",")):
         fleet.start_agent(work_agent(f"agent-{number}"), address=address)
     await fleet.wait_agents_ready({"agent-0", "agent-1"})
