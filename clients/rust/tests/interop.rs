@@ -157,15 +157,15 @@ async fn the_feed_goes_on_after_a_position_with_nothing_missing_doubled_or_reord
     let Some(fleet) = Fleet::find("feed") else { return };
     let (leaving, agent) = fleet.start_agent();
     // A task for each message that was read: however slow the reader is, it never finds everything in a few of them.
-    let (message_read, mut messages_read) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::unbounded_channel();
     let tasks = async {
         for number in 1..=20 {
             fleet.submit(number).await;
-            messages_read.recv().await.unwrap();
+            told.recv().await.unwrap();
         }
     };
 
-    let (read, ()) = tokio::join!(read_in_parts(&fleet, 20, &message_read), tasks);
+    let (read, ()) = tokio::join!(read_in_parts(&fleet, 20, &tell), tasks);
 
     let mut at_once = Vec::new();
     let mut feed = fleet.feed("", false);
@@ -199,7 +199,7 @@ struct Read {
 }
 
 /// Reads until so many tasks have succeeded; after every few messages the stream is dropped, and a new one goes on after the position.
-async fn read_in_parts(fleet: &Fleet, tasks: usize, message_read: &mpsc::UnboundedSender<()>) -> Read {
+async fn read_in_parts(fleet: &Fleet, tasks: usize, tell: &mpsc::UnboundedSender<()>) -> Read {
     let mut read = Read { sequences: Vec::new(), parts: 0 };
     let (mut position, mut succeeded) = (String::new(), 0);
     while succeeded < tasks {
@@ -212,7 +212,7 @@ async fn read_in_parts(fleet: &Fleet, tasks: usize, message_read: &mpsc::Unbound
             let message = timeout(PATIENCE, feed.next()).await.expect("the feed goes on").unwrap().unwrap();
             read.sequences.extend(sequences(&message));
             succeeded += successes(&message);
-            message_read.send(()).unwrap();
+            tell.send(()).unwrap();
         }
         position = feed.position().to_owned();
     }

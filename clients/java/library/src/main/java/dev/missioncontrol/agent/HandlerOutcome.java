@@ -30,7 +30,8 @@ final class HandlerOutcome {
         Failure.newBuilder()
             .setReason(FailureReason.FAILURE_REASON_RESOURCE_EXHAUSTED)
             .setCode("OUTPUT_TOO_LARGE")
-            .setMessage("the output has " + size + " bytes; at most " + OUTPUT_BYTES_MAX + " are kept")
+            .setMessage(
+                "the output has " + size + " bytes; at most " + OUTPUT_BYTES_MAX + " are kept")
             .setPermanent(true)
             .build());
   }

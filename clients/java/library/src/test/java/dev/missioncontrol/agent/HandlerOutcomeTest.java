@@ -37,13 +37,15 @@ class HandlerOutcomeTest {
 
   @Test
   void aLongMessageIsCutAtTheBorderOfACharacter() {
-    Failure failure = failure(HandlerOutcome.threw(new WorkException("c".repeat(200), "x" + "€".repeat(9000))));
+    Failure failure =
+        failure(HandlerOutcome.threw(new WorkException("c".repeat(200), "x" + "€".repeat(9000))));
     assertEquals("x" + "€".repeat((8 * 1024 - 1) / 3), failure.getMessage());
     assertEquals(128, failure.getCode().getBytes(UTF_8).length);
   }
 
   @Test
   void halfACharacterIsNotSaid() {
-    assertEquals("?x", failure(HandlerOutcome.threw(new WorkException("c", "\uD83Dx"))).getMessage());
+    assertEquals(
+        "?x", failure(HandlerOutcome.threw(new WorkException("c", "\uD83Dx"))).getMessage());
   }
 }
