@@ -107,7 +107,7 @@ demo-polyglot: setup ## The same with agents in Python, Go, TypeScript, Java and
 	@$(BIN)/python -m demo polyglot
 
 clients: setup image ## Builds, lints and tests the clients in Go, TypeScript, Java and Rust, and has each one's agent survive a storm.
-	@$(BIN)/python -m pytest -p no:cacheprovider $(TEST_FLAGS) tests/interop
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup -p no:cacheprovider $(TEST_FLAGS) tests/interop
 
 up: setup ## Starts the same fleet on the default ports and keeps it running until Ctrl-C.
 	@$(BIN)/missionctl up

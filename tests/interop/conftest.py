@@ -16,7 +16,12 @@ StartWithAgent = Callable[..., Awaitable[Fleet]]
 
 @pytest.fixture(
     params=[
-        pytest.param(language, id=language.name, marks=() if language is PYTHON else pytest.mark.toolchain)
+        # One worker has all of a language, which is built there, while another is busy with another one.
+        pytest.param(
+            language,
+            id=language.name,
+            marks=(pytest.mark.xdist_group(language.name), *(() if language is PYTHON else [pytest.mark.toolchain])),
+        )
         for language in LANGUAGES
     ]
 )
