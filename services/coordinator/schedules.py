@@ -48,6 +48,7 @@ class Schedules:
         self._membership = membership
         self._next = 0
         self._sooner = asyncio.Event()
+        self._skip = 0  # how many at the head of what is due could not fire in this round
 
     def on_committed(self, committed: Committed) -> None:
         """Notes the nearest instant."""
@@ -79,12 +80,18 @@ class Schedules:
             await self._wait()
 
     async def step(self, now: int) -> None:
-        """One bounded pass over what is due at `now`, microseconds since 1970 UTC."""
+        """One bounded pass over what is due at `now`, microseconds since 1970 UTC.
+
+        What cannot fire stays due, and is passed over until the next round: it must not hide what comes behind it.
+        """
         self._next = NEVER
         if not self._membership.keeps_house or self._membership.program < ROUTING_PROGRAM:
             return
-        found = await self._readers.run(partial(read_due_schedules, now=now, limit=SCHEDULES_MAX))
+        found = await self._readers.run(partial(read_due_schedules, now=now, limit=SCHEDULES_MAX, skip=self._skip))
         self._look_at(found.next_time or NEVER)
+        full = len(found.due) == SCHEDULES_MAX
+        if not full:
+            self._skip = 0
         if not found.due:
             return
         commands = await asyncio.to_thread(decide, found.due, now=now)
@@ -95,7 +102,8 @@ class Schedules:
                 log.error("a schedule could not fire; trying again", schedule=command.schedule, error=str(answer))
             elif not answer:
                 self._look_at(0)  # it was changed meanwhile
-        if len(found.due) == SCHEDULES_MAX:
+        if full:
+            self._skip += len(found.due) - len(commands) + sum(isinstance(answer, BaseException) for answer in answers)
             self._look_at(0)
 
     async def _wait(self) -> None:

@@ -113,7 +113,7 @@ class Backlog:
                 turns = needs.gate.lanes[needs.lane_place].turns
                 turn = turns.get(key)
                 if turn is None:
-                    turn = turns[key] = KeyTurn(key)
+                    turn = turns[key] = KeyTurn(key, limited=needs.gate.at_key_limit(key))
                 share = needs.shares[key] = Share(key, needs, turn)
                 turn.shares[share] = None
             share.groups[group.id] = group
@@ -174,6 +174,7 @@ class Backlog:
         if not share.groups:
             needs = share.needs
             del needs.shares[share.key]
+            needs.hidden.pop(share, None)
             del share.turn.shares[share]
             if not share.turn.shares:
                 del needs.gate.lanes[needs.lane_place].turns[share.key]
@@ -203,7 +204,13 @@ class Backlog:
         self.line.relist(group)
 
     def park(self, needs: Needs) -> None:
-        """Take needs out of the line until an agent that is open to them gets room."""
+        """Take needs out of the line until an agent that is open to them gets room.
+
+        What a pool keeps just now, since a task of its own waits, is to be offered to them when none waits any more.
+        """
+        for pool in needs.foreign:
+            if pool.wanted:
+                pool.lent_to = 0
         self._parked |= needs.bit
         self.line.set_parked(needs, parked=True)
 

@@ -72,7 +72,7 @@ class Depths:
     def begin_count(self, key: QueueKey) -> Heard:
         """A count of this queue begins: what else is heard from now on is noted. One that began before is overtaken."""
         depth = self._depths.setdefault(key, Depth())
-        depth.heard = []
+        depth.heard, depth.stale = [], False  # what makes it stale from now on, this count may not have seen
         return depth.heard
 
     def counted(self, key: QueueKey, count: Heard, pending: int, *, head: int) -> None:
@@ -83,13 +83,13 @@ class Depths:
         depth = self._depths.get(key)
         if depth is not None and depth.heard is count:
             depth.pending = pending + sum(change for sequence, change in count if sequence > head)
-            depth.head, depth.heard, depth.stale = head, None, False
+            depth.head, depth.heard = head, None
 
     def give_up_count(self, key: QueueKey, count: Heard) -> None:
         """A count could not be made."""
         depth = self._depths.get(key)
         if depth is not None and depth.heard is count:
-            depth.heard = None
+            depth.heard, depth.stale = None, True
 
     def hear(self, changes: Mapping[QueueKey, int], *, sequence: int) -> None:
         """Takes in a commit: how much deeper it made queues, and the number of its last event."""

@@ -97,7 +97,7 @@ class Needs:
         # and some were met in their turns while these needs were parked.
         self.line: Line[Group] = Line()
         self.filled = 0
-        self.hidden: list[Share] = []
+        self.hidden: dict[Share, None] = {}
         self.ages: Line[Age] = Line()
         self.age = Age(self)
         # Its place in the line of all needs, or of its lane, if it is in it; parked means that it waits for an agent.

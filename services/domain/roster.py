@@ -160,7 +160,8 @@ class Roster:
         _, group, record, voids, _ = known
         needs = group.needs
         if needs.gate.takes_turns:
-            needs.gate.count(needs.lane_place, group.fairness_key, -1)
+            # By the group's priority: needs that were forgotten meanwhile have the place of another policy.
+            needs.gate.count(needs.gate.policy.lane_of(group.priority), group.fairness_key, -1)
             self._recounted.setdefault(needs.gate, set()).add(group.fairness_key)
         if record.index >= 0 and known.waiting.task.affinity_key:
             self.warm.settle(record, known.waiting.task.affinity_key)
@@ -190,7 +191,7 @@ class Roster:
                 self._count(gate.namespace, [load for load in record.agent.loads if load.queue == gate.queue], 1)
         for known in outstanding:
             if known.group.needs.gate is gate:
-                gate.count(known.group.needs.lane_place, known.group.fairness_key, 1)
+                gate.count(gate.policy.lane_of(known.group.priority), known.group.fairness_key, 1)
         self._recounted.setdefault(gate, set()).update(key for lane in gate.lanes for key in lane.turns)
 
     # What follows.

@@ -41,6 +41,8 @@ REFUSAL_PAUSE_MICROS_MAX = 1_000_000
 INELIGIBLE_PAUSE_MICROS = 1_000_000
 
 _DOUBLINGS_MAX = 16
+# Timers are swept when there are so many, and again with each doubling of what is left.
+TIMERS_SWEPT_MIN = 4_096
 
 
 class ScheduleView:
@@ -56,6 +58,7 @@ class ScheduleView:
         self._twins: SecondWords[ReadyTask] = SecondWords()
         self._timers: list[tuple[int, int, Waiting | AgentRecord | QueueGate]] = []
         self._timers_set = 0
+        self._timers_swept_at = TIMERS_SWEPT_MIN
         self._arrivals = 0
         self._number = 0
 
@@ -320,3 +323,19 @@ class ScheduleView:
     def _set_timer(self, time: int, subject: Waiting | AgentRecord | QueueGate) -> None:
         self._timers_set += 1
         heapq.heappush(self._timers, (time, self._timers_set, subject))
+        if len(self._timers) >= self._timers_swept_at:
+            self._sweep_timers()
+
+    def _sweep_timers(self) -> None:
+        """Drop the timers of tasks that wait for none, and all but the first of each task: with that it looks again."""
+        seen: set[int] = set()
+        kept = []
+        for entry in sorted(self._timers):
+            subject = entry[2]
+            if isinstance(subject, Waiting):
+                if subject.place not in (Place.ASIDE, Place.DELAYED) or id(subject) in seen:
+                    continue
+                seen.add(id(subject))
+            kept.append(entry)
+        self._timers = kept  # in order, and so a heap
+        self._timers_swept_at = max(TIMERS_SWEPT_MIN, 2 * len(kept))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Leases in relation to a weight of up to 1,000, as a whole number.
 RANK_UNIT = 1_000_000
+# As long as a rate limit makes anybody wait: the rates that a policy may name come down to 1e-308 a second.
+RATE_WAIT_SECONDS_MAX = 315_360_000.0
 
 
 class Report(NamedTuple):
@@ -106,9 +108,9 @@ class KeyTurn:
 
     __slots__ = ("key", "limited", "line", "listed", "shares")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, limited: bool) -> None:
         self.key = key
-        self.limited = False
+        self.limited = limited  # its groups stand in no line by age then
         self.shares: dict[Share, None] = {}
         self.line: Line[Share] = Line()
         self.listed: Order | None = None
@@ -120,7 +122,7 @@ class KeyTurn:
                 return share
             self.line.put(share, None)
             share.hidden = True
-            share.needs.hidden.append(share)
+            share.needs.hidden[share] = None
         return None
 
 
@@ -332,12 +334,14 @@ class QueueGate:
         self.tokens_time = now
         self.tokens -= 1.0
         if self.tokens < 1.0:
-            self.rate_until = now + 1 + int((1.0 - self.tokens) * 1_000_000 / rate)
+            self.rate_until = now + 1 + int(min((1.0 - self.tokens) / rate, RATE_WAIT_SECONDS_MAX) * 1_000_000)
 
     def give_token_back(self) -> None:
-        """Note that a placement came to nothing."""
+        """Note that a placement came to nothing: the next one need not wait for it. The gate has to be relisted."""
         if self.policy.limits.leases_per_second:
             self.tokens = min(self.policy.limits.bucket, self.tokens + 1.0)
+            if self.tokens >= 1.0:
+                self.rate_until = 0
 
 
 def _oldest_group(age: Age) -> Group:

@@ -62,7 +62,7 @@ class WaitingLine:
         if needs.filled:
             lane.open += -1 if parked else 1
         needs.parked = parked
-        hidden, needs.hidden = needs.hidden, []
+        hidden, needs.hidden = needs.hidden, {}
         for share in hidden:
             share.hidden = False
             _list_share(share)
@@ -167,6 +167,6 @@ def _list_age(group: Group) -> None:
     if not needs.gate.lanes[needs.lane_place].rule.max_wait_micros:
         return
     order = group.listed
-    if order is not None and group.share is not None and needs.gate.at_key_limit(group.fairness_key):
+    if order is not None and group.share is not None and group.share.turn.limited:
         order = None
     needs.ages.put(group.age, None if order is None else (0, 0, order[2], order[3]))

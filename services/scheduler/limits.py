@@ -29,6 +29,9 @@ REPORT_INTERVAL_MICROS_MIN = 20_000
 REPORT_ROUND_MICROS = 400_000
 REPORT_NEEDS_MAX = 128
 
+# Ten times what a look at one group takes: sets of needs may have as many groups as there are fairness keys.
+REPORT_GROUP_MICROS = 30
+
 # Questions of one stream that wait for their answers. One is answered with each pass, in some ten milliseconds at most.
 QUESTIONS_MAX = 64
 

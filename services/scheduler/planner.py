@@ -8,6 +8,7 @@ told; the next begins with a snapshot.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from time import perf_counter
 
 from missioncontrol.v1 import scheduler_service_pb2 as pb
@@ -123,7 +124,9 @@ class Planner:
         return self._standing.revise(self.view, now)
 
     def _report(self, now: int) -> list[Unplaceable]:
-        self._report_time = now + report_interval(len(self.view.backlog.unexplained))
+        unexplained = self.view.backlog.unexplained
+        looked_at = sum(len(needs.groups) for needs in islice(unexplained, limits.REPORT_NEEDS_MAX))
+        self._report_time = now + max(report_interval(len(unexplained)), looked_at * limits.REPORT_GROUP_MICROS)
         news = report(self.view, now, needs_max=limits.REPORT_NEEDS_MAX)
         for group in news:
             if group.wait:

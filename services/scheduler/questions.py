@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+import structlog
 from missioncontrol.v1 import scheduler_service_pb2 as pb
 
 from services.domain.errors import ResourceExhausted
@@ -15,6 +16,8 @@ from services.scheduler import limits
 from services.scheduler.session import ScheduleSession
 from services.transport import convert_explanation
 from services.transport.schedule_convert import question
+
+log = structlog.get_logger()
 
 Said = list[tuple[ScheduleSession, pb.ScheduleResponse]]
 
@@ -50,7 +53,11 @@ class Questions:
         if response is None:
             response = pb.ScheduleResponse()
             said.append((session, response))
-        response.answers.append(answer(view, asked, now))
+        try:
+            response.answers.append(answer(view, asked, now))
+        except Exception:
+            # It is tried out on a view of its own: nothing but this answer is lost, and whoever asked stops waiting.
+            log.exception("a question could not be answered", namespace=asked.group.namespace, queue=asked.group.queue)
         return said
 
 

@@ -64,10 +64,11 @@ def list_schedules(connection: Connection, namespace: str, *, after: str, limit:
     return SchedulePage(page, more, read_position(connection))
 
 
-def read_due_schedules(connection: Connection, now: int, *, limit: int) -> DueSchedules:
-    """What is due at `now`, of all namespaces; at most `limit` of it."""
+def read_due_schedules(connection: Connection, now: int, *, limit: int, skip: int = 0) -> DueSchedules:
+    """What is due at `now`, of all namespaces, longest first; at most `limit` of it, behind the first `skip`."""
     column = schedules.c
-    query = select(schedules).where(_HAS_NEXT, column.next_time <= now).order_by(column.next_time).limit(limit)
+    order = (column.next_time, column.namespace, column.name)
+    query = select(schedules).where(_HAS_NEXT, column.next_time <= now).order_by(*order).limit(limit).offset(skip)
     later = select(column.next_time).where(_HAS_NEXT, column.next_time > now).order_by(column.next_time).limit(1)
     return DueSchedules([stored(row) for row in connection.execute(query)], connection.scalar(later) or 0)
 

@@ -57,6 +57,15 @@ def moved(before: int, after: int, *, queue: str = "q", type_: EventType = Event
     return Event(type_, 0, "default", queue, "t", "", EventData(from_state=before, to_state=after))
 
 
+def test_a_move_behind_a_count_that_runs_has_the_queue_counted_again() -> None:
+    depths = counted(1_000, head=10)
+    running = depths.begin_count(QUEUE)  # it sees the log up to 10
+    data = EventData(version=2, from_state=TaskState.PENDING, to_state=TaskState.PENDING)
+    depths.note_moves([Event(EventType.TASK_CHANGED, 0, "default", "another", "t", "", data)])
+    depths.counted(QUEUE, running, 1_000, head=10)
+    assert depths.stale() == [QUEUE]
+
+
 CREATED = moved(0, TaskState.PENDING)
 LEASED = moved(TaskState.PENDING, TaskState.LEASED)
 
