@@ -62,7 +62,8 @@ class MetricsListener:
         try:
             async with asyncio.timeout(REQUEST_SECONDS_MAX):
                 request = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._answer(request.split(b"\r\n", 1)[0]))
+                answer = self._answer(request.split(b"\r\n", 1)[0])
+                writer.write(answer[: answer.index(b"\r\n\r\n") + 4] if request.startswith(b"HEAD ") else answer)
                 await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             pass  # Not a scraper, or one that went away: there is nobody to tell.

@@ -57,6 +57,16 @@ async def test_other_requests_get_a_status(listener: MetricsListener, request_li
     assert answer.split(b" ", 2)[1] == status
 
 
+@pytest.mark.parametrize("path", [b"/metrics", b"/else"])
+async def test_the_answer_to_a_head_request_is_that_to_a_get_without_its_body(listener: MetricsListener, path: bytes):
+    answer = await fetch(listener.address, b"HEAD " + path + b" HTTP/1.1\r\n\r\n")
+
+    whole = await fetch(listener.address, b"GET " + path + b" HTTP/1.1\r\n\r\n")
+    head, end, body = whole.partition(b"\r\n\r\n")
+    assert answer == head + end
+    assert body
+
+
 async def test_a_request_that_never_ends_is_cut_off(listener: MetricsListener, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(metrics_listener, "REQUEST_SECONDS_MAX", 0.05)
     async with asyncio.timeout(60):

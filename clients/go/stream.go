@@ -15,7 +15,8 @@ const (
 	// Between two streams: doubling from the first to the second, each a random part of it, so that all clients do not come at once.
 	reopenBackoff    = 100 * time.Millisecond
 	reopenBackoffMax = 2 * time.Second
-	// A stream that breaks is opened again for so long without a message; a longer outage is an error for somebody to see.
+	// Streams that break are opened again for so long, from the break of the last one that had something to say; a longer outage is an
+	// error for somebody to see.
 	outageMax = 5 * time.Minute
 )
 
@@ -39,9 +40,9 @@ func reopenedUntilOK[M any](ctx context.Context, open opener[M]) iter.Seq2[M, er
 func reopen[M any](ctx context.Context, open opener[M], endsWell bool) iter.Seq2[M, error] {
 	return func(yield func(M, error) bool) {
 		var none M
-		heardTime, attempts := time.Now(), 0
+		lostTime, heard, attempts := time.Now(), false, 0
 		received := func(message M) bool {
-			heardTime, attempts = time.Now(), 0
+			heard, attempts = true, 0
 			return yield(message, nil)
 		}
 		for {
@@ -53,7 +54,10 @@ func reopen[M any](ctx context.Context, open opener[M], endsWell bool) iter.Seq2
 				yield(none, context.Cause(ctx))
 				return
 			}
-			if err != nil && (!mended(err) || time.Since(heardTime) > outageMax) {
+			if heard { // it may have had nothing to say for hours: the outage begins with the break
+				lostTime, heard = time.Now(), false
+			}
+			if err != nil && (!mended(err) || time.Since(lostTime) > outageMax) {
 				yield(none, err)
 				return
 			}

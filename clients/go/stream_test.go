@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -52,6 +54,41 @@ func TestABrokenStreamIsOpenedAgain(t *testing.T) {
 	if !slices.Equal(got, []int{1, 2, 3, 4}) || CodeOf(end) != codes.NotFound {
 		t.Fatalf("got %v, then %v", got, end)
 	}
+}
+
+// quiet is a stream that says something, then nothing for long, and then breaks.
+type quiet struct {
+	script
+	pause time.Duration
+}
+
+func (q *quiet) Recv() (int, error) {
+	if len(q.numbers) == 0 {
+		time.Sleep(q.pause)
+	}
+	return q.script.Recv()
+}
+
+func TestAnOutageBeginsWithTheBreakHoweverLongTheStreamWasQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := status.Error(codes.Unavailable, "gone")
+		begun, opened := time.Now(), 0
+		open := func(context.Context) (receiver[int], error) {
+			if opened++; opened == 1 {
+				return &quiet{script{[]int{1}, gone}, 2 * outageMax}, nil
+			}
+			return nil, gone
+		}
+		var got []int
+		for number, err := range reopened(t.Context(), open) {
+			if err == nil {
+				got = append(got, number)
+			}
+		}
+		if took := time.Since(begun); !slices.Equal(got, []int{1}) || took < 3*outageMax || opened < 10 {
+			t.Fatalf("got %v; opened %d times in %s", got, opened, took)
+		}
+	})
 }
 
 func TestAStreamThatIsDoneIsNotOpenedAgain(t *testing.T) {

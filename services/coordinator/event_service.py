@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.message import Message
 from missioncontrol.v1 import event_service_pb2 as wire
 from missioncontrol.v1 import event_service_pb2_grpc
+from sqlalchemy import Connection
 
 from services.coordinator import pages
 from services.coordinator.event_watch import EventWatch, start_of
@@ -44,16 +45,17 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
 
     async def ListEvents(self, request: wire.ListEventsRequest, context: Any) -> wire.ListEventsResponse:
         """Lists events after a position."""
-        bounds = await self._readers.run(read_bounds)
-        after, reset = start_of(request.after, bounds)
-        if reset is not None:
-            return wire.ListEventsResponse(
-                next_position=str(bounds.beginning), position=str(bounds.position), reset=reset
-            )
-        limit = pages.size_of(request.page_size)
-        wanted = event_filter(request.filter)
-        page = await self._readers.run(partial(list_events, filter_=wanted, after=after, limit=limit))
-        return list_response(page)
+        wanted, limit = event_filter(request.filter), pages.size_of(request.page_size)
+        return await self._readers.run(partial(read_page, asked=request.after, filter_=wanted, limit=limit))
+
+
+def read_page(connection: Connection, *, asked: str, filter_: EventFilter, limit: int) -> wire.ListEventsResponse:
+    """The position is judged by what the page is read from: what is trimmed in between would be missing unsaid."""
+    bounds = read_bounds(connection)
+    after, reset = start_of(asked, bounds)
+    if reset is not None:
+        return wire.ListEventsResponse(next_position=str(bounds.beginning), position=str(bounds.position), reset=reset)
+    return list_response(list_events(connection, filter_, after=after, limit=limit))
 
 
 def list_response(page: EventPage) -> wire.ListEventsResponse:

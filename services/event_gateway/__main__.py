@@ -57,6 +57,7 @@ class EventGateway:
             listen=settings.event_gateway_listen,
             http_limits=HttpLimits(
                 request_timeout_seconds=settings.event_gateway_request_timeout_seconds,
+                write_timeout_seconds=settings.event_gateway_write_timeout_seconds,
                 connections_max=settings.event_gateway_readers_max + limits.CONNECTIONS_RESERVED,
                 grace_seconds=settings.stop_grace_seconds,
             ),

@@ -92,7 +92,14 @@ class Feed:
             filter=event_service_pb2.EventFilter(namespace=ALL_NAMESPACES),
             follow=True,
         )
-        async for response in self._upstream.stub().WatchEvents(request):
+        call = self._upstream.stub().WatchEvents(request)
+        async for response in call:
+            if response.HasField("reset"):
+                # What is kept may be a month: readers get it page by page, as history. The ring begins at the head.
+                call.cancel()
+                self._note_reset(response)
+                await self._follow(address)
+                return
             self._take(response)
             if not self.connected:
                 log.info("following the feed", coordinator=address, position=response.position)
@@ -101,15 +108,17 @@ class Feed:
 
     def _take(self, response: event_service_pb2.WatchEventsResponse) -> None:
         position = parse_position(response.position)
-        if response.HasField("reset"):
-            reason = RESET_REASONS.get(response.reset.reason, "unknown")
-            log.warning("feed reset", reason=reason, requested=response.reset.requested, position=response.position)
-            self._metrics.resets.labels("coordinator", reason).inc()
-            self._ring.begin(position)
-        elif self._ring.position is None:
+        if self._ring.position is None:
             first = response.events[0].sequence - 1 if response.events else position.sequence
             self._ring.begin(Position(position.epoch, first))
         self._append(response, position)
+
+    def _note_reset(self, response: event_service_pb2.WatchEventsResponse) -> None:
+        reason = RESET_REASONS.get(response.reset.reason, "unknown")
+        log.warning("feed reset", reason=reason, requested=response.reset.requested, position=response.position)
+        self._metrics.resets.labels("coordinator", reason).inc()
+        self._ring.forget()
+        self._mark(connected=True, caught_up=False)
 
     def _append(self, response: event_service_pb2.WatchEventsResponse, position: Position) -> None:
         ring = self._ring

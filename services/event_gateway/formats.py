@@ -1,8 +1,8 @@
 """How a stream of events is written: as server-sent events (WHATWG HTML, section 9.2) or as NDJSON.
 
-SSE: `id` stands on every event and on nothing else, so that a client's `Last-Event-ID` is always a position. NDJSON:
-one CloudEvent a line; an empty line is a sign of life; a line {"reset": …} says that the position could not be
-continued.
+SSE: `id` stands on every event, and on the opening where "head" was asked for, so that a client's `Last-Event-ID` is
+always a position. NDJSON: one CloudEvent a line; an empty line is a sign of life; a line
+{"reset": …} says that the position could not be continued.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ def _joined(pieces: Sequence[bytes]) -> Iterator[bytes]:
         yield b"".join(pieces[start:])
 
 
-def opening_of_sse(retry_seconds: float) -> bytes:
-    """The first bytes of an SSE stream: when to come back after a break."""
-    return b"retry: %d\n\n" % round(retry_seconds * 1000)
+def opening_of_sse(retry_seconds: float, position: str = "") -> bytes:
+    """The first bytes of an SSE stream: when to come back after a break, and where to, if it has to be said."""
+    begun = f"id: {position}\n".encode() if position else b""
+    return b"retry: %d\n%b\n" % (round(retry_seconds * 1000), begun)
 
 
 SSE = Format(

@@ -21,6 +21,8 @@ _TRANSIENT = (
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,  # a proxy that ended it
+    grpc.StatusCode.ABORTED,
     grpc.StatusCode.CANCELLED,
 )
 

@@ -80,13 +80,16 @@ async def _events(request: Request) -> Any:
     if query.format == "json":
         return await _page(gateway, query)
     if gateway.ring.closed or len(gateway.readers) >= gateway.settings.event_gateway_readers_max:
-        gateway.metrics.refused.inc()
-        reason = "the gateway is stopping" if gateway.ring.closed else "too many readers"
-        return _problem(503, reason, retry_after_seconds=limits.RETRY_AFTER_SECONDS)
+        return _refused(gateway, "the gateway is stopping" if gateway.ring.closed else "too many readers")
     return await _stream(gateway, query)
 
 
-async def _stream(gateway: Gateway, query: Query) -> FeedStream:
+def _refused(gateway: Gateway, reason: str) -> Response:
+    gateway.metrics.refused.inc()
+    return _problem(503, reason, retry_after_seconds=limits.RETRY_AFTER_SECONDS)
+
+
+async def _stream(gateway: Gateway, query: Query) -> FeedStream | Response:
     settings, metrics = gateway.settings, gateway.metrics
     after, reset = await _start(gateway, query)
     reader = Reader(
@@ -96,6 +99,8 @@ async def _stream(gateway: Gateway, query: Query) -> FeedStream:
         after=after,
         keepalive_seconds=settings.event_gateway_keepalive_seconds,
     )
+    # Where "head" was is for the reader to know: cut before its first event, it has to come back to that place.
+    begun = str(after) if query.after == HEAD else ""
     format_ = SSE if query.format == "sse" else NDJSON
     gauge = metrics.readers.labels(format_.name)
     items = reader.follow() if query.follow else await _primed(reader.until_head())
@@ -104,12 +109,15 @@ async def _stream(gateway: Gateway, query: Query) -> FeedStream:
         gateway.readers.discard(reader)
         gauge.dec()
 
+    if len(gateway.readers) >= settings.event_gateway_readers_max:  # others came while the coordinator was asked
+        await items.aclose()
+        return _refused(gateway, "too many readers")
     gateway.readers.add(reader)
     gauge.inc()
     return FeedStream(
         items=_after(reset, items) if reset else items,
         format=format_,
-        opening=opening_of_sse(settings.event_gateway_retry_seconds) if format_ is SSE else b"",
+        opening=opening_of_sse(settings.event_gateway_retry_seconds, begun) if format_ is SSE else b"",
         metrics=metrics,
         write_timeout_seconds=settings.event_gateway_write_timeout_seconds,
         on_end=forget,
@@ -178,7 +186,9 @@ async def _metrics(request: Request) -> Response:
 
 async def _http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _problem(error.status_code, error.detail)
+    response = _problem(error.status_code, error.detail)
+    response.headers.update(error.headers or {})  # such as Allow
+    return response
 
 
 async def _unavailable(_request: Request, error: Exception) -> Response:

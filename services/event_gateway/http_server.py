@@ -27,6 +27,7 @@ class HttpLimits:
     """What a peer of the server may cost."""
 
     request_timeout_seconds: float
+    write_timeout_seconds: float
     connections_max: int
     grace_seconds: float
 
@@ -114,6 +115,8 @@ class LimitedProtocol(HttpToolsProtocol):
     http_limits: HttpLimits
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _in_body = False
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Starts the time for the first request."""
@@ -127,11 +130,25 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops every clock."""
         self._stop_deadline()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The peer does not read. A stream ends by itself then, but not one that waits behind a large answer."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(2 * self.http_limits.write_timeout_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of a request's head, and starts its time."""
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._in_body:  # also while an answer goes out: then it is the head of the next request
             self._start_deadline()
             self._head_bytes += len(data)
             if self._head_bytes > limits.REQUEST_HEAD_BYTES_MAX:
@@ -147,11 +164,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head has arrived."""
         self._head_bytes = 0
+        self._in_body = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request has arrived whole."""
         self._stop_deadline()
+        self._in_body = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

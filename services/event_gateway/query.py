@@ -130,7 +130,8 @@ def _boolean(name: str, value: str) -> bool:
 def _limit(value: str | None) -> int:
     if value is None:
         return limits.PAGE_EVENTS_DEFAULT
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= limits.PAGE_EVENTS_MAX:
+    # Python reads no number of more than 4,300 digits.
+    if not value.isascii() or not value.isdigit() or len(value) > 4 or not 1 <= int(value) <= limits.PAGE_EVENTS_MAX:
         raise QueryError("limit", f"must be a number from 1 to {limits.PAGE_EVENTS_MAX}, not {value!r}")
     return int(value)
 

@@ -72,8 +72,11 @@ class Reader:
             if page.reset:
                 head = page.head
                 yield page.reset
-            elif page.entries:
-                yield page.entries
+            else:
+                yield page.entries  # also without any: whoever is gone is noticed between two pages
+            if self._time_left() <= 0:
+                yield Idle.KEEP_ALIVE
+                self._due = asyncio.get_running_loop().time() + self._keepalive_seconds
             head = head or page.head
             if self.position.sequence >= head.sequence or self.position == page.head:
                 return
@@ -110,10 +113,17 @@ class Reader:
                 yield page.reset
             elif page.entries:
                 yield page.entries
-            if self.position == page.head and not ring.covers(self.position):
-                await ring.changed(min(limits.HISTORY_RETRY_SECONDS, self._time_left()))
+            if self.position == page.head:
+                await self._until_covered(min(limits.HISTORY_RETRY_SECONDS, self._time_left()))
         if self._time_left() <= 0:
             yield Idle.KEEP_ALIVE
+
+    async def _until_covered(self, seconds: float) -> None:
+        """Waits for the ring to reach the position. It may change many times until then, and history has no more."""
+        loop, ring, position = asyncio.get_running_loop(), self._ring, self.position
+        end = loop.time() + seconds
+        while position is not None and not ring.covers(position) and not ring.closed and loop.time() < end:
+            await ring.changed(end - loop.time())
 
     def _time_left(self) -> float:
         return max(0.0, self._due - asyncio.get_running_loop().time())

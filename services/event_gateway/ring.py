@@ -46,6 +46,10 @@ class Ring:
         self.base = self.head = position.sequence
         self._wake_soon()
 
+    def forget(self) -> None:
+        """As before the first contact: whoever reads goes on from history until it begins anew."""
+        self.begin(Position("", 0))
+
     def append(self, entries: Sequence[Entry]) -> None:
         """Adds the next events; the oldest give way."""
         assert self.epoch, "the ring has no beginning yet"

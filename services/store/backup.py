@@ -9,14 +9,19 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy.engine import URL
 
 from services.domain.errors import FailedPrecondition, Unavailable
-from services.store.database import read_url
+from services.store.database import conninfo_of, open_database, read_url
 from services.store.limits import SQLITE_BUSY_SECONDS
+from services.store.origin import begin_epoch
+from services.store.schema import metadata
+from services.store.schema_check import read_schema_info
 
 
 def backup(url: str, file: Path) -> None:
@@ -40,40 +45,83 @@ def backup(url: str, file: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def restore(url: str, file: Path) -> None:
-    """Replaces the database by what is in the file. Raises Unavailable if it cannot be done."""
+def restore(url: str, file: Path) -> str:
+    """Replaces the database by what is in the file, and begins a new epoch in it, which it returns.
+
+    Raises Unavailable if it cannot be done.
+    """
     parsed = read_url(url)
     if parsed.get_backend_name() == "postgresql":
+        kept = _tables_in(file)
+        _new_epoch(url, only_if_there=True)  # whoever still writes must not find its term in what is put back
         options = ("--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error")
         _run("pg_restore", parsed, *options, str(file))
-    else:
-        target = Path(parsed.database or "")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _copy_sqlite(file, target)
+        return _new_epoch(url, dropped=metadata.tables.keys() - kept)
+    target = Path(parsed.database or "")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.restored")
+    try:
+        _copy_sqlite(file, draft)
+        epoch = _new_epoch(f"sqlite:///{draft}")  # before anybody can write to it
+        _copy_sqlite(draft, target)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+    return epoch
+
+
+def _new_epoch(url: str, *, dropped: Iterable[str] = (), only_if_there: bool = False) -> str:
+    engine = open_database(url)
+    try:
+        with engine.connect() as connection:
+            if only_if_there and read_schema_info(connection) is None:
+                return ""
+            for table in sorted(dropped):  # of a newer schema than the one that was put back
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
+            return begin_epoch(connection)
+    finally:
+        engine.dispose()
+
+
+def _tables_in(file: Path) -> set[str]:
+    """The names of the tables that a copy has."""
+    listed = _run("pg_restore", None, "--list", str(file)).splitlines()
+    parts = [line.split() for line in listed]
+    return {part[5] for part in parts if len(part) > 5 and part[3] == "TABLE" and part[4] != "DATA"}
+
+
+def _read_only(file: Path) -> str:
+    return f"file:{quote(str(file))}?mode=ro"
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
+    new = not target.exists()
     try:
         with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=SQLITE_BUSY_SECONDS)) as read,
+            closing(sqlite3.connect(_read_only(source), uri=True, timeout=SQLITE_BUSY_SECONDS)) as read,
             closing(sqlite3.connect(target, timeout=SQLITE_BUSY_SECONDS)) as written,
         ):
             if not read.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_info'").fetchone():
                 raise FailedPrecondition(f"{source} is no database of Mission Control")
             read.backup(written)
+            if new:  # one file, which can be read where nothing can be written
+                written.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         raise Unavailable(f"cannot copy {source} to {target}: {error}") from error
 
 
-def _run(program: str, url: URL, *arguments: str) -> None:
-    """Runs one of PostgreSQL's programs on a database. A password goes through the environment."""
+def _run(program: str, url: URL | None, *arguments: str) -> str:
+    """Runs one of PostgreSQL's programs, on a database. A password goes through the environment."""
     path = shutil.which(program)
     if path is None:
         raise FailedPrecondition(f"{program} is not on the PATH: install PostgreSQL's client programs")
-    environment = {**os.environ, "PGPASSWORD": str(url.password)} if url.password else None
-    bare = url.set(drivername="postgresql", password=None).render_as_string()
-    ended = subprocess.run(
-        [path, f"--dbname={bare}", *arguments], capture_output=True, text=True, check=False, env=environment
-    )
+    environment = dict(os.environ)
+    if url is not None:
+        if url.password:
+            environment["PGPASSWORD"] = str(url.password)
+        # `URL.set(password=None)` leaves it, and a rendered URL names several hosts as libpq does not.
+        arguments = (f"--dbname={conninfo_of(url._replace(password=None))}", *arguments)
+    ended = subprocess.run([path, *arguments], capture_output=True, text=True, check=False, env=environment)
     if ended.returncode:
-        raise Unavailable(f"{program} failed: {ended.stderr.strip().splitlines()[0] if ended.stderr else ''}")
+        raise Unavailable(f"{program} failed: {'; '.join(ended.stderr.strip().splitlines()[:2])}")
+    return ended.stdout

@@ -107,9 +107,7 @@ def restore_command(
     runs loses its term and ends. PostgreSQL needs its `pg_restore` on the PATH. Exit code 5: it cannot be done.
     """
     with explained("the database cannot be restored"):
-        restore(database_url(url), file)
-        with opened(url) as engine, engine.connect() as connection:
-            epoch = begin_epoch(connection)
+        epoch = restore(database_url(url), file)
     tell({"epoch": epoch}, f"ok: restored; the feed begins epoch {epoch}", output)
 
 
@@ -119,8 +117,10 @@ def new_epoch_command(url: Url = "", output: Output = OutputFormat.TABLE) -> Non
 
     Every coordinator loses its term and ends. Exit code 5: the database cannot be reached.
     """
-    with explained("the epoch cannot be changed"), opened(url) as engine, engine.connect() as connection:
-        epoch = begin_epoch(connection)
+    with explained("the epoch cannot be changed"):
+        require_database(database_url(url))
+        with opened(url) as engine, engine.connect() as connection:
+            epoch = begin_epoch(connection)
     tell({"epoch": epoch}, f"ok: the feed begins epoch {epoch}", output)
 
 
@@ -161,7 +161,7 @@ def explained(what: str) -> Iterator[None]:
     """Turns an error into one line and the exit code."""
     try:
         yield
-    except (MissionControlError, DatabaseError) as error:
+    except (MissionControlError, DatabaseError, OSError) as error:
         reason = str(error.orig).strip().splitlines()[0] if isinstance(error, DatabaseError) else str(error)
         typer.echo(f"missionctl: {what}: {reason}", err=True)
         sys.exit(UNREADABLE)

@@ -52,7 +52,7 @@ def open_database(url: str) -> Engine:
 
 
 def _open_postgres(url: URL) -> Engine:
-    options = session_options(POSTGRES_SETTINGS)
+    options = f"{url.query.get('options', '')} {session_options(POSTGRES_SETTINGS)}".strip()
     return _engine(url, {"options": options, **POSTGRES_NETWORK})
 
 
@@ -100,7 +100,7 @@ def read_url(url: str) -> URL:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is none, and may be a part of a password
         raise FailedPrecondition(f"the database URL is none: use {_URLS}") from None
     if backend == "postgresql":
         return _with_hosts(parsed.set(drivername="postgresql+psycopg"))

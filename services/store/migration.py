@@ -6,6 +6,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine
 
+from services.store import schema
+from services.store.database import POSTGRES_SETTINGS
+from services.store.schema_check import check_schema, read_schema_info
 from services.store.transactions import begin_writing
 
 # One upgrade at a time: any number, the same in every program.
@@ -18,7 +21,16 @@ def upgrade(engine: Engine) -> None:
         begin_writing(connection)
         try:
             if connection.dialect.name == "postgresql":
+                # A large table takes longer to look through than any read may, and so does another upgrade.
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{POSTGRES_SETTINGS['lock_timeout']}'")
+            known = read_schema_info(connection)
+            if known is not None and known.version > schema.SCHEMA_VERSION:
+                check_schema(known)  # of a newer program, on which this one runs: there is nothing to do
+                connection.exec_driver_sql("ROLLBACK")
+                return
             command.upgrade(_configuration(connection), "head")
         except BaseException:
             connection.exec_driver_sql("ROLLBACK")

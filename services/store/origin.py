@@ -7,9 +7,10 @@ hold may not be there, or may be given away again. SQLite says nothing of the ki
 from __future__ import annotations
 
 import secrets
+import time
 
 import structlog
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, case, select, update
 
 from services.store import postgres_dialect
 from services.store.away import explained
@@ -51,8 +52,11 @@ def begin_epoch(connection: Connection) -> str:
     """
     begin_writing(connection)
     epoch = secrets.token_hex(4)
-    connection.execute(update(feed).values(epoch=epoch))
-    connection.execute(update(coordinators).values(term=coordinators.c.term + 1))
+    # Above all that anybody can hold: one more than in a backup is the term of whoever was started once since. And in
+    # the order of a flush, its fence first and the feed last: the other way round the two would wait for each other.
+    term, micros = coordinators.c.term, time.time_ns() // 1000
+    connection.execute(update(coordinators).values(term=case((term >= micros, term + 1), else_=micros)))
     raise_term(connection)
+    connection.execute(update(feed).values(epoch=epoch))
     connection.exec_driver_sql("COMMIT")
     return epoch

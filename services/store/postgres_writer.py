@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import structlog
 from psycopg import errors
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from services import failpoints
 from services.store import postgres_dialect, statements
@@ -204,7 +204,8 @@ class PostgresWriter:
         return row[1] if row is not None and row[0] == flush else None
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        options = postgres_dialect.session_options(SETTINGS)
+        given = conninfo_to_dict(self._conninfo).get("options") or ""
+        options = f"{given} {postgres_dialect.session_options(SETTINGS)}".strip()
         connection = psycopg.connect(make_conninfo(self._conninfo, **POSTGRES_NETWORK), options=options)
         require_origin(connection)
         connection.prepare_threshold = 1

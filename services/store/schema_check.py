@@ -42,7 +42,9 @@ def read_schema_info(connection: Connection) -> SchemaInfo | None:
     """What the database says of its schema; None if it has none."""
     if not inspect(connection).has_table(schema.schema_info.name):
         return None
-    row = connection.execute(select(schema.schema_info)).one()
+    row = connection.execute(select(schema.schema_info)).one_or_none()
+    if row is None:
+        raise FailedPrecondition("its table schema_info is empty: this is no database of Mission Control")
     return SchemaInfo(row.version, row.oldest)
 
 

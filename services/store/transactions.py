@@ -28,6 +28,7 @@ def begin_checking(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ")
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     else:
+        connection.exec_driver_sql("PRAGMA temp_store = FILE")  # they may be as large as the log
         connection.exec_driver_sql("BEGIN")
 
 

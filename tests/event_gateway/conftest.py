@@ -50,6 +50,9 @@ class ScriptedFeed(event_service_pb2_grpc.EventServiceServicer):
         self.unavailable = False
         self.watchers = 0
         self.list_calls = 0
+        self.scan_max: int | None = None  # how many events it looks at for one page
+        self.listing = asyncio.Event()
+        self.listing.set()
         self._changed = asyncio.Event()
 
     @property
@@ -105,12 +108,14 @@ class ScriptedFeed(event_service_pb2_grpc.EventServiceServicer):
 
     async def ListEvents(self, request: Any, context: Any) -> Any:
         self.list_calls += 1
+        await self.listing.wait()
         if self.unavailable:
             raise Unavailable("scripted")
         start, reset = self._start(request.after)
         size = request.page_size or 100
-        found = [event for event in self.events[start - self.base :] if matches(request.filter, event)][:size]
-        last = found[-1].sequence if len(found) == size else self.head
+        part = self.events[start - self.base :][: self.scan_max]
+        found = [event for event in part if matches(request.filter, event)][:size]
+        last = found[-1].sequence if len(found) == size else start + len(part)
         return event_service_pb2.ListEventsResponse(
             events=[] if reset else found,
             next_position=self.position(start if reset else last),

@@ -27,6 +27,11 @@ class Frame:
         return json.loads(self.fields["data"])
 
     @property
+    def is_event(self) -> bool:
+        """Not only a place to come back to."""
+        return {"id", "data"} <= self.fields.keys()
+
+    @property
     def sequence(self) -> int:
         return int(self.fields["id"].rsplit(":", 1)[1])
 
@@ -76,13 +81,13 @@ class HttpReader:
                 frame.fields[name] = value
 
     async def take(self, count: int) -> list[Frame]:
-        """The next frames with an id."""
+        """The next events."""
         return await asyncio.wait_for(self._take(count), PATIENCE_SECONDS)
 
     async def _take(self, count: int) -> list[Frame]:
         found: list[Frame] = []
         async for frame in self.frames():
-            if "id" in frame.fields:
+            if frame.is_event:
                 found.append(frame)
             if len(found) == count:
                 break
@@ -98,10 +103,8 @@ class HttpReader:
             await self.writer.wait_closed()
 
 
-async def open_reader(
-    address: str, path: str, *, headers: Mapping[str, str] | None = None, receive_buffer_bytes: int | None = None
-) -> HttpReader:
-    """Sends a GET and reads the head of the response."""
+async def connect(address: str, *, receive_buffer_bytes: int | None = None) -> HttpReader:
+    """A connection on which nothing was sent yet."""
     host, port = address.rsplit(":", 1)
     connection = socket.socket()
     if receive_buffer_bytes is not None:
@@ -109,14 +112,25 @@ async def open_reader(
     connection.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connection, (host, int(port)))
     limit = receive_buffer_bytes or LINE_BYTES_MAX
-    reader, writer = await asyncio.open_connection(sock=connection, limit=limit)
+    return HttpReader(*await asyncio.open_connection(sock=connection, limit=limit))
+
+
+async def open_reader(
+    address: str,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    receive_buffer_bytes: int | None = None,
+) -> HttpReader:
+    """Sends a request and reads the head of the response."""
+    opened = await connect(address, receive_buffer_bytes=receive_buffer_bytes)
     lines = [
-        f"GET {path} HTTP/1.1",
+        f"{method} {path} HTTP/1.1",
         f"Host: {address}",
         *(f"{name}: {value}" for name, value in (headers or {}).items()),
     ]
-    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-    opened = HttpReader(reader, writer)
+    opened.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
     async with asyncio.timeout(PATIENCE_SECONDS):
         await opened.read_head()
     return opened

@@ -53,6 +53,19 @@ async def test_the_ring_begins_anew_after_a_reset(running: Fleet):
     assert running.metric("resets_total") == 1
 
 
+async def test_after_a_reset_the_ring_begins_at_the_head_and_the_rest_is_read_as_history(running: Fleet):
+    running.feed.append(5)
+    await running.seen(5)
+
+    running.feed.restore("e2", 3000)
+    await running.until(lambda: running.gateway.gateway.ring.position == Position("e2", 3000))
+
+    assert len(running.gateway.gateway.ring) == 0
+    stream = await running.read("/v1/events", Last_Event_ID="e2:2990")
+    running.feed.append(1)
+    assert [frame.sequence for frame in await stream.take(11)] == list(range(2991, 3002))
+
+
 async def test_one_stream_serves_all_readers(running: Fleet):
     streams = [await running.read() for _ in range(20)]
     running.feed.append(50)

@@ -8,7 +8,7 @@ import pytest
 from missioncontrol.v1 import event_pb2
 
 from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet
-from tests.event_gateway.http_client import PATIENCE_SECONDS, HttpReader
+from tests.event_gateway.http_client import PATIENCE_SECONDS, HttpReader, open_reader
 
 
 def sequences(frames: list[Any]) -> list[int]:
@@ -126,6 +126,7 @@ async def test_other_namespaces_come_only_when_they_are_asked_for(running: Fleet
         ("follow=perhaps", "follow"),
         ("format=xml", "format"),
         ("format=json&limit=0", "limit"),
+        pytest.param("format=json&limit=" + "1" * 5000, "limit", id="more-digits-than-python-reads"),
         ("limit=5", "limit"),
         ("queues=a", "queues"),
         ("queue=a&queue=b", "queue"),
@@ -226,8 +227,13 @@ async def test_health_readiness_and_metrics(running: Fleet):
 
 
 async def test_an_unknown_path_and_method_are_problems(running: Fleet):
-    answer = await running.read("/v2/events")
-    assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
+    unknown = await running.read("/v2/events")
+    refused = await open_reader(running.address, "/v1/events", method="DELETE")
+
+    assert (unknown.status, unknown.headers["content-type"]) == (404, "application/problem+json")
+    assert (refused.status, refused.headers["content-type"]) == (405, "application/problem+json")
+    assert "get" in refused.headers["allow"]
+    await refused.close()
 
 
 async def test_browsers_of_other_origins_may_read_if_they_are_allowed(feed: ScriptedFeed):

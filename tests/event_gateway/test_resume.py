@@ -9,7 +9,7 @@ import random
 import pytest
 
 from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet
-from tests.event_gateway.http_client import open_reader
+from tests.event_gateway.http_client import PATIENCE_SECONDS, open_reader
 
 CONSUMERS = 12
 CUTS = 25
@@ -94,3 +94,17 @@ async def test_live_readers_that_are_cut_come_back_to_the_very_next_event(runnin
         last_id = frames[-1].fields["id"]
         await stream.close()
     assert seen == list(range(1, len(seen) + 1))
+
+
+async def test_a_reader_that_is_cut_before_its_first_event_comes_back_to_where_the_head_was(running: Fleet):
+    running.feed.append(5)
+    await running.seen(5)
+    stream = await running.read("/v1/events?after=head")
+    opening = await asyncio.wait_for(anext(stream.frames()), PATIENCE_SECONDS)
+    await stream.close()
+    running.feed.append(2)
+
+    again = await running.read("/v1/events?after=head", Last_Event_ID=opening.fields["id"])
+
+    assert opening.fields["id"] == "e1:5"
+    assert [frame.sequence for frame in await again.take(2)] == [6, 7]

@@ -6,18 +6,25 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from uvicorn.server import ServerState
+
 from services.event_gateway import limits
 from tests.certificates import Authority
 from tests.event_gateway.conftest import Fleet, ScriptedFeed, fleet
-from tests.event_gateway.http_client import PATIENCE_SECONDS, HttpReader, open_reader
+from tests.event_gateway.http_client import PATIENCE_SECONDS, HttpReader, connect, open_reader
 
 RECEIVE_BYTES = 4096
 
 
 def unsent_bytes(running: Fleet) -> int:
     """The most that any connection holds."""
-    connections = running.gateway._http._server.server_state.connections
+    connections = server_state(running).connections
     return max((connection.transport.get_write_buffer_size() for connection in connections), default=0)
+
+
+def server_state(running: Fleet) -> ServerState:
+    """The connections that there are, and the requests that are being answered."""
+    return running.gateway._http._server.server_state
 
 
 async def test_a_reader_that_never_reads_is_dropped_while_others_see_everything(feed: ScriptedFeed):
@@ -49,7 +56,7 @@ async def test_a_reader_that_never_reads_is_dropped_while_others_see_everything(
 async def read_on(reader: HttpReader, seen: list[int]) -> None:
     """Notes what comes, at once."""
     async for frame in reader.frames():
-        if "id" in frame.fields:
+        if frame.is_event:
             seen.append(frame.sequence)
 
 
@@ -59,7 +66,7 @@ async def test_a_reader_that_falls_off_the_ring_is_ended_cleanly_and_goes_on_by_
         for _ in range(100):
             feed.append(50, message="x" * 2000)
             await running.seen(feed.head)
-        seen = [frame.sequence async for frame in slow.frames() if "id" in frame.fields]
+        seen = [frame.sequence async for frame in slow.frames() if frame.is_event]
         assert seen == list(range(1, len(seen) + 1))
         assert len(seen) < 5000
         assert running.metric("readers_dropped_total") == 1
@@ -69,11 +76,10 @@ async def test_a_reader_that_falls_off_the_ring_is_ended_cleanly_and_goes_on_by_
         await slow.close()
 
 
-async def raw_connection(running: Fleet, data: bytes) -> HttpReader:
-    host, port = running.address.rsplit(":", 1)
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(data)
-    return HttpReader(reader, writer)
+async def raw_connection(running: Fleet, data: bytes, *, receive_buffer_bytes: int | None = None) -> HttpReader:
+    connection = await connect(running.address, receive_buffer_bytes=receive_buffer_bytes)
+    connection.writer.write(data)
+    return connection
 
 
 async def rest_of(connection: HttpReader) -> bytes:
@@ -130,6 +136,50 @@ async def test_a_head_without_end_is_refused(running: Fleet):
     assert (await rest_of(connection)).startswith(b"HTTP/1.1 431 ")
 
 
+async def test_the_head_of_a_next_request_is_bounded_while_an_answer_goes_out(feed: ScriptedFeed):
+    async with fleet(feed, event_gateway_request_timeout_seconds=600) as running:
+        stream = await raw_connection(running, b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        await stream.read_head()
+
+        stream.writer.write(b"GET / HTTP/1.1\r\n" + b"X-Filler: y\r\n" * 4000)
+
+        await rest_of(stream)
+        await running.until(lambda: running.metric("readers") == 0)
+
+
+async def test_a_stream_behind_an_answer_that_nobody_reads_is_cut_off(feed: ScriptedFeed):
+    page = b"GET /v1/events?format=json&limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"
+    stream = b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with fleet(feed, event_gateway_write_timeout_seconds=0.5) as running:
+        feed.append(1000, message="x" * 8000)
+        await running.seen(1000)
+
+        stuck = await raw_connection(running, page + stream, receive_buffer_bytes=RECEIVE_BYTES)
+
+        # There is no such number until the first stream has begun.
+        readers = "missioncontrol_event_gateway_readers"
+        await running.until(lambda: running.registry.get_sample_value(readers, {"format": "sse"}) == 0)
+        await running.until(lambda: not server_state(running).connections)
+        await stuck.close()
+
+
+async def test_nothing_more_is_read_for_whoever_is_gone_before_the_first_event(feed: ScriptedFeed):
+    feed.append(1000)
+    feed.scan_max = 1
+    async with fleet(feed) as running:
+        feed.listing.clear()
+        request = b"GET /v1/events?follow=false&queue=rare HTTP/1.1\r\nHost: x\r\n\r\n"
+        gone = await raw_connection(running, request)
+        await running.until(lambda: feed.list_calls == 1)
+        await gone.close()
+        await running.until(lambda: not server_state(running).connections)
+
+        feed.listing.set()
+
+        await running.until(lambda: not server_state(running).tasks)
+        assert feed.list_calls < 10
+
+
 async def test_garbage_is_a_400(running: Fleet):
     assert (await rest_of(await raw_connection(running, b"\x16\x03\x01\x02\x00\x01"))).startswith(b"HTTP/1.1 400 ")
 
@@ -137,9 +187,7 @@ async def test_garbage_is_a_400(running: Fleet):
 async def test_connections_are_bounded(feed: ScriptedFeed):
     async with fleet(feed, event_gateway_readers_max=1) as running:
         idle = [await raw_connection(running, b"") for _ in range(limits.CONNECTIONS_RESERVED + 1)]
-        await running.until(
-            lambda: len(running.gateway._http._server.server_state.connections) > limits.CONNECTIONS_RESERVED
-        )
+        await running.until(lambda: len(server_state(running).connections) > limits.CONNECTIONS_RESERVED)
         assert await rest_of(await raw_connection(running, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")) == b""
         for connection in idle:
             await connection.close()

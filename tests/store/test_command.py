@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from typer.testing import CliRunner, Result
 
 from services.domain.errors import FailedPrecondition
@@ -21,9 +22,11 @@ from services.fleet.postgres import PostgresServer
 from services.store.command import app
 from services.store.database import open_database
 from services.store.feed import read_position
+from services.store.migration import _configuration
 from services.store.schedulers import choose, read_active
 from services.store.schema import SCHEMA_VERSION, metadata, schema_info
 from services.store.schema_check import prepare_schema
+from services.store.transactions import begin_writing
 from services.store.writer import TermLost
 from tests.store.world import World
 
@@ -75,7 +78,14 @@ def test_a_database_that_is_not_there_does_not_pass_and_is_not_made(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "wrong", ["junk", "postgresql://user:secret@127.0.0.1:1/database", "sqlite://", "nope://user:secret@x"]
+    "wrong",
+    [
+        "junk",
+        "postgresql://user:secret@127.0.0.1:1/database",
+        "postgresql://user:p@ss:secret@127.0.0.1:1/database",
+        "sqlite://",
+        "nope://user:secret@x",
+    ],
 )
 def test_an_url_that_cannot_be_used_is_one_line_without_its_password(wrong: str) -> None:
     result = check("--database-url", wrong)
@@ -124,6 +134,85 @@ def test_a_backup_of_a_running_database_is_put_back_with_a_new_epoch_and_ends_wh
         after.task("t2")
     assert after.findings() == []
     after.close()
+
+
+@pytest.mark.usefixtures("programs")
+def test_who_was_started_once_since_the_backup_cannot_write_to_what_is_put_back(url: str, tmp_path: Path) -> None:
+    World(url).close()
+    backup = db("backup", str(tmp_path / "copy"), "--database-url", url)
+    started_since = World(url)
+    started_since.submit("t1")
+
+    restored = db("restore", str(tmp_path / "copy"), "--database-url", url)
+
+    assert (backup.exit_code, restored.exit_code) == (0, 0), backup.stderr + restored.stderr
+    with pytest.raises(TermLost):
+        started_since.cancel("t1")
+    started_since.close()
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%41b", "a b"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_backup_may_have_any_name_and_is_one_file(url: str, tmp_path: Path, name: str) -> None:
+    copy = tmp_path / "copies" / name
+    copy.parent.mkdir()
+
+    backup = db("backup", str(copy), "--database-url", url)
+    restored = db("restore", str(copy), "--database-url", url)
+
+    assert (backup.exit_code, restored.exit_code) == (0, 0), backup.stderr + restored.stderr
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_backup_into_a_folder_that_is_not_there_is_refused_in_one_line(url: str, tmp_path: Path) -> None:
+    result = db("backup", str(tmp_path / "nowhere" / "copy"), "--database-url", url)
+
+    assert result.exit_code == 5
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_was_put_back_in_an_older_schema_can_be_upgraded(postgres: PostgresServer, tmp_path: Path) -> None:
+    with postgres.connect() as connection:
+        connection.execute("CREATE DATABASE older TEMPLATE template0")
+    older = postgres.url("older")
+    upgrade_to(older, "0002")
+
+    steps = [("backup", str(tmp_path / "copy")), ("upgrade",), ("restore", str(tmp_path / "copy")), ("upgrade",)]
+    results = [db(*step, "--database-url", older) for step in steps]
+
+    assert [result.exit_code for result in results] == [0, 0, 0, 0], [result.stderr for result in results]
+    engine = open_database(older)
+    prepare_schema(engine)
+    engine.dispose()
+
+
+def upgrade_to(url: str, revision: str) -> None:
+    """As an older program, which knew of nothing newer."""
+    engine = open_database(url)
+    with engine.connect() as connection:
+        begin_writing(connection)
+        command.upgrade(_configuration(connection), revision)
+        connection.exec_driver_sql("COMMIT")
+    engine.dispose()
+
+
+def test_the_programs_get_a_password_by_their_environment_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, told = tmp_path / "pg_dump", tmp_path / "told"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$PGPASSWORD" "$@" > "{told}"\ntouch "{tmp_path}/copy.part"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    url = "postgresql://user:secret@/database?host=a:5432,b:5433"
+
+    result = db("backup", str(tmp_path / "copy"), "--database-url", url)
+
+    assert result.exit_code == 0, result.stderr
+    password, *arguments = told.read_text().splitlines()
+    assert password == "secret"
+    assert not any(word in argument for argument in arguments for word in ("secret", "password", "***"))
+    assert {"host=a,b", "port=5432,5433"} <= set(arguments[0].removeprefix("--dbname=").split())
 
 
 def test_a_backup_overwrites_nothing(url: str, tmp_path: Path) -> None:
@@ -210,6 +299,21 @@ def test_a_newer_schema_that_knows_this_program_is_accepted(url: str) -> None:
     with engine.connect() as connection:
         connection.execute(update(schema_info).values(version=SCHEMA_VERSION + 1, oldest=SCHEMA_VERSION))
     prepare_schema(engine)
+    engine.dispose()
+
+
+def test_an_upgrade_by_an_older_program_leaves_a_newer_schema_alone(url: str) -> None:
+    engine = open_database(url)
+    with engine.connect() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(update(schema_info).values(version=SCHEMA_VERSION + 1, oldest=SCHEMA_VERSION))
+
+    result = db("upgrade", "--database-url", url)
+
+    assert result.exit_code == 0, result.stderr
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+        assert connection.execute(select(schema_info.c.version)).scalar_one() == SCHEMA_VERSION + 1
     engine.dispose()
 
 

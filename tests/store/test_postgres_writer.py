@@ -10,7 +10,12 @@ import psycopg
 import pytest
 
 from services.domain.commands import CreateTasks
+from services.store.feed import read_position
+from services.store.origin import begin_epoch
+from services.store.postgres_dialect import FENCE
 from services.store.postgres_writer import PostgresWriter
+from services.store.transactions import in_thread
+from tests.e2e.waiting import until
 from tests.store.world import World, new_task
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -42,6 +47,17 @@ def test_a_batch_that_breaks_the_writer_itself_is_not_committed_with_the_next(wo
     assert world.task("t").id == "t"
 
 
+async def until_waiting(session: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Until somebody waits for a lock."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    def seen() -> bool:
+        session.execute("SELECT pg_stat_clear_snapshot()")
+        return session.execute(waiting).fetchone() is not None
+
+    await until(seen)
+
+
 async def test_what_became_of_a_commit_is_not_said_while_its_session_may_be_committing(
     world: World, other: psycopg.Connection[tuple[object, ...]]
 ) -> None:
@@ -49,13 +65,26 @@ async def test_what_became_of_a_commit_is_not_said_while_its_session_may_be_comm
     other.execute("BEGIN")
     other.execute("UPDATE coordinators SET flush = 77")
     told = asyncio.create_task(asyncio.to_thread(writer_of(world).written, 77))
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    while other.execute(waiting).fetchone() is None:
-        await asyncio.sleep(0)
-        other.execute("SELECT pg_stat_clear_snapshot()")
+    await until_waiting(other)
     assert not told.done()
     other.execute("COMMIT")
     assert await told is not None
+
+
+async def test_a_new_epoch_and_a_flush_do_not_wait_for_each_other(
+    world: World, other: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """A flush has its fence first and the feed's counter last; whoever began the other way round ended one of them."""
+    other.execute("BEGIN")
+    other.execute(FENCE, (1, *writer_of(world)._own))
+    begun = asyncio.create_task(in_thread(world.engine, begin_epoch))
+    await until_waiting(other)
+
+    other.execute("UPDATE feed SET head = head WHERE id = 1")
+    other.execute("COMMIT")
+
+    epoch = await begun
+    assert read_position(world.connection).epoch == epoch
 
 
 def test_a_server_that_goes_away_while_a_stopped_writer_is_ended_is_waited_for_like_any(

@@ -159,7 +159,7 @@ class Agent:
             await asyncio.shield(ended)
         except asyncio.CancelledError:
             self.drain(0.0)
-            await ended
+            await asyncio.shield(ended)  # a second cancel ends the waiting, not the thread's result
             raise
         finally:
             for dispatcher in dispatchers:

@@ -151,8 +151,10 @@ class AgentConnection:
                 self._take_back(key, won=self._dispatcher.withdraw(key))
             case Stop(key, reason):
                 self._take_back(key, won=self._dispatcher.stop(key, reason))
-            case Follow(key):
+            case Follow(key) if self._session.may_write(key):  # of what has ended it would be waited for, for ever
                 self._followed.follow(key, self._dispatcher.output(key))
+            case Follow():
+                pass
             case Unfollow(key):
                 self._followed.unfollow(key)
             case Reconnect(why):

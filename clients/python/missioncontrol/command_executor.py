@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,8 +61,12 @@ class CommandExecutor:
         try:
             started = time.monotonic()
             process = self._start(command, context, number)
-            self._guard.started(number, process.pid)
-            end, keepers = self._watch(process, command, context)
+            try:
+                self._guard.started(number, process.pid)
+                end, keepers = self._watch(process, command, context)
+            except BaseException:
+                _kill(process)
+                raise
         finally:
             self._guard.ended(number)
         context.usage(cpu_seconds=end.cpu_seconds, memory_bytes_max=end.memory_bytes_max)
@@ -110,6 +116,18 @@ class CommandExecutor:
         )
         context.on_cancel(partial(watched.wake))
         return watched.run(), keepers
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """What cannot be watched over (no descriptors left, say) must not run on: nobody would ever end it."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(limits.KILL_SECONDS)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def _argv(command: CommandInput) -> Sequence[str]:

@@ -7,6 +7,7 @@ session, which sends it when and as often as the contract allows.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import threading
 import time
@@ -22,6 +23,8 @@ from missioncontrol.session_effects import LeaseKey, StopReason
 from missioncontrol.session_leases import seconds
 from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
+
+_LOG = logging.getLogger("missioncontrol.agent")
 
 Tell = Callable[[Happening], None]
 
@@ -221,7 +224,10 @@ class TaskContext:
             if self._event is not None:
                 self._event.set()
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:  # It is one handler's, and this the thread of all of them.
+                _LOG.exception("a callback for the cancel of task %s failed", self.task_id)
 
     @property
     def deadline(self) -> float | None:

@@ -154,6 +154,8 @@ class Dispatcher:
             value = work.handler.decode(work.lease)
         except (PayloadError, RecursionError) as error:
             outcome = invalid_input(error, context)
+        except BaseException as error:  # a validator, a `__post_init__`, or a type that pydantic cannot describe
+            outcome = raised(error, context)
         else:
             try:
                 outcome = returned(await work.handler.call(value, context), context)
@@ -174,6 +176,8 @@ class Dispatcher:
             value = work.handler.decode(work.lease)
         except (PayloadError, RecursionError) as error:
             outcome = invalid_input(error, context)
+        except BaseException as error:  # a validator, a `__post_init__`, or a type that pydantic cannot describe
+            outcome = raised(error, context)
         else:
             try:
                 outcome = returned(work.handler.call(value, context), context)

@@ -38,7 +38,15 @@ def invalid_input(error: Exception, context: TaskContext) -> Outcome:
 
 
 def raised(error: BaseException, context: TaskContext) -> Outcome:
-    """The outcome of a handler that raised this."""
+    """The outcome of a handler that raised this. Never raises: an attempt without an outcome would never end."""
+    try:
+        return _raised(error, context)
+    except Exception as broken:  # such as a HandlerError whose code is a number, or whose __init__ left it half made
+        message = f"{type(error).__name__} was raised, and cannot be told: {_told(broken)}"
+        return _failed(task_pb2.FAILURE_REASON_ERROR, message, type(error).__name__, context)
+
+
+def _raised(error: BaseException, context: TaskContext) -> Outcome:
     if isinstance(error, StoppedWithOutput):
         return pb.Cancelled(output=_kept(error.output), usage=context.used)
     if isinstance(error, asyncio.CancelledError):

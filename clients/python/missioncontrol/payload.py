@@ -72,7 +72,7 @@ def decode_payload(payload: task_pb2.Payload, into: Any = None) -> Any:
         if into is task_pb2.Payload:
             return payload
         return _adapter(into).validate_json(payload.data or b"null")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         name = getattr(into, "__name__", str(into)) if into is not None else payload.content_type
         raise PayloadError(f"the payload ({len(payload.data)} bytes) is not {name}: {error}") from error
 
@@ -90,10 +90,16 @@ def _jsonable(value: object) -> object:
         raise TypeError(str(error)) from error
 
 
+def is_json(content_type: str) -> bool:
+    """Whether a media type is JSON, with whatever parameters."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == JSON or kind.endswith("+json")
+
+
 def _natural(payload: task_pb2.Payload) -> object:
-    kind = payload.content_type.partition(";")[0].strip().lower()
-    if kind == JSON or kind.endswith("+json"):
+    if is_json(payload.content_type):
         return json.loads(payload.data)
+    kind = payload.content_type.strip().lower()
     if kind.startswith("text/"):
         return payload.data.decode()
     return payload.data if payload.data or kind else None

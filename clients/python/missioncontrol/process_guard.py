@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 import threading
 import uuid
+import weakref
 from contextlib import suppress
 
 from missioncontrol import guard_process
@@ -23,6 +25,17 @@ class ProcessGuard:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._running: dict[int, int | None] = {}
+        self._closed = False
+        let_go = weakref.WeakMethod(self._let_go)
+        os.register_at_fork(after_in_child=lambda: (method := let_go()) and method())
+
+    def _let_go(self) -> None:
+        """In a child that a handler forks: the end of its input is all that the guard goes by."""
+        process, self._process, self._lock = self._process, None, threading.Lock()
+        self._running = {}
+        if process is not None and process.stdin is not None:
+            process.returncode = 0  # not this process's child
+            process.stdin.close()
 
     def starting(self) -> int:
         """A command is about to start. Returns its number, for `mark`, `started` and `ended`."""
@@ -51,13 +64,15 @@ class ProcessGuard:
     def close(self) -> None:
         """Ends the guard process; what still runs is killed by it."""
         with self._lock:
-            process, self._process = self._process, None
+            process, self._process, self._closed = self._process, None, True
         if process is not None and process.stdin is not None:
             with suppress(OSError):
                 process.stdin.close()
             process.wait()
 
     def _write(self, line: str) -> None:
+        if self._closed:
+            return  # What still ran is killed already; another guard would have nobody to end it.
         for _ in range(2):
             process = self._process or self._start()
             assert process.stdin is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class WorkerThreads:
@@ -24,8 +25,12 @@ class WorkerThreads:
         """Has the job run. One thread submits. The job must not raise."""
         self._jobs.put(job)
         if self._started < self._count and not self._idle.acquire(blocking=False):
-            self._started += 1
-            threading.Thread(target=self._work, name=f"{self._name}-{self._started}", daemon=True).start()
+            name = f"{self._name}-{self._started + 1}"
+            # Where the system gives no thread just now (a limit on processes counts threads, too), the job waits for
+            # one that there is; the session takes back what waits for too long.
+            with suppress(RuntimeError):
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+                self._started += 1
 
     def close(self) -> None:
         """Lets idle threads end, and busy ones when they are done. Waits for none."""

@@ -10,7 +10,8 @@ use crate::{
     error::Error,
 };
 
-/// A stream that breaks is opened again for so long without a message; a longer outage is an error for somebody to see.
+/// Streams that break are opened again for so long, from the break of the last one that had something to say; a longer outage is an
+/// error for somebody to see.
 const OUTAGE_MAX: Duration = Duration::from_secs(300);
 
 /// The stream that is open now, if one is, and how the way to the next one went so far.
@@ -18,13 +19,13 @@ const OUTAGE_MAX: Duration = Duration::from_secs(300);
 pub(crate) struct Reopening<M> {
     connection: Arc<Connection>,
     stream: Option<Streaming<M>>,
-    heard_time: Instant,
+    outage: Outage,
     backoff: Backoff,
 }
 
 impl<M> Reopening<M> {
     pub fn new(connection: Arc<Connection>) -> Self {
-        Self { connection, stream: None, heard_time: Instant::now(), backoff: Backoff::default() }
+        Self { connection, stream: None, outage: Outage::new(), backoff: Backoff::default() }
     }
 
     /// The next message of the stream, which `open` opens if there is none; `None` if it has ended well. An error is one that opening it
@@ -65,7 +66,7 @@ impl<M> Reopening<M> {
     }
 
     fn heard(&mut self, ended: bool) {
-        self.heard_time = Instant::now();
+        self.outage.heard = true;
         if ended {
             self.stream = None;
         } else {
@@ -75,10 +76,50 @@ impl<M> Reopening<M> {
 
     async fn broken(&mut self, error: Error) -> Result<(), Error> {
         self.stream = None;
-        if error.is_final() || self.heard_time.elapsed() > OUTAGE_MAX {
+        if self.outage.is_too_long() || error.is_final() {
             return Err(error);
         }
         self.pause().await;
         Ok(())
+    }
+}
+
+/// For how long streams have broken without one that had something to say.
+#[derive(Debug)]
+struct Outage {
+    since: Instant,
+    heard: bool,
+}
+
+impl Outage {
+    fn new() -> Self {
+        Self { since: Instant::now(), heard: false }
+    }
+
+    /// A stream has broken. It may have had nothing to say for hours: the outage begins with the break.
+    fn is_too_long(&mut self) -> bool {
+        if std::mem::take(&mut self.heard) {
+            self.since = Instant::now();
+        }
+        self.since.elapsed() > OUTAGE_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_begins_with_the_break_however_long_the_stream_was_quiet() {
+        let mut outage = Outage::new();
+        outage.heard = true;
+        advance(2 * OUTAGE_MAX).await;
+        assert!(!outage.is_too_long());
+        advance(OUTAGE_MAX).await;
+        assert!(!outage.is_too_long());
+        advance(Duration::from_secs(1)).await;
+        assert!(outage.is_too_long());
     }
 }

@@ -10,19 +10,19 @@ export type Open<T> = (signal: AbortSignal) => AsyncIterable<T>;
 
 /**
  * The messages of one stream after another. An end without an error ends this, too, if `endsWithOk`; otherwise it counts as a break.
- * Throws a CallError if the service refuses, or if no message came for so long that somebody should know. Ends when the signal comes.
+ * Throws a CallError if the service refuses, or if it was away for so long that somebody should know. Ends when the signal comes.
  */
 export async function* reopened<T>(
   open: Open<T>,
   options: { endsWithOk: boolean; signal?: AbortSignal | undefined },
 ): AsyncGenerator<T, void> {
   const stopped = () => options.signal?.aborted === true;
-  let heardTime = performance.now();
+  let [lostTime, heard] = [performance.now(), false];
   for (let failures = 0; !stopped(); failures++) {
     let error: CallError;
     try {
       for await (const message of once(open, options.signal)) {
-        [heardTime, failures] = [performance.now(), 0];
+        [heard, failures] = [true, 0];
         yield message;
       }
       if (options.endsWithOk) return;
@@ -31,7 +31,9 @@ export async function* reopened<T>(
       error = CallError.from(thrown);
     }
     if (stopped()) return;
-    if (error.final || performance.now() - heardTime > OUTAGE_SECONDS * 1000) throw error;
+    // It may have had nothing to say for hours: the outage begins with the break.
+    if (heard) [lostTime, heard] = [performance.now(), false];
+    if (error.final || performance.now() - lostTime > OUTAGE_SECONDS * 1000) throw error;
     await pause(backoffSeconds(failures), options.signal);
   }
 }

@@ -19,6 +19,7 @@ from missioncontrol.agent import Agent
 from missioncontrol.agent_errors import AgentRefused, AgentSuperseded, HandlerError, PermanentError
 from missioncontrol.command import CommandInput, CommandOutput
 from missioncontrol.context import TaskContext
+from missioncontrol.handlers import RunsIn
 from missioncontrol.payload import decode_payload
 from missioncontrol.session_effects import StopReason
 from missioncontrol.tls import CA_FILE
@@ -124,6 +125,66 @@ async def test_failures_say_what_and_where(agent: Agent, peer: Peer, start: Star
     later = (await peer.ended("coded")).failed
     assert (later.failure.code, later.failure.permanent, later.output.data) == ("RATE_LIMITED", False, b'{"seen":3}')
     assert (await peer.ended("large")).failed.failure.reason == task_pb2.FAILURE_REASON_RESOURCE_EXHAUSTED
+
+
+@dataclass
+class Picky:
+    path: str
+
+    def __post_init__(self) -> None:
+        raise KeyError(self.path)
+
+
+class Undescribed:
+    def __init__(self, path: str) -> None: ...
+
+
+class HalfMade(HandlerError):
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
+def picky(job: Picky) -> None: ...
+
+
+async def picky_async(job: Picky) -> None: ...
+
+
+def undescribed(job: Undescribed) -> None: ...
+
+
+def numeric_code() -> None:
+    raise HandlerError("bad", code=3)  # type: ignore[arg-type]  # such as a program that is not checked gives
+
+
+async def half_made() -> None:
+    raise HalfMade("p")
+
+
+@pytest.mark.parametrize(
+    ("function", "runs_in"),
+    [
+        (picky, None),
+        (picky, "loop"),
+        (picky_async, None),
+        (undescribed, None),
+        (numeric_code, None),
+        (numeric_code, "loop"),
+        (half_made, None),
+    ],
+)
+async def test_whatever_is_raised_around_a_handler_ends_its_attempt(
+    agent: Agent, peer: Peer, start: Start, function: Callable[..., Any], runs_in: RunsIn | None
+) -> None:
+    agent.handler("k", runs_in=runs_in)(function)
+    await start()
+
+    peer.lease(*[lease("k", {"path": "p"}, task_id=str(number)) for number in range(agent.slots)])
+    for number in range(agent.slots):
+        assert (await peer.ended(str(number))).HasField("failed")
+
+    peer.lease(lease("k", {"path": "p"}, task_id="next"))
+    assert (await peer.ended("next")).HasField("failed"), "there is still a thread, and a loop that takes"
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
@@ -289,6 +350,21 @@ async def test_live_output_is_sent_while_it_is_followed(agent: Agent, peer: Peer
     assert b"".join(each.data for each in chunks) == b"before 1\nlast\n"
     assert [each.offset for each in chunks] == [0, 9]
     assert peer.messages("output")[-1] in [each for _, each in peer.streams[0].received[:-1]]
+
+
+async def test_output_of_what_has_ended_is_not_waited_for(agent: Agent, peer: Peer, start: Start) -> None:
+    @agent.handler("quick")
+    async def quick() -> None: ...
+
+    await start()
+    peer.lease(lease("quick", task_id="1"))
+    await peer.ended("1")
+    peer.order(follow_output=references("1"))
+    peer.lease(lease("quick", task_id="2"))
+    await peer.ended("2")
+
+    assert agent._connection is not None
+    assert agent._connection._followed._wanted == set()
 
 
 async def test_after_a_broken_stream_it_names_what_it_holds_and_sends_again_what_was_not_acknowledged(
@@ -512,6 +588,30 @@ async def test_a_run_that_is_cancelled_returns_what_runs(agent: Agent, peer: Pee
         await running
 
     assert peer.events() == ["started", "returned"]
+
+
+async def test_a_second_cancel_does_not_break_the_agents_thread(
+    agent: Agent, peer: Peer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", broken.append)
+    agent.handler("noop")(print_nothing)
+    running = await start()
+    (thread,) = [each for each in threading.enumerate() if each.name == "missioncontrol-a"]
+    peer.acknowledges = False  # so that it takes its time to leave
+    peer.lease(lease("noop"))
+    await peer.ended()
+
+    running.cancel()
+    await peer.until(lambda: agent._drain_calls)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    peer.acknowledges = True
+    peer.cut()
+    await peer.until(lambda: not thread.is_alive())
+
+    assert broken == []
 
 
 @pytest.mark.parametrize(

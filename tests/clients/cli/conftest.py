@@ -35,11 +35,13 @@ class CommandLine:
     peer: Peer
     address: str
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: str, stdout: int = asyncio.subprocess.PIPE, **variables: str
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "missioncontrol.cli", *arguments,
-            env={**os.environ, "MISSIONCONTROL_ADDRESS": self.address},
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "MISSIONCONTROL_ADDRESS": self.address, **variables},
+            stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
 
     async def __call__(self, *arguments: str) -> Ended:
@@ -47,6 +49,17 @@ class CommandLine:
         out, err = await process.communicate()
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
+
+    async def unread(self, *arguments: str) -> Ended:
+        """Where whoever should read the output has gone before there is any."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        # Empty is unset: output waits for the end, as it does for people.
+        process = await self.start(*arguments, stdout=writer, PYTHONUNBUFFERED="")
+        os.close(writer)
+        _, err = await process.communicate()
+        assert process.returncode is not None
+        return Ended(process.returncode, "", err.decode())
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ async def test_the_next_tail_goes_on_at_the_cursor(missionctl: CommandLine, tmp_
     missionctl.peer.answers("ListEvents", REACHED)
     missionctl.peer.answers("WatchEvents", stream(feed(3)))
 
-    ended = await missionctl("events", "tail", "--cursor-file", str(cursor), "--type", "task.ready", "--queue", "q")
+    wanted = ("--type", "task.ready", "--queue", "q")
+    ended = await missionctl("events", "tail", "--after", "head", "--cursor-file", str(cursor), *wanted)
 
     assert ended.code == 0, ended.err
     asked = missionctl.peer.asked[-1]

@@ -27,6 +27,13 @@ async def test_a_process_that_serves_is_healthy(missionctl: CommandLine, server:
     assert (asked.code, asked.json) == (0, {"health": {server.address: "SERVING"}})
 
 
+@pytest.mark.parametrize("output", ["table", "json"])
+async def test_an_answer_that_nobody_reads_is_code_141(missionctl: CommandLine, server: RpcServer, output: str) -> None:
+    asked = await missionctl.unread("health", "--address", server.address, "-o", output)
+
+    assert (asked.code, asked.err) == (141, "")
+
+
 async def test_a_process_that_is_not_ready_is_alive(missionctl: CommandLine, server: RpcServer) -> None:
     await server.mark_unready()
 

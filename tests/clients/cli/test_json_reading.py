@@ -9,7 +9,7 @@ from missioncontrol.cli.failures import RefusedInputError
 from missioncontrol.cli.json_reading import from_json
 from missioncontrol.cli.mapping import to_json
 from missioncontrol.requests import RetryPolicy, task_request
-from missioncontrol.v1 import schedule_service_pb2
+from missioncontrol.v1 import schedule_service_pb2, task_pb2
 
 Schedule = schedule_service_pb2.Schedule
 
@@ -31,6 +31,20 @@ def test_a_schedule_is_read_back_as_it_is_shown(payload: Any) -> None:
     schedule = Schedule(name="s", cron="* * * * *", spec=request.spec, missed_policy=2, version=7)
     schedule.next_time.FromJsonString("2026-03-29T01:00:00Z")
     assert from_json(Schedule, to_json(schedule), path="f") == schedule
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"),
+    [
+        (b"null", "application/json"),
+        (b'"a"', "application/json; charset=utf-8"),
+        (b'"a"', "application/problem+json"),
+    ],
+)
+def test_a_payload_of_json_is_read_back_as_it_was(data: bytes, content_type: str) -> None:
+    payload = task_pb2.Payload(data=data, content_type=content_type)
+
+    assert from_json(task_pb2.Payload, to_json(payload), path="f") == payload
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import NoReturn
 
+import pytest
 from missioncontrol.cli import mapping
 from missioncontrol.payload import encode_payload
 from missioncontrol.v1 import event_pb2, task_pb2
@@ -57,3 +59,20 @@ def test_every_line_is_json_on_one_line() -> None:
 
     assert "\n" not in text
     assert json.loads(text)["value"] == "two\nlines ü"
+
+
+def no_json(constant: str) -> NoReturn:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"a": NaN, "b": [-Infinity]}', b'"\\ud83d"', b"[" * 3000 + b"]" * 3000],
+    ids=["no numbers", "half a character", "deep"],
+)
+def test_every_line_is_json_whatever_a_payload_holds(data: bytes) -> None:
+    payload = task_pb2.Payload(data=data, content_type="application/json")
+
+    text = mapping.dumps(mapping.to_json(task_pb2.Task(output=payload)))
+
+    assert json.loads(text.encode(), parse_constant=no_json)["output"]["content_type"] == "application/json"

@@ -10,7 +10,9 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
+from missioncontrol.cli import exit_codes
 from missioncontrol.cli.failures import RefusedInputError
+from missioncontrol.cli.main import run
 from missioncontrol.cli.queue_changes import settled
 from missioncontrol.cli.queue_files import parse_queues, queue_text, read_queue_files
 from missioncontrol.cli.values import duration_text, parse_duration
@@ -89,10 +91,22 @@ def test_every_fault_is_found_with_its_line_and_path(tmp_path: Path) -> None:
         ("name: q\npolicy: {admission: {pending_max: 1.5}}", "must be a whole number from 0 on"),
         ("name: q\npolicy: {lease_ttl: [30]}", "must be a duration, such as 30s or 5m"),
         ("name: q\npolicy: {round_robin: {weight_label: 5}}", "must be text; put it in quotes"),
+        ("name: q\npolicy: {lanes: [{name: !foo a}]}", "must be text; put it in quotes"),
     ],
 )
 def test_what_cannot_be_used_is_said(tmp_path: Path, text: str, said: str) -> None:
     assert said in faults_of(tmp_path, text)[0]
+
+
+def test_a_file_that_is_not_utf_8_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "queues.yaml"
+    file.write_bytes(b"\xff\xfe")
+
+    assert run(["queues", "diff", "-f", str(file)]) == exit_codes.USAGE
+
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "not UTF-8" in error
 
 
 def test_documents_lists_and_folders_are_read_in_order(tmp_path: Path) -> None:

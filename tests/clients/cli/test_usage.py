@@ -10,6 +10,8 @@ from missioncontrol import errors
 from missioncontrol.cli import exit_codes, server_commands
 from missioncontrol.cli.main import run
 
+from tests.clients.cli.conftest import CommandLine
+
 
 @pytest.mark.parametrize(
     ("line", "said"),
@@ -29,7 +31,12 @@ from missioncontrol.cli.main import run
         ("submit --kind x --priority 101", "100"),
         ("submit --kind x --run-time-limit soon", "1h30m"),
         ("submit --kind x --not-before soon", "2026-01-31T08:30:00Z"),
+        ("submit --kind x --run-time-limit 9999999999d", "longer than any duration"),
+        ("submit --kind x --not-before +9999999999d", "longer than any duration"),
         ("submit --kind x --payload @/no/such/file", "/no/such/file"),
+        ("submit --kind x --payload \udcff", "not UTF-8"),
+        ("submit --queue \udcff -- true", "not UTF-8"),
+        ("tasks get \udcff", "not UTF-8"),
         ("submit --kind x --selector =", "key=value"),
         ("submit --kind x --prefer zone=eu", "zone=eu:10"),
         ("submit --kind x --retry-on OFTEN", "TIMEOUT"),
@@ -88,6 +95,12 @@ def test_nobody_there_is_said_with_the_address_and_what_to_do(capsys: pytest.Cap
     assert error.count("\n") == 1
     assert "127.0.0.1:1" in error
     assert "missionctl up" in error
+
+
+async def test_a_version_that_nobody_reads_is_code_141(missionctl: CommandLine) -> None:
+    ended = await missionctl.unread("--version")
+
+    assert (ended.code, ended.err) == (exit_codes.PIPE_CLOSED, "")
 
 
 @pytest.mark.parametrize("name", ["up", "db"])

@@ -32,6 +32,12 @@ def test_instants_are_rfc3339_or_count_from_now() -> None:
     assert parse_instant("+5m", now=NOW, option="--x") == NOW + timedelta(minutes=5)
 
 
+@pytest.mark.parametrize("text", ["+3000000d", "0001-01-01T00:00:00+14:00"])
+def test_an_instant_that_no_calendar_has_is_refused_with_the_forms(text: str) -> None:
+    with pytest.raises(RefusedInputError, match="2026-01-31T08:30:00Z"):
+        parse_instant(text, now=NOW, option="--x")
+
+
 def test_pairs_and_amounts() -> None:
     assert parse_pairs(["a=b=c", "d="], option="--x") == {"a": "b=c", "d": ""}
     assert parse_amounts(["gpu=1", "memory=4e9"], option="--x") == {"gpu": 1, "memory": 4e9}

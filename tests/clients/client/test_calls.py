@@ -21,6 +21,7 @@ from services.transport.tls import server_credentials
 from tests.certificates import Authority
 from tests.clients.client.conftest import Conversation
 from tests.clients.client.peer import (
+    Answer,
     Peer,
     bad_field,
     created,
@@ -295,12 +296,12 @@ async def test_a_submit_waits_for_room_no_longer_than_it_says_and_asks_a_last_ti
     assert len(conversation.peer.asked) == 1 + 2
 
 
-async def test_of_a_batch_only_what_was_refused_for_want_of_room_comes_again(conversation: Conversation) -> None:
+def filling_up(room: dict[str, list[bool]]) -> Answer:
+    """Answers batches; says for each kind, time by time, whether there is room for it."""
     full = task_service_pb2.BatchCreateTasksResult()
     full.error.code = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
     for detail in (error_info("QUEUE_FULL"), retry_after(0.01)):
         full.error.details.add().Pack(detail)
-    room = {"a": [True], "b": [False, True], "c": [False, False, True]}
 
     async def answer(request: Any, context: Any) -> Any:
         results = [
@@ -309,7 +310,12 @@ async def test_of_a_batch_only_what_was_refused_for_want_of_room_comes_again(con
         ]
         return task_service_pb2.BatchCreateTasksResponse(results=results)
 
-    conversation.peer.answers("BatchCreateTasks", answer)
+    return answer
+
+
+async def test_of_a_batch_only_what_was_refused_for_want_of_room_comes_again(conversation: Conversation) -> None:
+    room = {"a": [True], "b": [False, True], "c": [False, False, True]}
+    conversation.peer.answers("BatchCreateTasks", filling_up(room))
 
     handles = await conversation.client.submit_many([task_request(kind) for kind in room], wait_for_room=60)
 
@@ -317,6 +323,19 @@ async def test_of_a_batch_only_what_was_refused_for_want_of_room_comes_again(con
     assert [[each.spec.kind for each in batch.requests] for batch in conversation.peer.asked] == [
         ["a", "b", "c"], ["b", "c"], ["c"],
     ]  # fmt: skip
+
+
+async def test_names_of_other_requests_hold_while_a_batch_waits_for_room(conversation: Conversation) -> None:
+    room = {"a": [True, True], "b": [False, True], "c": [False, True]}
+    conversation.peer.answers("BatchCreateTasks", filling_up(room))
+    requests = [task_request("a"), task_request("b"), task_request("c", depends_on=["#0"])]
+
+    handles = await conversation.client.submit_many(requests, wait_for_room=60)
+
+    again = conversation.peer.asked[-1].requests
+    named = {each.spec.kind: [again[int(name[1:])].spec.kind for name in each.spec.depends_on] for each in again}
+    assert [handle.id for handle in handles] == ["a", "b", "c"]
+    assert named["c"] == ["a"]
 
 
 async def test_a_client_that_lives_long_shows_its_renewed_certificate(

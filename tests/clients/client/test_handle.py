@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import pytest
 from missioncontrol import errors
 from missioncontrol.calls.events import FeedReset
+from missioncontrol.client import Client
 from missioncontrol.payload import encode_payload
 from missioncontrol.v1 import event_pb2, event_service_pb2, task_pb2, task_service_pb2
 
 from tests.clients.client.conftest import Conversation
-from tests.clients.client.peer import error_info, feed, output, refuse, reply, stream, task, update
+from tests.clients.client.peer import abort, error_info, feed, output, refuse, reply, stream, task, update
 
 PENDING, RUNNING = task_pb2.TASK_STATE_PENDING, task_pb2.TASK_STATE_RUNNING
 SUCCEEDED = task_pb2.TASK_STATE_SUCCEEDED
@@ -37,6 +41,21 @@ async def test_a_result_is_waited_for_over_streams_that_break_or_end_too_early(
 
     assert await conversation.client.handle("t-1").result(Point) == Point(1)
     assert len(conversation.peer.asked) == 3
+
+
+async def test_a_watch_that_was_quiet_for_longer_than_an_outage_may_be_survives_a_break(
+    conversation: Conversation,
+) -> None:
+    outage_seconds = 0.1
+
+    async def quiet(request: Any, context: Any) -> AsyncIterator[Any]:
+        yield update(RUNNING)
+        await asyncio.sleep(5 * outage_seconds)
+        await abort(context, grpc.StatusCode.UNAVAILABLE)
+
+    conversation.peer.answers("WatchTask", quiet, stream(SUCCESS))
+    async with Client(conversation.address, outage_seconds=outage_seconds) as client:
+        assert await client.handle("t-1").result(Point) == Point(1)
 
 
 async def test_a_result_without_a_type_is_what_its_content_type_says(conversation: Conversation) -> None:

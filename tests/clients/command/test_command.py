@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import selectors
 import signal
 import subprocess
 import sys
@@ -358,3 +360,60 @@ def test_the_guard_is_started_again_if_somebody_ends_it(executor: CommandExecuto
 
     assert run(executor, "true").exit_code == 0
     assert run(executor, "true").exit_code == 0
+
+
+def test_a_guard_that_was_closed_does_not_come_back_for_what_it_killed(executor: CommandExecutor) -> None:
+    thread = threading.Thread(target=failed, args=(executor, "sleep", "600"))
+    thread.start()
+    until(lambda: any(executor._guard._running.values()))
+
+    executor.close()
+    thread.join(timeout=60)
+
+    assert not thread.is_alive()
+    assert executor._guard._process is None
+
+
+def test_a_command_that_cannot_be_watched_over_is_killed(
+    executor: CommandExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[int | None] = []
+
+    def refuse() -> selectors.BaseSelector:
+        groups.extend(executor._guard._running.values())
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(selectors, "DefaultSelector", refuse)
+
+    with pytest.raises(OSError, match="Too many open files"):
+        run(executor, "sleep", "600")
+
+    (group,) = groups
+    assert group is not None
+    assert not alive(group)
+
+
+_FORKING_AGENT = """
+import os, signal, time
+from missioncontrol.command_executor import CommandExecutor, CommandSettings
+from missioncontrol.command import CommandInput
+from missioncontrol.context import TaskContext
+executor = CommandExecutor(CommandSettings())
+executor(CommandInput(argv=["true"]), TaskContext.detached())
+child = os.fork()
+if child == 0:
+    time.sleep(60)
+    os._exit(0)
+executor.close()
+ended, _ = os.waitpid(child, os.WNOHANG)
+if not ended:
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+print("child ended first" if ended else "closed")
+"""
+
+
+def test_a_child_that_a_handler_forks_does_not_hold_the_guard() -> None:
+    agent = subprocess.run([sys.executable, "-c", _FORKING_AGENT], capture_output=True, text=True, check=True)
+
+    assert agent.stdout == "closed\n"

@@ -134,6 +134,16 @@ def test_a_context_tells_its_handler_to_stop_once() -> None:
     assert context.wait_cancelled(0.0)
 
 
+def test_a_callback_that_fails_keeps_no_other_from_being_called() -> None:
+    context, called = TaskContext.detached(), []
+    context.on_cancel(lambda: 1 / 0)
+    context.on_cancel(lambda: called.append(1))
+
+    context.stop(StopReason.CANCEL)
+
+    assert called == [1]
+
+
 def test_usage_adds_up() -> None:
     context = TaskContext.detached()
     context.usage(input_tokens=1, cost_usd=0.25, cpu_seconds=1.5, memory_bytes_max=10, calls=1)
@@ -173,3 +183,18 @@ def test_worker_threads_are_started_as_they_are_needed_and_reused() -> None:
     threads.close()
 
     assert names <= {"w-1", "w-2"}
+
+
+def test_a_job_waits_for_a_thread_where_the_system_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, done = WorkerThreads(2, "w"), threading.Event()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", refuse)
+        threads.submit(done.set)
+    threads.submit(lambda: None)
+
+    assert done.wait(timeout=60)
+    threads.close()

@@ -8,12 +8,14 @@ import grpc
 import pytest
 from missioncontrol.v1 import event_pb2
 from missioncontrol.v1 import event_service_pb2 as wire
+from sqlalchemy import Connection
 
-from services.coordinator import event_watch
+from services.coordinator import event_service, event_watch
 from services.coordinator import feed as feed_module
 from services.domain.commands import CancelTask, CreateTasks
 from services.domain.event import Event
 from services.store import feed as stored_feed
+from services.store.transactions import begin_reading
 from services.transport import convert_event
 from tests.coordinator.rpc.harness import Coordinator, reading, refusal
 from tests.e2e import waiting
@@ -156,6 +158,27 @@ async def test_events_that_are_no_longer_kept_are_a_reset(coordinator: Coordinat
     assert messages[0].reset.reason == wire.RESET_REASON_TRIMMED
     assert sequences(messages[1:]) == [3, 4]
     assert sequences(fine) == [3, 4]
+
+
+async def test_what_is_trimmed_while_a_page_is_read_is_not_missing_from_it(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        await coordinator.create()
+
+    def trimmed_after(connection: Connection) -> stored_feed.FeedBounds:
+        bounds = stored_feed.read_bounds(connection)
+        with coordinator.parts.storage.engine.connect() as other:
+            begin_reading(other)
+            trim_to(3)(other)
+        return bounds
+
+    monkeypatch.setattr(event_service, "read_bounds", trimmed_after)
+
+    page = await coordinator.events.ListEvents(wire.ListEventsRequest(after=await position_of(coordinator, 0)))
+
+    assert not page.HasField("reset")
+    assert [event.sequence for event in page.events] == [1, 2, 3, 4]
 
 
 def trim_to(first: int) -> Any:

@@ -184,13 +184,16 @@ class Connection:
         while True:
             index = self._index
             call = begin(self.stubs)
+            heard = False
             try:
                 async for message in call:
+                    heard = True
                     backoff.reset()
                     yield message
-                    silent_since = time.monotonic()
             except grpc.aio.AioRpcError as broken:
                 error = call_error(broken)
+                if heard:  # It may have had nothing to say for hours: the outage begins with the break.
+                    silent_since = time.monotonic()
                 if not _broken_stream(error) or time.monotonic() - silent_since >= self._outage_seconds:
                     raise self._located(error) from None
             else:

@@ -51,7 +51,10 @@ class TaskCalls:
             refused = {place: error for place in left if (error := queue_refusal(results[place])) is not None}
             if not refused or not await room.wait(next(iter(refused.values()))):
                 return [results[place] for place in sorted(results)]
-            left = {place: left[place] for place in refused}
+            # One that names others of the batch by their place can only be understood with all of them; those that are
+            # accepted already are answered as before, by their request id.
+            if not any(_names_places(each) for each in left.values()):
+                left = {place: left[place] for place in refused}
 
     async def get(self, task_id: str) -> task_service_pb2.GetTaskResponse:
         """Reads one task whole, with the feed position that it is consistent with."""
@@ -153,6 +156,10 @@ class TaskCalls:
         completed.spec.namespace = request.spec.namespace or self._namespace
         completed.request_id = request.request_id or new_request_id()
         return completed
+
+
+def _names_places(request: task_service_pb2.CreateTaskRequest) -> bool:
+    return any(name.startswith("#") for name in request.spec.depends_on)
 
 
 def queue_refusal(result: task_service_pb2.BatchCreateTasksResult) -> QueueRefused | None:

@@ -10,6 +10,7 @@ import typer
 
 from missioncontrol.cli import exit_codes
 from missioncontrol.cli.failures import RefusedInputError
+from missioncontrol.cli.interrupt import interruptible
 from missioncontrol.cli.printer import note
 from missioncontrol.cli.session import Session, connected
 from missioncontrol.cli.tasks import task_state
@@ -126,17 +127,20 @@ async def _run(session: Session, wanted: Wanted, request: pb.BulkChangeTasksRequ
         if wanted.preview:
             _tell(session, found, preview=True)
             return
+        if not found.changed:
+            _tell(session, found, preview=False)
+            return
         _ask(doing, found)
     request.preview = False
     _tell(session, await _pages(session, request), preview=False)
 
 
 def _ask(doing: str, found: Sums) -> None:
-    if not found.changed:
-        raise typer.Exit(exit_codes.OK)
     if not sys.stdin.isatty():
         raise RefusedInputError("there is nobody to ask; give --yes to do it, or --preview to count only")
-    if not typer.confirm(f"{doing} {found.changed} tasks?", err=True):
+    with interruptible():
+        agreed = typer.confirm(f"{doing} {found.changed} tasks?", err=True)
+    if not agreed:
         raise typer.Exit(exit_codes.INTERRUPTED)
 
 

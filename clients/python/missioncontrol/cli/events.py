@@ -37,7 +37,10 @@ async def tail(
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens next.")] = False,
     cursor_file: Annotated[
-        Path | None, typer.Option(help="Begin after the position in it; keep it there, behind what was written.")
+        Path | None,
+        typer.Option(
+            help="Keep the position in it, behind what was written, and begin there; --after is for the first time."
+        ),
     ] = None,
     event_types: Annotated[list[str] | None, typer.Option("--type", help="task.failed, …; may be repeated.")] = None,
     queue: Annotated[str, typer.Option(help="Only of this queue.")] = "",
@@ -52,7 +55,7 @@ async def tail(
         types=[_event_type(name) for name in event_types or ()], queue=queue, task_id=task, agent_id=agent
     )
     cursor = Cursor(cursor_file) if cursor_file is not None else None
-    begin = after if after is not None else cursor.read() if cursor is not None else ""
+    begin = (cursor.read() if cursor is not None else "") or after or ""
     await session.client.feed.list_page(begin if begin != "head" else "", page_size=1)  # Nobody there? Say so now.
     async for batch in session.client.feed.batches(begin, filter=wanted, follow=follow):
         for line in _lines(session, batch):
@@ -171,7 +174,7 @@ def _lines(session: Session, batch: FeedBatch) -> list[str]:
         return _reset_lines(session, batch.reset)
     if session.printer.is_json:
         return [
-            mapping.dumps({"position": position_of(event, batch.position), **mapping.to_json(event)})
+            session.printer.text({"position": position_of(event, batch.position), **mapping.to_json(event)})
             for event in batch.events
         ]
     return [_text(event) for event in batch.events]
@@ -185,7 +188,7 @@ def _reset_lines(session: Session, reset: FeedReset) -> list[str]:
     if not session.printer.is_json:
         return []
     facts = {"reason": reset.reason, "requested": reset.requested, "position": reset.position}
-    return [mapping.dumps({"reset": facts})]
+    return [session.printer.text({"reset": facts})]
 
 
 def _text(event: event_pb2.Event) -> str:

@@ -30,6 +30,7 @@ def reported() -> Iterator[None]:
     """Turns the errors of the SDK, and of what the user gave, into a line and an exit code."""
     try:
         yield
+        sys.stdout.flush()  # while a reader that has gone can still be told from a fault
     except errors.MissionControlError as error:
         code = exit_codes.exit_code(error)
         complain(str(error), advice=_advice(error, code))
@@ -38,6 +39,9 @@ def reported() -> Iterator[None]:
         # Whoever read the output has gone; the interpreter must not complain about it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(exit_codes.PIPE_CLOSED) from None
+    except UnicodeError as error:  # an argument or a file
+        complain(f"what was given is not UTF-8: {error}")
+        raise typer.Exit(exit_codes.USAGE) from None
     except (ValueError, TypeError, OSError) as error:
         if not isinstance(error, RefusedInputError | TrustError | OSError):
             raise

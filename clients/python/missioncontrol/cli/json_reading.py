@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from missioncontrol.cli import mapping
 from missioncontrol.cli.failures import RefusedInputError
-from missioncontrol.payload import JSON, encode_payload
+from missioncontrol.payload import encode_payload, is_json
 from missioncontrol.times import to_duration, to_timestamp
 from missioncontrol.v1 import task_pb2
 
@@ -77,6 +77,14 @@ def _single(field: Any, value: Any, path: str) -> Any:
     return known[str(value).upper()]
 
 
+def _json(content: object) -> bytes:
+    """As the SDK writes it: a payload that is read back must be the same bytes."""
+    try:
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which JSON can say by its number
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
 def _payload(value: Any) -> task_pb2.Payload:
     unknown = sorted(value.keys() - set(_PAYLOAD_KEYS))
     if unknown:
@@ -85,8 +93,8 @@ def _payload(value: Any) -> task_pb2.Payload:
     if "base64" in value:
         return encode_payload(base64.b64decode(value["base64"], validate=True), content_type=content_type)
     content = value.get("value")
-    if isinstance(content, str) and content_type == JSON:
-        return task_pb2.Payload(data=json.dumps(content).encode(), content_type=JSON)
+    if content_type is not None and is_json(content_type) and "value" in value:
+        return task_pb2.Payload(data=_json(content), content_type=content_type)
     return encode_payload(content, content_type=content_type)
 
 

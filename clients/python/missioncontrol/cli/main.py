@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint
@@ -31,6 +32,9 @@ def run(arguments: Sequence[str], *, commands: Iterable[EntryPoint] | None = Non
 
     `commands` are those of other packages; what is installed if it is left out.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # half a character, or a locale without it, is no fault
     command = get_command(build(arguments, commands if commands is not None else installed_commands()))
     try:
         code = command.main(args=list(arguments), prog_name="missionctl", standalone_mode=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,7 @@ from missioncontrol.v1 import event_pb2, task_pb2
 
 # Descriptors are typed as Any: the stubs know two kinds of them, which behave alike.
 _EVENT_TYPE = event_pb2.EventType.DESCRIPTOR.full_name
+_SEPARATORS = (", ", ": ")
 _DURATION = Duration.DESCRIPTOR.full_name
 
 
@@ -53,7 +55,23 @@ def payload_json(payload: task_pb2.Payload) -> dict[str, object]:
 
 def dumps(value: object) -> str:
     """One line of JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=_SEPARATORS)
+        text.encode()
+    except UnicodeEncodeError:  # half a character, which JSON can say by its number
+        return json.dumps(value, allow_nan=False, separators=_SEPARATORS)
+    except ValueError:
+        return dumps(_finite(value))
+    return text
+
+
+def _finite(value: Any) -> Any:
+    """With "NaN" and "Infinity" for what is no number in JSON, as protobuf writes them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def short_enum(enum: Any, number: int) -> str | None:

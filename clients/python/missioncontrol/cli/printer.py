@@ -75,7 +75,11 @@ class Printer:
 
     def line(self, value: Any) -> None:
         """One line of JSON, or one document of YAML."""
-        write_line(f"---\n{dump(value).rstrip()}" if self.is_yaml else dumps(value))
+        write_line(self.text(value))
+
+    def text(self, value: Any) -> str:
+        """That line, or that document."""
+        return f"---\n{dump(value).rstrip()}" if self.is_yaml else dumps(value)
 
 
 def write_line(text: str) -> None:
@@ -91,7 +95,13 @@ def note(text: str) -> None:
 
 def _console() -> Console:
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(highlight=False, width=width)
+    return _Console(highlight=False, width=width)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich's own ends the process with 1, which says that a task failed."""
+        raise BrokenPipeError
 
 
 def _styled(text: str) -> Text:

@@ -6,7 +6,6 @@ one queue or a list of queues.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from missioncontrol.cli.failures import RefusedInputError
+from missioncontrol.cli.text_input import read_text
 from missioncontrol.cli.yaml_reading import Fault, YamlReader, line_of
 from missioncontrol.cli.yaml_writing import dump, message_value
 from missioncontrol.errors import InvalidArgument
@@ -87,14 +87,10 @@ def sentence(file: str, fault: Fault) -> str:
 def _texts(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         path = Path(name)
-        if name == "-":
-            yield "stdin", sys.stdin.read()
-        elif path.is_dir():
-            for each in sorted(path.iterdir()):
-                if each.suffix in _SUFFIXES:
-                    yield str(each), each.read_text()
+        if name != "-" and path.is_dir():
+            yield from (read_text(str(each)) for each in sorted(path.iterdir()) if each.suffix in _SUFFIXES)
         else:
-            yield name, path.read_text()
+            yield read_text(name)
 
 
 def _queues(name: str, text: str) -> Iterator[tuple[YamlReader, yaml.Node]]:

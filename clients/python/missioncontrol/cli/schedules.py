@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +17,7 @@ from missioncontrol.cli.session import Session, connected
 from missioncontrol.cli.submit import read_request
 from missioncontrol.cli.submit_options import InputOptions, ProcessOptions, RetryOptions, RoutingOptions
 from missioncontrol.cli.task_view import age
+from missioncontrol.cli.text_input import read_text
 from missioncontrol.errors import NotFound
 from missioncontrol.times import rfc3339, to_datetime
 from missioncontrol.v1 import schedule_service_pb2
@@ -138,8 +137,7 @@ async def _exists(session: Session, name: str) -> bool:
 
 
 def _read(name: str) -> list[schedule_service_pb2.Schedule]:
-    text = sys.stdin.read() if name == "-" else Path(name).read_text()
-    where = "stdin" if name == "-" else name
+    where, text = read_text(name)
     try:
         value: Any = json.loads(text)
     except ValueError as error:

@@ -134,12 +134,12 @@ class RoutingOptions:
 class RetryOptions:
     """When a failed attempt is tried again."""
 
-    attempts: Annotated[int | None, typer.Option(min=1, help="Failed attempts allowed in all.")] = None
+    attempts: Annotated[int | None, typer.Option(min=1, max=1000, help="Failed attempts allowed in all.")] = None
     backoff: Annotated[str | None, typer.Option(help="Wait after the first failure; it doubles.")] = None
     backoff_max: Annotated[str | None, typer.Option(help="No wait is longer.")] = None
     retry_on: Annotated[Many, typer.Option(help="Retry only this reason, such as TIMEOUT; may be repeated.")] = None
     no_retry_code: Annotated[Many, typer.Option(help="Never retry this code, such as exit:3; may be repeated.")] = None
-    redeliveries: Annotated[int | None, typer.Option(min=1, help="How often it may lose its agent.")] = None
+    redeliveries: Annotated[int | None, typer.Option(min=1, max=1000, help="How often it may lose its agent.")] = None
 
     def read(self) -> Mapping[str, object]:
         """What they say in a submit; nothing if none was given."""

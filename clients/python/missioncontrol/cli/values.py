@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from missioncontrol.cli.failures import RefusedInputError
+from missioncontrol.cli.interrupt import interruptible
 from missioncontrol.selectors import parse_selector
 from missioncontrol.v1 import task_pb2
 
@@ -45,7 +46,10 @@ def parse_duration(text: str, *, option: str) -> timedelta:
     match = _DURATION.fullmatch(text.strip())
     if match is None or not text.strip():
         raise RefusedInputError(f'{option} "{text}" is no duration; write seconds ("90", "1.5") or "5m", "1h30m", "2d"')
-    return timedelta(**{unit: float(number) for unit, number in match.groupdict().items() if number is not None})
+    try:
+        return timedelta(**{unit: float(number) for unit, number in match.groupdict().items() if number is not None})
+    except OverflowError:
+        raise RefusedInputError(f'{option} "{text}" is longer than any duration') from None
 
 
 def duration_text(duration: timedelta) -> str:
@@ -61,11 +65,13 @@ def duration_text(duration: timedelta) -> str:
 
 def parse_instant(text: str, *, now: datetime, option: str) -> datetime:
     """An RFC 3339 instant, or "+5m" from now. One without an offset is in this machine's time zone."""
-    if text.startswith("+"):
-        return now + parse_duration(text[1:], option=option)
     try:
+        if text.startswith("+"):
+            return now + parse_duration(text[1:], option=option)
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
+    except RefusedInputError:
+        raise
+    except (ValueError, OverflowError):
         raise RefusedInputError(
             f'{option} "{text}" is no instant; write "2026-01-31T08:30:00Z" or, from now, "+5m"'
         ) from None
@@ -84,7 +90,7 @@ def read_payload(text: str) -> tuple[bytes, str]:
     data = _payload_bytes(text)
     try:
         json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     else:
         return data, "application/json"
@@ -105,7 +111,8 @@ def read_text(text: str, *, option: str) -> str:
 
 def _payload_bytes(text: str) -> bytes:
     if text == "-":
-        return sys.stdin.buffer.read()
+        with interruptible():
+            return sys.stdin.buffer.read()
     if text.startswith("@"):
         return Path(text[1:]).read_bytes()
     return text.encode()

@@ -146,7 +146,7 @@ class YamlReader:
         """A plain value."""
         try:
             put(enum_value(field.enum_type, node) if field.enum_type is not None else plain_value(node))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError, yaml.YAMLError) as error:
             must = PLAIN.get(field.cpp_type)
             self.fault(node, path, f"must be {must}" if must is not None else str(error))
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { CallError, Code } from "../../src/call_error.js";
+import { OUTAGE_SECONDS } from "../../src/limits.js";
 import { reopened } from "../../src/reopened_stream.js";
 
 /** Streams that end one after another, each with its messages and, if it is one, its error. */
@@ -24,6 +25,28 @@ test("a stream that breaks is opened again", async () => {
   const open = streams([[1, 2], Code.Unavailable], [[], Code.Internal], [[3], Code.ResourceExhausted], [[4]]);
 
   assert.deepEqual(await all(reopened(open, { endsWithOk: true })), [1, 2, 3, 4]);
+});
+
+test("an outage begins with the break, however long the stream was quiet before", async (context) => {
+  let now = 0;
+  context.mock.method(performance, "now", () => now);
+  let opened = 0;
+  const open = async function* () {
+    opened += 1;
+    if (opened === 1) yield await Promise.resolve(1);
+    now += OUTAGE_SECONDS * 600; // of 1000
+    throw new CallError(Code.Unavailable, "broken");
+  };
+  const found: number[] = [];
+
+  await assert.rejects(async () => {
+    for await (const each of reopened(open, { endsWithOk: true })) {
+      found.push(each);
+      now += OUTAGE_SECONDS * 2000;
+    }
+  });
+
+  assert.deepEqual([found, opened], [[1], 3]);
 });
 
 test("a refusal ends it", async () => {

@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
 /**
@@ -25,7 +26,10 @@ public final class Resumed<M> implements Iterator<M>, AutoCloseable {
 
   private static final long BACKOFF_MILLIS_MAX = 2_000;
 
-  /** A stream is opened again for so long without a message; a longer outage is an error. */
+  /**
+   * Streams are opened again for so long, from the break of the last one that had something to say;
+   * a longer outage is an error.
+   */
   private static final Duration OUTAGE_MAX = Duration.ofMinutes(5);
 
   /** What a service says about the request itself, another stream does not mend. */
@@ -44,12 +48,14 @@ public final class Resumed<M> implements Iterator<M>, AutoCloseable {
   private final Function<M, Boolean> last;
   private final boolean endsWell;
   private final BooleanSupplier abandoned;
+  private final LongSupplier nanos;
   private final Context.CancellableContext context = Context.current().withCancellation();
   private Iterator<M> stream;
   private M next;
   private boolean done;
   private int attempts;
-  private long heardNanos = System.nanoTime();
+  private boolean heard;
+  private long lostNanos;
 
   /**
    * Opens nothing yet.
@@ -64,16 +70,28 @@ public final class Resumed<M> implements Iterator<M>, AutoCloseable {
       Function<M, Boolean> last,
       boolean endsWell,
       BooleanSupplier abandoned) {
+    this(open, last, endsWell, abandoned, System::nanoTime);
+  }
+
+  /** The same, with a monotonic clock. */
+  Resumed(
+      Supplier<Iterator<M>> open,
+      Function<M, Boolean> last,
+      boolean endsWell,
+      BooleanSupplier abandoned,
+      LongSupplier nanos) {
     this.open = open;
     this.last = last;
     this.endsWell = endsWell;
     this.abandoned = abandoned;
+    this.nanos = nanos;
+    this.lostNanos = nanos.getAsLong();
   }
 
   /**
    * Waits for the next message; false at the end.
    *
-   * @throws ServiceException if the service refuses, or nothing was heard for five minutes
+   * @throws ServiceException if the service refuses, or was away for five minutes
    */
   @Override
   public boolean hasNext() {
@@ -113,7 +131,7 @@ public final class Resumed<M> implements Iterator<M>, AutoCloseable {
     }
     if (inContext(stream::hasNext)) {
       next = stream.next();
-      heardNanos = System.nanoTime();
+      heard = true;
       attempts = 0;
       return;
     }
@@ -130,7 +148,11 @@ public final class Resumed<M> implements Iterator<M>, AutoCloseable {
       done = true;
       return;
     }
-    boolean silent = System.nanoTime() - heardNanos > OUTAGE_MAX.toNanos();
+    if (heard) { // It may have had nothing to say for hours: the outage begins with the break.
+      heard = false;
+      lostNanos = nanos.getAsLong();
+    }
+    boolean silent = nanos.getAsLong() - lostNanos > OUTAGE_MAX.toNanos();
     boolean unwanted = abandoned.getAsBoolean() || Thread.currentThread().isInterrupted();
     if (FINAL.contains(error.code()) || silent || unwanted) {
       close();

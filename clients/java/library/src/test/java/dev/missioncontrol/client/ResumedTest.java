@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.grpc.Status;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 class ResumedTest {
@@ -59,6 +61,19 @@ class ResumedTest {
     stream(Status.RESOURCE_EXHAUSTED, "1");
     stream(null, "2");
     assertEquals(List.of("1", "2"), all(resumed(true)));
+  }
+
+  @Test
+  void anOutageBeginsWithTheBreakHoweverLongTheStreamWasQuiet() {
+    AtomicLong now = new AtomicLong();
+    stream(Status.UNAVAILABLE, "1");
+    stream(Status.UNAVAILABLE);
+    stream(null, "2");
+    var messages =
+        new Resumed<String>(streams::remove, "last"::equals, false, () -> false, now::get);
+    assertEquals("1", messages.next());
+    now.addAndGet(Duration.ofMinutes(10).toNanos());
+    assertEquals("2", messages.next());
   }
 
   @Test
