@@ -117,6 +117,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _in_body = False
     _stalled: asyncio.TimerHandle | None = None
+    _unsent_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Starts the time for the first request."""
@@ -137,7 +138,17 @@ class LimitedProtocol(HttpToolsProtocol):
         """The peer does not read. A stream ends by itself then, but not one that waits behind a large answer."""
         super().pause_writing()
         if self._stalled is None:
-            self._stalled = self.loop.call_later(2 * self.http_limits.write_timeout_seconds, self.transport.abort)
+            self._watch_unsent()
+
+    def _watch_unsent(self) -> None:
+        self._unsent_bytes = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(2 * self.http_limits.write_timeout_seconds, self._end_if_stalled)
+
+    def _end_if_stalled(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unsent_bytes:
+            self._watch_unsent()  # it reads, however slowly
+        else:
+            self.transport.abort()
 
     def resume_writing(self) -> None:
         """It has read."""
@@ -148,7 +159,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of a request's head, and starts its time."""
-        if not self._in_body:  # also while an answer goes out: then it is the head of the next request
+        # Also while an answer goes out: then it is the head of the next request. An empty line before it is nothing.
+        if not self._in_body and data.strip(b"\r\n"):
             self._start_deadline()
             self._head_bytes += len(data)
             if self._head_bytes > limits.REQUEST_HEAD_BYTES_MAX:

@@ -46,6 +46,8 @@ async def test_a_reader_that_never_reads_is_dropped_while_others_see_everything(
         assert seen == [list(range(1, 12_001))] * 3
         await running.until(lambda: running.metric("readers_dropped_total") == 1)
         await running.until(lambda: running.metric("readers") == 3)
+        dropped = "missioncontrol_event_gateway_readers_dropped_total"
+        assert running.registry.get_sample_value(dropped, {"reason": "write_timeout"}) == 1
         assert 0 < unsent <= 2 * (limits.CHUNK_BYTES_MAX + limits.WRITE_BUFFER_BYTES_MAX)
         await stuck.close()
         for each in reading:
@@ -89,6 +91,21 @@ async def rest_of(connection: HttpReader) -> bytes:
             rest = await connection.reader.read()
     await connection.close()
     return rest
+
+
+async def test_a_page_reaches_whoever_reads_it_slowly(feed: ScriptedFeed):
+    """It takes several of the times in which nothing at all may be read."""
+    async with fleet(feed, event_gateway_write_timeout_seconds=1) as running:
+        feed.append(1000, message="x" * 8000)
+        await running.seen(1000)
+        slow = await open_reader(running.address, "/v1/events?format=json&limit=1000", receive_buffer_bytes=65_536)
+        size, got = int(slow.headers["content-length"]), 0
+        while got < size:
+            piece = await slow.reader.read(32_768)
+            assert piece, f"cut off after {got} of {size} bytes"
+            got += len(piece)
+            await asyncio.sleep(0.02)
+        await slow.close()
 
 
 async def test_a_request_that_never_ends_is_cut_off(feed: ScriptedFeed):
