@@ -90,7 +90,7 @@ class PostgresWriter:
                 return self._transaction(batch)
             except psycopg.Error as error:
                 last = error
-                if self._connection.broken:
+                if self._connection.closed:
                     base = self._written_after(error, batch.flush)
                     if base is not None:
                         return base
@@ -123,9 +123,13 @@ class PostgresWriter:
                 # The pipeline's end sends all of it first.
                 cursor.execute("COMMIT")
         except BaseException:
-            # Whatever it was: a transaction that stayed open would be committed with the next batch.
-            if not connection.broken:
-                connection.rollback()
+            # Whatever it was: a transaction that stayed open would be committed with the next batch. Where it cannot be
+            # rolled back the connection is of no use, and nobody knows whether the COMMIT happened: that is looked up.
+            if not connection.closed:
+                try:
+                    connection.rollback()
+                except psycopg.Error:
+                    connection.close()
             raise
         failpoints.reach("writer.after_commit")
         return int(numbered.fetchall()[0][0]) if batch.events else 0

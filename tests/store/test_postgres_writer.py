@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 import psycopg
@@ -45,6 +46,32 @@ def test_a_batch_that_breaks_the_writer_itself_is_not_committed_with_the_next(wo
     with pytest.raises(KeyError):
         world.task("broken")
     assert world.task("t").id == "t"
+
+
+def test_a_commit_behind_which_the_connection_came_apart_is_looked_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1, S9: while its server crashes a pipeline may end with an error, and libpq calls its connection sound."""
+    connection = writer_of(world)._connection
+    whole = connection.pipeline
+
+    @contextmanager
+    def torn() -> Iterator[None]:
+        with whole():
+            yield
+        raise psycopg.OperationalError("cannot exit pipeline mode while busy")
+
+    def impossible() -> None:
+        raise psycopg.OperationalError("PQsendQuery not allowed in pipeline mode")
+
+    monkeypatch.setattr(connection, "pipeline", torn)
+    monkeypatch.setattr(connection, "rollback", impossible)
+
+    world.submit("t")
+
+    assert connection.closed
+    assert world.task("t").id == "t"
+    world.submit("next")
 
 
 async def until_waiting(session: psycopg.Connection[tuple[object, ...]]) -> None:
