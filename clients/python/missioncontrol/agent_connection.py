@@ -142,6 +142,7 @@ class AgentConnection:
         while effects := self._session.take_effects(now):
             for effect in effects:
                 self._do(effect)
+        self._followed.wait_only_for(self._session.leases.has_work)
 
     def _do(self, effect: Effect) -> None:
         match effect:
@@ -151,10 +152,8 @@ class AgentConnection:
                 self._take_back(key, won=self._dispatcher.withdraw(key))
             case Stop(key, reason):
                 self._take_back(key, won=self._dispatcher.stop(key, reason))
-            case Follow(key) if self._session.may_write(key):  # of what has ended it would be waited for, for ever
+            case Follow(key):
                 self._followed.follow(key, self._dispatcher.output(key))
-            case Follow():
-                pass
             case Unfollow(key):
                 self._followed.unfollow(key)
             case Reconnect(why):

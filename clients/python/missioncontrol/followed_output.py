@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -47,6 +48,11 @@ class FollowedOutput:
         if key in self._wanted:
             self._wanted.discard(key)
             self.follow(key, output)
+
+    def wait_only_for(self, has_work: Callable[[LeaseKey], bool]) -> None:
+        """Forgets what was asked of leases whose work has ended, or will never begin."""
+        if self._wanted:
+            self._wanted = set(filter(has_work, self._wanted))
 
     def unfollow(self, key: LeaseKey) -> None:
         """Sends no more of it."""

@@ -227,11 +227,6 @@ class AgentSession:
         else:
             self._give_back(lease, lease.withdraw.value if lease.withdraw else "")
 
-    def may_write(self, key: LeaseKey) -> bool:
-        """Whether there may be more output of it."""
-        lease = self.leases.get(key)
-        return lease is not None and lease.phase is not Phase.ENDED
-
     def progress(self, key: LeaseKey, progress: task_pb2.Progress) -> None:
         """The work got further. Only the newest is sent, at most once a second."""
         lease = self.leases.get(key)
@@ -343,8 +338,6 @@ class AgentSession:
     # --- What is done with leases
 
     def _end(self, lease: HeldLease, report: tuple[str, object] | None) -> None:
-        if lease.phase is not Phase.RUNNING:
-            self._effects.append(Unfollow(lease.key))  # It will never begin.
         self.leases.end(lease)
         self._lingering.end(lease.key)
         self._run_limits.end(lease.key)
@@ -359,8 +352,6 @@ class AgentSession:
         if lease is None or not lease.held:
             return
         self._notes.forget(lease)
-        if lease.phase is Phase.WAITING:
-            self._effects.append(Unfollow(key))
         self.leases.forget(lease)
         if lease.busy:
             lease.stop = StopReason.DROPPED

@@ -101,6 +101,11 @@ class LeaseTable:
         """The lease, held or busy."""
         return self._leases.get(key)
 
+    def has_work(self, key: LeaseKey) -> bool:
+        """Whether its work runs, or may begin."""
+        lease = self._leases.get(key)
+        return lease is not None and lease.phase is not Phase.ENDED
+
     @property
     def full(self) -> bool:
         """Whether one more lease would be more than the agent offered to take. What lingers is no lease any more: one

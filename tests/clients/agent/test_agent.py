@@ -367,6 +367,28 @@ async def test_output_of_what_has_ended_is_not_waited_for(agent: Agent, peer: Pe
     assert agent._connection._followed._wanted == set()
 
 
+async def test_output_of_what_never_begins_is_not_waited_for(peer: Peer) -> None:
+    small, go = Agent("small", address=peer.address, slots=1, queue_limit=1, commands=None), asyncio.Event()
+
+    @small.handler("waits")
+    async def waits() -> None:
+        await go.wait()
+
+    running = asyncio.create_task(small.run())
+    await peer.until(lambda: peer.streams)
+    peer.lease(lease("waits", task_id="1"), lease("waits", task_id="2"))
+    await peer.until(lambda: peer.events("1"))
+    peer.order(follow_output=references("2"))
+    peer.order(cancel=references("2"))
+    assert (await peer.ended("2")).HasField("cancelled")
+
+    assert small._connection is not None
+    assert small._connection._followed._wanted == set()
+    go.set()
+    small.drain()
+    await running
+
+
 async def test_after_a_broken_stream_it_names_what_it_holds_and_sends_again_what_was_not_acknowledged(
     agent: Agent, peer: Peer, start: Start
 ) -> None:

@@ -5,18 +5,7 @@ from __future__ import annotations
 import pytest
 from missioncontrol import agent_limits as limits
 from missioncontrol.session import AgentSession
-from missioncontrol.session_effects import (
-    Effect,
-    Follow,
-    LeaseKey,
-    Leave,
-    Offer,
-    Reconnect,
-    Stop,
-    StopReason,
-    Unfollow,
-    Withdraw,
-)
+from missioncontrol.session_effects import Effect, Follow, LeaseKey, Leave, Offer, Reconnect, Stop, StopReason, Withdraw
 from missioncontrol.v1 import agent_service_pb2 as pb
 from missioncontrol.v1 import task_pb2
 
@@ -34,8 +23,8 @@ def connected(session: AgentSession | None = None, *, now: float = 0.0) -> Agent
 def running(session: AgentSession, *several: pb.Lease, now: float = 0.0) -> None:
     session.receive(leases(*several), now)
     for effect in session.take_effects(now):
-        assert isinstance(effect, Offer | Unfollow)
-        for each in effect.leases if isinstance(effect, Offer) else ():
+        assert isinstance(effect, Offer)
+        for each in effect.leases:
             session.claimed((each.task_id, each.token), now)
 
 
@@ -465,7 +454,7 @@ def test_leaving_returns_what_waits_finishes_what_runs_and_says_goodbye() -> Non
     session.receive(ack(3), 1.0)
 
     assert said(session, 1.0)[-1].HasField("goodbye")
-    assert session.take_effects(1.0 + limits.GOODBYE_SECONDS) == [Unfollow(("y", 1)), Leave()]
+    assert [type(each) for each in session.take_effects(1.0 + limits.GOODBYE_SECONDS)] == [Leave]
 
 
 def test_leaving_stops_and_returns_what_runs_beyond_the_limit() -> None:
@@ -512,7 +501,7 @@ def test_leases_that_come_while_it_drains_are_returned() -> None:
     session.receive(orders(drain=pb.DrainOrder()), 0.0)
     session.receive(leases(lease("x")), 0.0)
 
-    assert session.take_effects(0.0) == [Unfollow(("x", 1))]
+    assert session.take_effects(0.0) == []
     assert reported(session) == [(1, "x", "returned")]
 
 
@@ -542,18 +531,6 @@ def test_orders_of_welcome_count() -> None:
     session.receive(message, 0.0)
 
     assert session.take_effects(0.0) == [Follow(("x", 1))]
-
-
-@pytest.mark.parametrize("order", ["cancel", "drop"])
-def test_output_of_what_will_never_begin_is_waited_for_no_longer(order: str) -> None:
-    session = AgentSession(hello(slots=1, queue_limit=1))
-    connected(session)
-    running(session, lease("x"), lease("y"))
-    session.receive(orders(follow_output=references([("y", 1)])), 0.0)
-
-    session.receive(orders(**{order: references([("y", 1)])}), 0.0)
-
-    assert session.take_effects(0.0) == [Follow(("y", 1)), Unfollow(("y", 1))]
 
 
 def test_moving_means_another_stream_elsewhere_after_the_delay() -> None:

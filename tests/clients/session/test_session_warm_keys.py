@@ -70,7 +70,6 @@ def test_a_lease_that_never_started_and_work_without_a_key_make_nothing_warm() -
     session.receive(leases(keyed("waits", "repo-1")), 0.0)
     session.take_effects(0.0)
     session.withdrawn(("waits", 1))
-    session.take_effects(0.0)
     started(session, lease("plain"))
     session.ended(("plain", 1), pb.Succeeded(), 0.0)
     assert told(session) == []
