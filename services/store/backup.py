@@ -9,7 +9,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -17,7 +16,7 @@ from urllib.parse import quote
 from sqlalchemy.engine import URL
 
 from services.domain.errors import FailedPrecondition, Unavailable
-from services.store.database import conninfo_of, open_database, read_url
+from services.store.database import conninfo_of, opened, read_url
 from services.store.limits import SQLITE_BUSY_SECONDS
 from services.store.origin import begin_epoch
 from services.store.schema import metadata
@@ -50,19 +49,18 @@ def restore(url: str, file: Path) -> str:
 
     Raises Unavailable if it cannot be done.
     """
-    parsed = read_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        kept = _tables_in(file)
-        _new_epoch(url, only_if_there=True)  # whoever still writes must not find its term in what is put back
-        options = ("--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error")
-        _run("pg_restore", parsed, *options, str(file))
-        return _new_epoch(url, dropped=metadata.tables.keys() - kept)
-    target = Path(parsed.database or "")
+    if read_url(url).get_backend_name() == "postgresql":
+        return _restore_postgres(url, file)
+    return _restore_sqlite(Path(read_url(url).database or ""), file)
+
+
+def _restore_sqlite(target: Path, file: Path) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.restored")
     try:
         _copy_sqlite(file, draft)
-        epoch = _new_epoch(f"sqlite:///{draft}")  # before anybody can write to it
+        with opened(f"sqlite:///{draft}") as engine, engine.connect() as connection:
+            epoch = begin_epoch(connection)  # before anybody can write to it
         _copy_sqlite(draft, target)
     finally:
         for suffix in ("", "-wal", "-shm"):
@@ -70,17 +68,17 @@ def restore(url: str, file: Path) -> str:
     return epoch
 
 
-def _new_epoch(url: str, *, dropped: Iterable[str] = (), only_if_there: bool = False) -> str:
-    engine = open_database(url)
-    try:
-        with engine.connect() as connection:
-            if only_if_there and read_schema_info(connection) is None:
-                return ""
-            for table in sorted(dropped):  # of a newer schema than the one that was put back
-                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
-            return begin_epoch(connection)
-    finally:
-        engine.dispose()
+def _restore_postgres(url: str, file: Path) -> str:
+    newer = metadata.tables.keys() - _tables_in(file)
+    with opened(url) as engine, engine.connect() as connection:
+        if read_schema_info(connection) is not None:
+            begin_epoch(connection)  # whoever still writes must not find its term in what is put back
+    options = ("--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error")
+    _run("pg_restore", read_url(url), *options, str(file))
+    with opened(url) as engine, engine.connect() as connection:
+        for table in sorted(newer):  # it is none of what was put back, and in the way of the next upgrade
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
+        return begin_epoch(connection)
 
 
 def _tables_in(file: Path) -> set[str]:

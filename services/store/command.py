@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
 from services.config import CoordinatorSettings, load
@@ -22,7 +21,7 @@ from services.domain.errors import MissionControlError
 from services.store.away import wait_for_schema
 from services.store.backup import backup, restore
 from services.store.check import Finding, check
-from services.store.database import open_database, require_database
+from services.store.database import opened, require_database
 from services.store.migration import upgrade
 from services.store.origin import begin_epoch
 from services.store.schema_check import check_schema, read_schema_info
@@ -56,7 +55,7 @@ def upgrade_command(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
 
     Programs of the version before go on running on it. Exit code 5: the database cannot be reached.
     """
-    with explained("the database cannot be upgraded"), opened(url) as engine:
+    with explained("the database cannot be upgraded"), opened(database_url(url)) as engine:
         upgrade(engine)
         with engine.connect() as connection:
             info = read_schema_info(connection)
@@ -74,7 +73,7 @@ def wait_command(
 
     Exit code 5: that did not come to be in time, with what was missing last.
     """
-    with explained("the database is not there"), opened(url) as engine:
+    with explained("the database is not there"), opened(database_url(url)) as engine:
         info = wait_for_schema(engine, seconds_max=seconds)
     tell({"version": info.version, "oldest": info.oldest}, f"ok: schema version {info.version}", output)
 
@@ -119,7 +118,7 @@ def new_epoch_command(url: Url = "", output: Output = OutputFormat.TABLE) -> Non
     """
     with explained("the epoch cannot be changed"):
         require_database(database_url(url))
-        with opened(url) as engine, engine.connect() as connection:
+        with opened(database_url(url)) as engine, engine.connect() as connection:
             epoch = begin_epoch(connection)
     tell({"epoch": epoch}, f"ok: the feed begins epoch {epoch}", output)
 
@@ -132,7 +131,7 @@ def check_command(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
     """
     with explained("the database cannot be checked"):
         require_database(database_url(url))
-        with opened(url) as engine, engine.connect() as connection:
+        with opened(database_url(url)) as engine, engine.connect() as connection:
             check_schema(read_schema_info(connection))
             begin_checking(connection)
             findings = check(connection)
@@ -144,16 +143,6 @@ def check_command(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
 def database_url(url: str) -> str:
     """The URL that was given, or that of the settings."""
     return url or load(CoordinatorSettings).database_url
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Engine]:
-    """The database, for as long as it is used."""
-    engine = open_database(database_url(url))
-    try:
-        yield engine
-    finally:
-        engine.dispose()
 
 
 @contextmanager

@@ -8,6 +8,8 @@ somebody begins one: a single statement is its own.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +53,18 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """The same, for as long as it is used."""
+    engine = open_database(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def _open_postgres(url: URL) -> Engine:
-    options = f"{url.query.get('options', '')} {session_options(POSTGRES_SETTINGS)}".strip()
+    options = session_options(str(url.query.get("options", "")), POSTGRES_SETTINGS)
     return _engine(url, {"options": options, **POSTGRES_NETWORK})
 
 

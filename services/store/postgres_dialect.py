@@ -50,9 +50,9 @@ ORIGIN = (
 )
 
 
-def session_options(settings: Mapping[str, str]) -> str:
-    """Settings of a session, as libpq takes them in `options`. Values have no spaces."""
-    return " ".join(f"-c {name}={value}" for name, value in settings.items())
+def session_options(given: str, settings: Mapping[str, str]) -> str:
+    """Settings of a session, as libpq takes them in `options`, behind what a URL gave. Values have no spaces."""
+    return " ".join([*given.split(), *(f"-c {name}={value}" for name, value in settings.items())])
 
 
 @cache

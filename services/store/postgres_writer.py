@@ -208,8 +208,8 @@ class PostgresWriter:
         return row[1] if row is not None and row[0] == flush else None
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        given = conninfo_to_dict(self._conninfo).get("options") or ""
-        options = f"{given} {postgres_dialect.session_options(SETTINGS)}".strip()
+        given = str(conninfo_to_dict(self._conninfo).get("options") or "")
+        options = postgres_dialect.session_options(given, SETTINGS)
         connection = psycopg.connect(make_conninfo(self._conninfo, **POSTGRES_NETWORK), options=options)
         require_origin(connection)
         connection.prepare_threshold = 1

@@ -36,9 +36,7 @@ def reported() -> Iterator[None]:
         complain(str(error), advice=_advice(error, code))
         raise typer.Exit(code) from None
     except BrokenPipeError:
-        # Whoever read the output has gone; the interpreter must not complain about it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(exit_codes.PIPE_CLOSED) from None
+        raise typer.Exit(reader_gone()) from None
     except UnicodeError as error:  # an argument or a file
         complain(f"what was given is not UTF-8: {error}")
         raise typer.Exit(exit_codes.USAGE) from None
@@ -48,6 +46,12 @@ def reported() -> Iterator[None]:
         for line in str(error).splitlines() if isinstance(error, RefusedInputError) else [str(error)]:
             complain(line)
         raise typer.Exit(exit_codes.USAGE) from None
+
+
+def reader_gone() -> int:
+    """Whoever read the output has gone; the interpreter must not complain about it once more at its end. The code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exit_codes.PIPE_CLOSED
 
 
 def _advice(error: errors.MissionControlError, code: int) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint
 from typing import Annotated
@@ -13,7 +14,7 @@ from typer.main import get_command
 
 from missioncontrol import __version__
 from missioncontrol.cli import agent, agents, bulk, events, exit_codes, queues, schedules, tasks
-from missioncontrol.cli.failures import complain
+from missioncontrol.cli.failures import complain, reader_gone
 from missioncontrol.cli.health import health
 from missioncontrol.cli.server_commands import add_server_commands, installed_commands
 from missioncontrol.cli.submit import submit
@@ -38,11 +39,17 @@ def run(arguments: Sequence[str], *, commands: Iterable[EntryPoint] | None = Non
     command = get_command(build(arguments, commands if commands is not None else installed_commands()))
     try:
         code = command.main(args=list(arguments), prog_name="missionctl", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return reader_gone()
     except typer.TyperException as error:
         complain(error.format_message().replace("Value error, ", ""), advice=_help_of(error))
         return exit_codes.USAGE
     except typer.Abort:
         return exit_codes.INTERRUPTED
+    except Exception:  # a mistake of this program: 1 would say that a task failed
+        traceback.print_exc()
+        return exit_codes.FAULT
     return code if isinstance(code, int) else exit_codes.OK
 
 

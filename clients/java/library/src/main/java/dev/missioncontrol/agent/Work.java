@@ -11,8 +11,6 @@ import java.util.function.Consumer;
 
 /** What a handler works on. Safe for several threads. */
 public final class Work {
-  private static final int NOTE_BYTES_MAX = 1024;
-
   private final Lease lease;
   private final Consumer<Work> onProgress;
   private final AtomicReference<Progress> progress = new AtomicReference<>();
@@ -44,7 +42,7 @@ public final class Work {
    * of which 1 KiB is kept. May be called often.
    */
   public void progress(double fraction, String message) {
-    Progress.Builder builder = Progress.newBuilder().setMessage(Text.clip(message, NOTE_BYTES_MAX));
+    Progress.Builder builder = Progress.newBuilder().setMessage(Text.note(message));
     if (!Double.isNaN(fraction)) {
       builder.setFraction(Math.min(Math.max(fraction, 0), 1));
     }

@@ -46,8 +46,5 @@ final class Limits {
   /** Affinity keys that Hello may name. */
   static final int WARM_KEYS_MAX = 64;
 
-  /** The contract's bound of a note for people. */
-  static final int NOTE_BYTES_MAX = 1024;
-
   private Limits() {}
 }

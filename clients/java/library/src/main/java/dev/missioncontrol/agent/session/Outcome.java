@@ -50,18 +50,18 @@ public sealed interface Outcome {
 
   /** What is said in place of an outcome that the coordinator called invalid, the first time. */
   static Report.Builder refused(String message) {
-    String text = note("the coordinator refused the outcome: " + message);
+    String text = Text.note("the coordinator refused the outcome: " + message);
     return failed(FailureReason.FAILURE_REASON_ERROR, "OUTCOME_REFUSED", text, true);
   }
 
   /** The lease goes back; it burns nothing. */
   static Report.Builder returned(String why) {
-    return Report.newBuilder().setReturned(Returned.newBuilder().setMessage(note(why)));
+    return Report.newBuilder().setReturned(Returned.newBuilder().setMessage(Text.note(why)));
   }
 
   /** The lease is refused; it burns nothing, and the agent is avoided for a while. */
   static Report.Builder rejected(String why) {
-    return Report.newBuilder().setRejected(Rejected.newBuilder().setMessage(note(why)));
+    return Report.newBuilder().setRejected(Rejected.newBuilder().setMessage(Text.note(why)));
   }
 
   private static Report.Builder succeeded(Payload output) {
@@ -86,9 +86,5 @@ public sealed interface Outcome {
 
   private static Report.Builder failed(Failure failure) {
     return Report.newBuilder().setFailed(Failed.newBuilder().setFailure(failure));
-  }
-
-  private static String note(String text) {
-    return Text.clip(text, Limits.NOTE_BYTES_MAX);
   }
 }

@@ -4,7 +4,14 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 /** Texts within the contract's bounds, which count bytes. */
 public final class Text {
+  private static final int NOTE_BYTES_MAX = 1024;
+
   private Text() {}
+
+  /** A note for people, cut to what the contract takes. */
+  public static String note(String text) {
+    return clip(text, NOTE_BYTES_MAX);
+  }
 
   /** The text as UTF-8 can say it, cut to so many bytes, at the border of a character. */
   public static String clip(String text, int bytesMax) {
