@@ -20,7 +20,7 @@ from tests.faults.figures import FIGURES, SEED, record
 from tests.store.world import World, new_task
 
 # The second of `idle_in_transaction_session_timeout`, on a machine that does other things, too.
-TAKEOVER_SECONDS = 20.0
+TAKEOVER_SECONDS = 5.0
 
 
 async def go_on(pid: int, written: asyncio.Future[Any]) -> None:
