@@ -81,7 +81,7 @@ baseline: image ## After a release: what it promised on the wire becomes what `m
 OTHER_TESTS := not slow and not toolchain and not container and not k8s and not proxies
 PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --maxprocesses $(TEST_WORKERS_MAX) --dist worksteal
 
-test: setup ## Runs the tests that are quick, nineteen of twenty; about four minutes on two cores.
+test: setup ## Runs the tests that are quick, nineteen of twenty; five to six minutes on two cores.
 	@$(PYTEST) -m '$(OTHER_TESTS) and not fleet' $(TEST_FLAGS) $(TESTS)
 
 test-fleets: setup ## Runs the tests with whole fleets: end to end, short forms of the fault tests, the version before.
